@@ -1,0 +1,33 @@
+PYTHON ?= python3.11
+VENV   ?= .venv
+BIN     = $(VENV)/bin
+PIP     = $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+SOURCES = gbdt_pwiser objectives tuning tests benchmarks
+
+.PHONY: demo test lint types bench clean
+
+# One stamp per set of extras; an edit of the pins or of pyproject.toml installs again.
+$(VENV)/.installed-%: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) -e '.[$*]'
+	@touch $@
+
+demo: $(VENV)/.installed-report  ## BCE against BCE+PWiseR in both boosters on simulated exposures
+	$(BIN)/gbdt-pwiser compare --dataset simulated --model lightgbm --model xgboost --loss bce --loss pwiser \
+		--weight 0.003,0.01,0.03 --seeds 3 --output demo-output
+
+test: lint types  ## lint, types and every test
+	$(BIN)/pytest
+
+lint: $(VENV)/.installed-dev,report
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+
+types: $(VENV)/.installed-dev,report
+	$(BIN)/mypy
+
+bench: $(VENV)/.installed-dev,report  ## time the objective against its peers
+	$(BIN)/python -m benchmarks.objective
+
+clean:
+	rm -rf $(VENV) demo-output build dist *.egg-info

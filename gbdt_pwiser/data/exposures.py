@@ -1,0 +1,128 @@
+"""Exposures: the one shape in which data reaches a model, whatever file it came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from gbdt_pwiser.objectives import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Exposures:
+    """Rows of features with a grade each, checked on construction.
+
+    Parameters
+    ----------
+    name
+        What the data set is called in tables and reports.
+    features
+        One column per feature: Float32 numericals (null or NaN is missing) and Int32 codes for
+        categoricals (null is missing).
+    grade
+        int8 (n,): 0 impression only, 1 click without conversion, 2 conversion.
+    categorical
+        Names of the feature columns that hold codes.
+    group
+        int64 (n,): the search, page or user of each exposure; None where there is none.
+    time
+        int64 (n,): any unit that sorts; None where there is none.
+    in_test
+        bool (n,): True where the publisher put the row into the test file; None where the split is ours.
+    noise_free_click
+        bool (n,): the click without its accidental part, known for simulated data only. Evaluation may
+        read it, training never does.
+
+    Raises
+    ------
+    InputError
+        A length, a type, a grade or a feature column breaks a rule above. Zero rows are allowed here;
+        a split refuses them.
+    """
+
+    name: str
+    features: pl.DataFrame = field(repr=False)
+    grade: NDArray[np.int8] = field(repr=False)
+    categorical: tuple[str, ...] = ()
+    group: NDArray[np.int64] | None = field(default=None, repr=False)
+    time: NDArray[np.int64] | None = field(default=None, repr=False)
+    in_test: NDArray[np.bool_] | None = field(default=None, repr=False)
+    noise_free_click: NDArray[np.bool_] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        n = self.features.height
+        columns = {
+            "grade": (self.grade, np.int8),
+            "group": (self.group, np.int64),
+            "time": (self.time, np.int64),
+            "in_test": (self.in_test, np.bool_),
+            "noise_free_click": (self.noise_free_click, np.bool_),
+        }
+        for what, (values, dtype) in columns.items():
+            if values is None:
+                continue
+            if values.shape != (n,) or values.dtype != dtype:
+                raise InputError(
+                    f"{self.name}: {what} has shape {values.shape} and type {values.dtype}; "
+                    f"give one {np.dtype(dtype)} per exposure, shape ({n},)"
+                )
+        if n and not (self.grade.min() >= 0 and self.grade.max() <= 2):
+            bad = self.grade[(self.grade < 0) | (self.grade > 2)]
+            raise InputError(
+                f"{self.name}: {len(bad)} grades are outside 0, 1, 2 (the first is {bad[0]}); "
+                "a grade is click + conversion"
+            )
+        if unknown := [c for c in self.categorical if c not in self.features.columns]:
+            raise InputError(f"{self.name}: categorical names no feature column: {', '.join(unknown)}")
+        for column, dtype in self.features.schema.items():
+            wanted = pl.Int32 if column in self.categorical else pl.Float32
+            if dtype != wanted:
+                raise InputError(f"{self.name}: feature {column} is {dtype}; make it {wanted}")
+        if infinite := [
+            c
+            for c in self.features.columns
+            if c not in self.categorical and self.features[c].is_infinite().any()
+        ]:
+            raise InputError(
+                f"{self.name}: infinite values in {', '.join(infinite)}; make them finite or missing (NaN)"
+            )
+
+    def __len__(self) -> int:
+        return self.features.height
+
+    @property
+    def click(self) -> NDArray[np.bool_]:
+        """bool (n,): grade >= 1."""
+        return self.grade >= 1
+
+    @property
+    def conversion(self) -> NDArray[np.bool_]:
+        """bool (n,): grade == 2."""
+        return self.grade == 2
+
+    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Exposures:
+        """Return the given rows, by index (order kept) or by mask."""
+        index = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+
+        def pick(values: NDArray[np.generic] | None) -> NDArray[np.generic] | None:
+            return None if values is None else values[index]
+
+        return Exposures(
+            name=self.name,
+            features=self.features[index],
+            grade=self.grade[index],
+            categorical=self.categorical,
+            group=pick(self.group),  # type: ignore[arg-type]
+            time=pick(self.time),  # type: ignore[arg-type]
+            in_test=pick(self.in_test),  # type: ignore[arg-type]
+            noise_free_click=pick(self.noise_free_click),  # type: ignore[arg-type]
+        )
+
+    def matrix(self) -> NDArray[np.float32]:
+        """float32 (n, features), row-major; codes as whole numbers, missing as NaN."""
+        return np.ascontiguousarray(
+            self.features.cast(pl.Float32).fill_null(float("nan")).to_numpy(), dtype=np.float32
+        )

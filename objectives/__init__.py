@@ -1,0 +1,35 @@
+"""The BCE+PWiseR loss, its exact derivatives and its adapters to the boosters."""
+
+if __name__ != "gbdt_pwiser.objectives":
+    raise ImportError(
+        f"this package was imported as {__name__!r}, which would make a second copy of it; "
+        "import gbdt_pwiser.objectives instead"
+    )
+
+from gbdt_pwiser.objectives._auc import auc, auc_ctr
+from gbdt_pwiser.objectives._convolution import logistic_error_bound
+from gbdt_pwiser.objectives._data import base_score, grade_from, make_dataset, make_dmatrix, xgboost_params
+from gbdt_pwiser.objectives._errors import InputError
+from gbdt_pwiser.objectives._loss import PWiseRLoss
+from gbdt_pwiser.objectives._objective import PWiseRObjective, PWiseRSklearnObjective, pwiser_objective
+from gbdt_pwiser.objectives._plan import PairPlan
+from gbdt_pwiser.objectives._surrogates import SURROGATES, Surrogate
+
+__all__ = [
+    "SURROGATES",
+    "InputError",
+    "PWiseRLoss",
+    "PWiseRObjective",
+    "PWiseRSklearnObjective",
+    "PairPlan",
+    "Surrogate",
+    "auc",
+    "auc_ctr",
+    "base_score",
+    "grade_from",
+    "logistic_error_bound",
+    "make_dataset",
+    "make_dmatrix",
+    "pwiser_objective",
+    "xgboost_params",
+]

@@ -1,0 +1,342 @@
+"""BCE + weight * PWiseR: the value, and the derivatives a booster wants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gbdt_pwiser.objectives._convolution import LogisticGrid
+from gbdt_pwiser.objectives._errors import InputError
+from gbdt_pwiser.objectives._groups import GroupedHingeSweep, GroupedLogistic
+from gbdt_pwiser.objectives._plan import Opponents, PairPlan, make_plan
+from gbdt_pwiser.objectives._surrogates import Array, Index, sigmoid, softplus, surrogate_named
+from gbdt_pwiser.objectives._sweep import HingeSweep
+
+# Rows handled at a time: a few arrays of this length stay in the processor's cache.
+BLOCK = 1 << 14
+# Least second-order value, in units of the mean sample weight: a leaf whose hessians sum to nearly nothing
+# gets an absurd value or none.
+HESSIAN_FLOOR = 1e-6
+
+Scale = Literal["probability", "logit"]
+Pairs = Literal["all", "group"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PWiseRLoss:
+    """Binary cross-entropy on clicks plus a pairwise ranking term that lifts converted exposures.
+
+    ::
+
+        L = BCE + weight * PWiseR
+        BCE    = mean_i [log(1 + exp(z_i)) - y_i z_i]
+        PWiseR = mean_{i in V, j in C} phi(click_margin - (s_i - s_j))
+               + mean_{i in V, j in N} phi(impression_margin - (s_i - s_j))
+
+    over all exposures i, with raw score z, click y, s = sigmoid(z) or z; V are the converted, C the
+    click-only, N the unclicked exposures. Means are over all pairs; a mean over no pairs is 0. With sample
+    weights w, BCE is the weighted mean and a pair weighs w_i w_j.
+
+    Parameters
+    ----------
+    weight
+        Weight of PWiseR, at least 0; 0 is BCE alone.
+    click_margin, impression_margin
+        By how much a converted exposure should score above a click-only and above an unclicked one; at
+        least 0, in units of s.
+    surrogate
+        phi: "hinge" max(0, u), "squared_hinge" max(0, u)^2, "logistic" log(1 + e^u).
+    scale
+        s: "probability" (sigmoid of the raw score) or "logit" (the raw score).
+    pairs
+        "all", or "group" for pairs inside one group (search, page, user) only.
+
+    Raises
+    ------
+    InputError
+        A parameter breaks a rule above.
+
+    Notes
+    -----
+    Hinge sums are exact, in O(n + |V| log |V|); logistic ones come from a grid, to the bound of
+    `logistic_error_bound`. Source: Durmus et al., Pairwise Ranking Loss for Multi-Task Learning in
+    Recommender Systems, arXiv 2406.02163; docs/loss.md says what is theirs and what is our reading.
+
+    Examples
+    --------
+    >>> loss = PWiseRLoss(weight=1.0, scale="logit", click_margin=1.0, impression_margin=2.0)
+    >>> bce = PWiseRLoss(weight=0.0)
+    >>> z, grade = [3.0, 2.5, 0.0], [2, 1, 0]
+    >>> round(loss.value(z, grade) - bce.value(z, grade), 12)  # (1 - 0.5) + max(0, 2 - 3)
+    0.5
+    """
+
+    weight: float = 0.03
+    click_margin: float = 0.1
+    impression_margin: float = 0.3
+    surrogate: str = "hinge"
+    scale: Scale = "probability"
+    pairs: Pairs = "all"
+
+    def __post_init__(self) -> None:
+        surrogate_named(self.surrogate)
+        for name, known in (("scale", ("probability", "logit")), ("pairs", ("all", "group"))):
+            if getattr(self, name) not in known:
+                raise InputError(f"unknown {name} {getattr(self, name)!r}; choose one of {', '.join(known)}")
+        for name in ("weight", "click_margin", "impression_margin"):
+            number = getattr(self, name)
+            if isinstance(number, bool) or not isinstance(number, int | float | np.number):
+                raise InputError(f"{name} is {number!r}; give a number of at least 0")
+            if not (np.isfinite(number) and number >= 0):
+                raise InputError(f"{name} is {number}; give a finite number of at least 0")
+
+    def plan(
+        self, grade: ArrayLike, *, group: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> PairPlan:
+        """Check grades, groups and weights once, for many calls with new scores.
+
+        Parameters are those of `value`. The plan may be given to `value` and `gradient_hessian` in place of
+        grades; it holds for losses with the same `pairs`.
+        """
+        return make_plan(grade, group=group, sample_weight=sample_weight, within_groups=self.pairs == "group")
+
+    def value(
+        self,
+        raw_score: ArrayLike,
+        grade: ArrayLike | PairPlan,
+        *,
+        group: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> float:
+        """Return L = BCE + weight * PWiseR.
+
+        Parameters
+        ----------
+        raw_score
+            (n,): log-odds.
+        grade
+            (n,): 0 impression only, 1 click without conversion, 2 conversion; or the plan of them.
+        group
+            (n,): ids, needed with pairs="group" only.
+        sample_weight
+            (n,): at least 0.
+
+        Returns
+        -------
+        float
+            L; 0.0 for no exposures.
+
+        Raises
+        ------
+        InputError
+            A shape, grade, weight or score that is not finite.
+        """
+        z_all, plan = self._arguments(raw_score, grade, group, sample_weight)
+        if plan.n == 0:
+            return 0.0
+        w_all, total, pairwise = plan.sample_weight, 0.0, 0.0
+        terms = self._terms(z_all, plan)
+        dense = next((term for term in terms if term.opponents.rows is None), None)
+        for block, clicked in _blocks(plan):
+            z = _as_scores(z_all[block])
+            w = None if w_all is None else w_all[block]
+            bce = softplus(z)
+            bce[clicked] -= z[clicked]
+            total += float(bce.sum() if w is None else bce @ w)
+            if dense:
+                pairwise += dense.sums.value(self._s(z) + dense.margin, w, clicked)
+        for term in terms:
+            for rows, extra in term.listed():
+                t = self._s(_as_scores(z_all[rows])) + term.margin
+                pairwise += term.sums.value(t, None if w_all is None else w_all[rows], *extra)
+        return (total + pairwise) / plan.total_weight
+
+    def gradient_hessian(
+        self,
+        raw_score: ArrayLike,
+        grade: ArrayLike | PairPlan,
+        *,
+        group: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]:
+        """Return gradient and second-order value of n * L in the raw scores (sum of weights for n).
+
+        ::
+
+            grad_i = w_i (p_i - y_i) + weight n a_i s'_i
+            hess_i = w_i p_i (1 - p_i) + weight n (2 b_i s'_i^2 + max(0, a_i s''_i)),  at least a floor > 0
+
+        where a_i and b_i are the first and second derivative of PWiseR in s_i. A pair's own second
+        derivative is phi'' (e_i - e_j)(e_i - e_j)^T, which twice its diagonal dominates: the diagonal
+        matrix of hess minus the true hessian is positive semidefinite.
+
+        Parameters and errors are those of `value`.
+
+        Returns
+        -------
+        grad, hess
+            (n,): in the floating type of raw_score; sums are taken in float64.
+        """
+        z_all, plan = self._arguments(raw_score, grade, group, sample_weight)
+        grad, hess = np.empty_like(z_all), np.empty_like(z_all)
+        if plan.n == 0:
+            return grad, hess
+        w_all = plan.sample_weight
+        floor = HESSIAN_FLOOR * plan.total_weight / plan.n
+        terms = self._terms(z_all, plan)
+        dense = next((term for term in terms if term.opponents.rows is None), None)
+
+        for block, clicked in _blocks(plan):
+            z = _as_scores(z_all[block])
+            w = None if w_all is None else w_all[block]
+            p = sigmoid(z)
+            g, q = p.copy(), p * (1.0 - p)
+            g[clicked] -= 1.0
+            if dense is None:
+                pull = None
+            else:
+                pull = dense.sums.add((p if self.scale == "probability" else z) + dense.margin, w, clicked)
+            grad[block], hess[block] = self._chain(g, p, q, w, pull, floor)
+
+        # The clicked rows, and inside groups all rows with pairs: few, and written over what is there.
+        for term in terms:
+            for rows, extra in term.listed():
+                w = None if w_all is None else w_all[rows]
+                z = _as_scores(z_all[rows])
+                pull = term.sums.add(self._s(z) + term.margin, w, *extra)
+                grad[rows], hess[rows] = self._rows(z, term.opponents.grade > 0, w, pull, floor)
+        if terms:
+            rows = plan.anchors
+            first, second = np.zeros(len(rows)), np.zeros(len(rows))
+            for term in terms:
+                f, s = term.sums.anchors()
+                first += f
+                second += 0.0 if s is None else s
+            w = None if w_all is None else w_all[rows]
+            grad[rows], hess[rows] = self._rows(_as_scores(z_all[rows]), True, w, (first, second), floor)
+        return grad, hess
+
+    def _rows(
+        self, z: Array, click: bool, w: Array | None, pull: tuple[Array, Array | None], floor: float
+    ) -> tuple[Array, Array]:
+        p = sigmoid(z)
+        return self._chain(p - float(click), p, p * (1.0 - p), w, pull, floor)
+
+    def _chain(
+        self,
+        g: Array,
+        p: Array,
+        q: Array,
+        w: Array | None,
+        pull: tuple[Array, Array | None] | None,
+        floor: float,
+    ) -> tuple[Array, Array]:
+        """BCE's derivatives g = p - y and q = p (1 - p) plus the pairs', from s to z by the chain rule."""
+        h = q if w is None else q * w
+        if w is not None:
+            g *= w
+        if pull is not None:
+            first, second = pull
+            if self.scale == "logit":
+                g += first
+                h = h if second is None else h + 2.0 * second
+            else:
+                first = first * q
+                g += first
+                first *= 1.0 - 2.0 * p
+                h = h + np.maximum(first, 0.0)
+                if second is not None:
+                    h += 2.0 * second * q * q
+        return g, np.maximum(h, floor)
+
+    def _s(self, z: Array) -> Array:
+        return sigmoid(z) if self.scale == "probability" else z
+
+    def _arguments(
+        self,
+        raw_score: ArrayLike,
+        grade: ArrayLike | PairPlan,
+        group: ArrayLike | None,
+        sample_weight: ArrayLike | None,
+    ) -> tuple[NDArray[np.floating[Any]], PairPlan]:
+        if not isinstance(grade, PairPlan):
+            plan = self.plan(grade, group=group, sample_weight=sample_weight)
+        elif group is not None or sample_weight is not None:
+            raise InputError("group and sample_weight are already in the plan; leave them out")
+        elif grade.opponents and (grade.bounds is not None) != (self.pairs == "group"):
+            raise InputError(f'the plan was made for other pairs than pairs="{self.pairs}"; make it anew')
+        else:
+            plan = grade
+        z = np.asarray(raw_score)
+        if z.dtype not in (np.float32, np.float64):
+            z = z.astype(np.float64)
+        if z.shape != (plan.n,):
+            raise InputError(f"raw_score has shape {z.shape}; give one score per exposure, shape ({plan.n},)")
+        return z, plan
+
+    def _terms(self, z_all: NDArray[np.floating[Any]], plan: PairPlan) -> list[_Term]:
+        """Set up the sums of each pairwise term; none for weight 0."""
+        if self.weight == 0:
+            return []
+        surrogate = surrogate_named(self.surrogate)
+        anchor_scores = self._s(_as_scores(z_all[plan.anchors]))
+        unit = np.ones(len(plan.anchors)) if plan.sample_weight is None else plan.sample_weight[plan.anchors]
+        terms = []
+        for opponents in plan.opponents:
+            margin = float(self.click_margin if opponents.grade else self.impression_margin)
+            # weight * n / pairs goes into the anchors' weights, and so into everything made of them.
+            weights = unit * (self.weight * plan.total_weight / opponents.pairs)
+            sums: HingeSweep | LogisticGrid | GroupedHingeSweep | GroupedLogistic
+            if surrogate.degree:
+                if plan.bounds is None:
+                    sample = self._s(_as_scores(z_all[:: max(1, plan.n // 2048)])) + margin
+                    sums = HingeSweep(surrogate, anchor_scores, weights, sample)
+                else:
+                    sums = GroupedHingeSweep(surrogate, anchor_scores, weights, plan.bounds)
+            else:
+                low, high = (0.0, 1.0) if self.scale == "probability" else (z_all.min(), z_all.max())
+                limits = float(low) + margin, float(high) + margin
+                if plan.bounds is None:
+                    sums = LogisticGrid(surrogate, anchor_scores, weights, *limits)
+                else:
+                    sums = GroupedLogistic(surrogate, anchor_scores, weights, plan.bounds, *limits)
+            terms.append(_Term(opponents, margin, sums))
+        return terms
+
+
+@dataclass(frozen=True, eq=False)
+class _Term:
+    opponents: Opponents
+    margin: float
+    sums: Any
+
+    def listed(self) -> Iterator[tuple[Index, tuple[Index, ...]]]:
+        """Blocks of listed opponents, each with its further arguments for the sums."""
+        rows, segment = self.opponents.rows, self.opponents.segment
+        for start in range(0, 0 if rows is None else len(rows), BLOCK):
+            assert rows is not None
+            stop = start + BLOCK
+            yield rows[start:stop], () if segment is None else (segment[start:stop],)
+
+
+def _blocks(plan: PairPlan) -> Iterator[tuple[slice, Index]]:
+    """Blocks of rows, each with the positions of its clicked rows inside the block."""
+    starts = np.arange(0, plan.n, BLOCK)
+    cuts = np.searchsorted(plan.clicked, np.append(starts, plan.n))
+    for start, first, last in zip(starts.tolist(), cuts[:-1], cuts[1:], strict=True):
+        yield slice(start, min(start + BLOCK, plan.n)), plan.clicked[first:last] - start
+
+
+def _as_scores(z: NDArray[np.floating[Any]]) -> Array:
+    """Scores in float64, refused if one is not finite: boosters take NaN gradients in silence."""
+    scores = z.astype(np.float64, copy=False)
+    # A finite sum proves finite scores in one pass; else look closer.
+    if not np.isfinite(scores.sum()) and not np.isfinite(scores).all():
+        raise InputError(
+            "a raw score is NaN or infinite; look for NaN in labels, base score or learning rate before it"
+        )
+    return scores

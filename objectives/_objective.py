@@ -1,0 +1,158 @@
+"""BCE + weight * PWiseR as the objective of LightGBM and XGBoost."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import asdict
+from typing import Any, TypedDict, Unpack
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gbdt_pwiser.objectives._data import Labels, grade_from, read_labels
+from gbdt_pwiser.objectives._errors import InputError
+from gbdt_pwiser.objectives._loss import Pairs, PWiseRLoss, Scale
+from gbdt_pwiser.objectives._plan import PairPlan
+
+
+class LossParameters(TypedDict, total=False):
+    """The parameters of PWiseRLoss, all optional."""
+
+    weight: float
+    click_margin: float
+    impression_margin: float
+    surrogate: str
+    scale: Scale
+    pairs: Pairs
+
+
+class PWiseRObjective:
+    """Custom objective for `xgb.train(obj=...)` and for LightGBM's `params["objective"]`.
+
+    Called with (raw_score, data) it returns gradient and hessian of n * L, with grades, weights and groups
+    read from the data set. One object serves both libraries, their `cv`, and any number of data sets.
+
+    Labels it reads: grades 0, 1, 2 (both libraries); or label = click with label_lower_bound = conversion
+    (XGBoost; `make_dmatrix` builds that). Weights in the data set are applied. A data set without
+    conversions trains on BCE alone, with a warning.
+
+    Parameters
+    ----------
+    **parameters
+        Those of PWiseRLoss.
+
+    Raises
+    ------
+    InputError
+        At construction: a parameter. When called: a label, shape or score; see `PWiseRLoss.value`.
+    """
+
+    def __init__(self, **parameters: Unpack[LossParameters]) -> None:
+        self.loss = PWiseRLoss(**parameters)
+        self._plans: WeakKeyDictionary[Any, tuple[Labels, PairPlan]] = WeakKeyDictionary()
+
+    def __call__(self, raw_score: Any, data: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return (grad, hess), each (n,) in the type of raw_score."""
+        return self.loss.gradient_hessian(_one_output(raw_score), self._plan(data))
+
+    def _plan(self, data: Any) -> PairPlan:
+        """Plan of a data set, made anew when its labels, weights or groups have changed."""
+        labels = read_labels(data)
+        known = self._plans.get(data)
+        if known is None or not labels.same_as(known[0]):
+            plan = self.loss.plan(labels.grade(), group=labels.group(), sample_weight=labels.sample_weight())
+            _warn_without_anchors(self.loss, plan)
+            self._plans[data] = known = (labels, plan)
+        return known[1]
+
+    def __repr__(self) -> str:
+        return _described(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return asdict(self.loss)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
+
+class PWiseRSklearnObjective:
+    """Custom objective for XGBClassifier, XGBRegressor, LGBMClassifier and LGBMModel.
+
+    Called with (y_true, y_pred, sample_weight, group) it returns gradient and hessian of n * L. Classifiers
+    would take grades for three classes, so for them y is the click and the conversions are given here;
+    models without classes (LGBMModel, LGBMRegressor, XGBRegressor) also take grades as y.
+
+    Parameters
+    ----------
+    conversion
+        (n,): 0 or 1 for each row of the fit, in its order; None where y holds grades.
+    **parameters
+        Those of PWiseRLoss.
+
+    Raises
+    ------
+    InputError
+        At construction: a parameter. When called: y and conversion do not fit together.
+
+    Examples
+    --------
+    >>> objective = PWiseRSklearnObjective(conversion=[0, 0, 1], weight=0.1)
+    >>> grad, hess = objective(np.array([0, 1, 1]), np.zeros(3))
+    >>> bool((hess > 0).all())
+    True
+    """
+
+    def __init__(self, conversion: ArrayLike | None = None, **parameters: Unpack[LossParameters]) -> None:
+        self.loss = PWiseRLoss(**parameters)
+        self.conversion = None if conversion is None else np.asarray(conversion)
+
+    def __call__(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        group: ArrayLike | None = None,
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return (grad, hess), each (n,) in the type of y_pred; group holds sizes, as LightGBM gives them."""
+        y = np.asarray(y_true)
+        if self.conversion is not None:
+            if len(self.conversion) != len(y):
+                raise InputError(
+                    f"{len(self.conversion)} conversions for a fit on {len(y)} rows; "
+                    "make the objective with the conversions of exactly the rows of this fit"
+                )
+            y = grade_from(y, self.conversion)
+        ids = None if group is None else np.repeat(np.arange(len(np.asarray(group))), np.asarray(group))
+        plan = self.loss.plan(y, group=ids, sample_weight=sample_weight)
+        _warn_without_anchors(self.loss, plan)
+        return self.loss.gradient_hessian(_one_output(y_pred), plan)
+
+    def __repr__(self) -> str:
+        return _described(self)
+
+
+def _described(objective: PWiseRObjective | PWiseRSklearnObjective) -> str:
+    return f"{type(objective).__name__}({', '.join(f'{k}={v!r}' for k, v in asdict(objective.loss).items())})"
+
+
+def _one_output(raw_score: ArrayLike) -> NDArray[Any]:
+    scores = np.asarray(raw_score)
+    if scores.ndim != 1:
+        raise InputError(
+            f"raw scores have shape {scores.shape}: the model has several outputs; "
+            "do not set num_class, and give one label per row"
+        )
+    return scores
+
+
+def _warn_without_anchors(loss: PWiseRLoss, plan: PairPlan) -> None:
+    if loss.weight > 0 and not plan.opponents:
+        warnings.warn(
+            "no pairs to rank: the labels hold no conversion (grade 2), or nothing to rank it above; "
+            "training on BCE alone",
+            stacklevel=4,
+        )
+
+
+pwiser_objective = PWiseRObjective()

@@ -1,0 +1,167 @@
+"""What the loss needs to know of grades, groups and weights, computed once per data set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gbdt_pwiser.objectives._errors import InputError
+from gbdt_pwiser.objectives._surrogates import Array, Index
+
+CLICK, CONVERSION = 1, 2
+
+
+@dataclass(frozen=True, eq=False)
+class Opponents:
+    """One pairwise term: the opponents of one grade, and the number of their pairs.
+
+    Attributes
+    ----------
+    grade
+        0 (unclicked) or 1 (click-only); it decides the margin.
+    rows
+        int64: their positions; None for "all rows but the clicked", which needs no list.
+    segment
+        int64, one per row: the run of anchors a row is paired with; None when it is paired with all.
+    pairs
+        Number of pairs, or with sample weights the sum of the pairs' weights.
+    """
+
+    grade: int
+    rows: Index | None
+    segment: Index | None
+    pairs: float
+
+
+@dataclass(frozen=True, eq=False)
+class PairPlan:
+    """Positions of anchors and opponents; depends on grades, groups and weights, never on scores.
+
+    Attributes
+    ----------
+    n, total_weight
+        Number of rows, and the sum of their weights (n without sample weights).
+    clicked
+        int64: positions with a click, ascending.
+    anchors
+        int64: positions with a conversion; group after group where pairs stay inside groups.
+    bounds
+        int64 (groups with anchors + 1,): where each group's run of anchors begins; None for all pairs.
+    opponents
+        The terms that have pairs.
+    sample_weight
+        float64 (n,) or None.
+    """
+
+    n: int
+    total_weight: float
+    clicked: Index
+    anchors: Index
+    bounds: Index | None
+    opponents: tuple[Opponents, ...]
+    sample_weight: Array | None
+
+
+def make_plan(
+    grade: ArrayLike, *, group: ArrayLike | None, sample_weight: ArrayLike | None, within_groups: bool
+) -> PairPlan:
+    """Check grades, groups and weights and find anchors and opponents.
+
+    Raises InputError for a grade outside 0, 1, 2, a shape that differs, a weight that is negative or not
+    finite, or missing groups where pairs stay inside groups.
+    """
+    grades = checked_grade(grade)
+    n = len(grades)
+    weight = None if sample_weight is None else _checked_weight(sample_weight, n)
+    clicked, anchors = np.flatnonzero(grades), np.flatnonzero(grades == CONVERSION)
+
+    def mass(rows: Index) -> float:
+        return float(len(rows) if weight is None else weight[rows].sum())
+
+    common = {
+        "n": n,
+        "total_weight": float(n) if weight is None else float(weight.sum()),
+        "clicked": clicked,
+        "sample_weight": weight,
+    }
+    if not within_groups:
+        terms = []
+        for kind in (0, CLICK):
+            rows = np.flatnonzero(grades == kind)
+            if len(rows) and len(anchors):
+                keep = None if kind == 0 else rows
+                terms.append(Opponents(kind, keep, None, mass(anchors) * mass(rows)))
+        return PairPlan(anchors=anchors, bounds=None, opponents=_with_pairs(terms), **common)  # type: ignore[arg-type]
+
+    if group is None:
+        raise InputError('pairs="group" needs the group of each exposure; pass group=..., or use pairs="all"')
+    groups = np.asarray(group)
+    if groups.shape != (n,):
+        raise InputError(f"group has shape {groups.shape}; give one group id per exposure, shape ({n},)")
+    ids, group_of = np.unique(groups, return_inverse=True)
+    holds_anchor = np.zeros(len(ids), dtype=bool)
+    holds_anchor[group_of[anchors]] = True
+    segment_of = (np.cumsum(holds_anchor) - 1)[group_of]
+    paired = holds_anchor[group_of]
+    anchors = anchors[np.argsort(segment_of[anchors], kind="stable")]
+    anchor_mass = np.bincount(
+        segment_of[anchors], None if weight is None else weight[anchors], minlength=int(holds_anchor.sum())
+    )
+    bounds = np.concatenate(([0], np.cumsum(np.bincount(segment_of[anchors])))).astype(np.int64)
+    terms = []
+    for kind in (0, CLICK):
+        rows = np.flatnonzero(paired & (grades == kind))
+        if len(rows):
+            segment = segment_of[rows]
+            masses = anchor_mass[segment]
+            pairs = float(masses.sum() if weight is None else masses @ weight[rows])
+            terms.append(Opponents(kind, rows, segment, pairs))
+    return PairPlan(anchors=anchors, bounds=bounds, opponents=_with_pairs(terms), **common)  # type: ignore[arg-type]
+
+
+def _with_pairs(terms: list[Opponents]) -> tuple[Opponents, ...]:
+    # Weights of zero can leave a term without weight; a mean over no pairs is 0.
+    return tuple(term for term in terms if term.pairs > 0)
+
+
+def checked_grade(grade: ArrayLike) -> NDArray[np.int8]:
+    """Return the grades as int8 (n,), or raise InputError for anything but 0, 1 and 2."""
+    values = np.asarray(grade)
+    if values.ndim != 1:
+        raise InputError(f"grade has shape {values.shape}; give one grade per exposure, shape (n,)")
+    grades = values.astype(np.int8, casting="unsafe") if values.dtype.kind in "biuf" else None
+    if grades is None:
+        raise InputError(f"grade has type {values.dtype}; a grade is 0, 1 or 2 (click + conversion)")
+    if values.dtype != np.int8 and len(values):
+        with np.errstate(invalid="ignore"):
+            wrong = values != grades
+        if wrong.any():
+            _refuse_grade(values, wrong)
+    wrong = (grades < 0) | (grades > CONVERSION)
+    if wrong.any():
+        _refuse_grade(values, wrong)
+    return grades
+
+
+def _refuse_grade(values: NDArray[np.generic], wrong: NDArray[np.bool_]) -> None:
+    row = int(np.argmax(wrong))
+    raise InputError(
+        f"grade {values[row]} in row {row} ({int(wrong.sum())} such rows); a grade is 0 (impression only), "
+        "1 (click without conversion) or 2 (conversion): click + conversion"
+    )
+
+
+def _checked_weight(sample_weight: ArrayLike, n: int) -> Array:
+    weight = np.asarray(sample_weight, dtype=np.float64)
+    if weight.shape != (n,):
+        raise InputError(
+            f"sample_weight has shape {weight.shape}; give one weight per exposure, shape ({n},)"
+        )
+    if not (np.isfinite(weight).all() and (weight >= 0).all()):
+        row = int(np.argmin(np.isfinite(weight) & (weight >= 0)))
+        raise InputError(f"sample_weight {weight[row]} in row {row}; a weight is finite and at least 0")
+    if n and weight.sum() == 0:
+        raise InputError("every sample_weight is 0; give at least one exposure a positive weight")
+    return weight

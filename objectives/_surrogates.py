@@ -1,0 +1,85 @@
+"""The convex functions phi(u) that stand in for "the pair is in the wrong order"."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gbdt_pwiser.objectives._errors import InputError
+
+# Arrays of floating numbers, and of positions.
+Array = NDArray[Any]
+Index = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """phi, its derivatives in u, and what the computation over all pairs may rely on.
+
+    Attributes
+    ----------
+    name
+        What the user calls it.
+    value, first, second
+        phi(u), phi'(u) and phi''(u), elementwise. At a kink both derivatives are those from the left
+        (a pair exactly at its margin is satisfied and pulls at nothing).
+    degree
+        1 or 2: phi(u) = max(0, u) ** degree, so sums over all pairs come exactly from prefix moments.
+        0: no such form; sums come from a grid, to a stated bound.
+    """
+
+    name: str
+    value: Callable[[Array], Array]
+    first: Callable[[Array], Array]
+    second: Callable[[Array], Array]
+    degree: int
+
+
+def sigmoid(z: Array) -> Array:
+    """Return 1 / (1 + exp(-z)), elementwise; large scores saturate silently at 0 and 1."""
+    with np.errstate(over="ignore"):
+        return 1.0 / (1.0 + np.exp(-z))
+
+
+def softplus(z: Array) -> Array:
+    """Return log(1 + exp(z)), elementwise, without overflow."""
+    return np.maximum(z, 0.0) + np.log1p(np.exp(-np.abs(z)))
+
+
+def _sigmoid_slope(u: Array) -> Array:
+    e = np.exp(-np.abs(u))
+    return e / (1.0 + e) ** 2
+
+
+SURROGATES: dict[str, Surrogate] = {
+    s.name: s
+    for s in (
+        Surrogate(
+            name="hinge",
+            value=lambda u: np.maximum(u, 0.0),
+            first=lambda u: (u > 0).astype(np.float64),
+            second=lambda u: np.zeros_like(u),
+            degree=1,
+        ),
+        Surrogate(
+            name="squared_hinge",
+            value=lambda u: np.maximum(u, 0.0) ** 2,
+            first=lambda u: 2.0 * np.maximum(u, 0.0),
+            second=lambda u: 2.0 * (u > 0),
+            degree=2,
+        ),
+        Surrogate(name="logistic", value=softplus, first=sigmoid, second=_sigmoid_slope, degree=0),
+    )
+}
+
+
+def surrogate_named(name: str) -> Surrogate:
+    """Return the surrogate of that name; InputError lists the known ones."""
+    try:
+        return SURROGATES[name]
+    except (KeyError, TypeError):
+        raise InputError(f"unknown surrogate {name!r}; choose one of {', '.join(SURROGATES)}") from None
