@@ -35,7 +35,7 @@ def auc(score: ArrayLike, positive: ArrayLike, *, sample_weight: ArrayLike | Non
     Raises
     ------
     InputError
-        Shapes differ or a score is NaN.
+        Shapes differ, a score is NaN, or a weight is negative or not finite.
 
     Examples
     --------
@@ -49,6 +49,8 @@ def auc(score: ArrayLike, positive: ArrayLike, *, sample_weight: ArrayLike | Non
             raise InputError(f"score has shape {scores.shape}, {what} {values.shape}; give both as (n,)")
     if np.isnan(scores).any():
         raise InputError(f"{int(np.isnan(scores).sum())} scores are NaN; AUC needs a score for each exposure")
+    if weight is not None and not (np.isfinite(weight).all() and (weight >= 0).all()):
+        raise InputError("a sample_weight is negative or not finite; give weights of at least 0")
     if weight is None:
         return _unweighted(scores, positives)
     order = np.argsort(scores)
@@ -67,9 +69,9 @@ def _unweighted(scores: Any, positives: Any) -> float:
     if not (len(up) and len(down)):
         return float("nan")
     few, many = (up, down) if len(up) <= len(down) else (down, up)
-    below_or_half = np.searchsorted(many, few, "left").sum() + np.searchsorted(many, few, "right").sum()
-    share = float(below_or_half) / (2.0 * len(up) * len(down))
-    return share if few is up else 1.0 - share
+    below_or_half = int(np.searchsorted(many, few, "left").sum() + np.searchsorted(many, few, "right").sum())
+    doubled_pairs = 2 * len(up) * len(down)
+    return (below_or_half if few is up else doubled_pairs - below_or_half) / doubled_pairs
 
 
 def auc_ctr(raw_score: Any, data: Any) -> tuple[str, float] | tuple[str, float, bool]:

@@ -145,7 +145,8 @@ class GroupedLogistic:
         for kernel, total in ((self._surrogate.first, self._first), (self._surrogate.second, self._second)):
             pull = kernel(u) * pair_weight
             total += np.bincount(anchor, pull, minlength=len(total))
-            out.append(np.bincount(opponent, pull, minlength=len(t)))
+            # Of no pairs at all bincount makes whole numbers, which would cut what a grid writes in.
+            out.append(np.bincount(opponent, pull, minlength=len(t)).astype(np.float64))
         for grid, rows in self._blocks_with_grid(segment):
             for sums, of_grid in zip(out, grid.add(t[rows], weight[rows]), strict=True):
                 sums[rows] = of_grid

@@ -131,26 +131,18 @@ def checked_grade(grade: ArrayLike) -> NDArray[np.int8]:
     values = np.asarray(grade)
     if values.ndim != 1:
         raise InputError(f"grade has shape {values.shape}; give one grade per exposure, shape (n,)")
-    grades = values.astype(np.int8, casting="unsafe") if values.dtype.kind in "biuf" else None
-    if grades is None:
+    if values.dtype.kind not in "biuf":
         raise InputError(f"grade has type {values.dtype}; a grade is 0, 1 or 2 (click + conversion)")
-    if values.dtype != np.int8 and len(values):
-        with np.errstate(invalid="ignore"):
-            wrong = values != grades
-        if wrong.any():
-            _refuse_grade(values, wrong)
-    wrong = (grades < 0) | (grades > CONVERSION)
+    with np.errstate(invalid="ignore"):  # NaN becomes some number here, and differs from it
+        grades = values.astype(np.int8, copy=False)
+    wrong = (values != grades) | (grades < 0) | (grades > CONVERSION)
     if wrong.any():
-        _refuse_grade(values, wrong)
+        row = int(np.argmax(wrong))
+        raise InputError(
+            f"grade {values[row]} in row {row} ({int(wrong.sum())} such rows); a grade is 0 (impression only), "
+            "1 (click without conversion) or 2 (conversion): click + conversion"
+        )
     return grades
-
-
-def _refuse_grade(values: NDArray[np.generic], wrong: NDArray[np.bool_]) -> None:
-    row = int(np.argmax(wrong))
-    raise InputError(
-        f"grade {values[row]} in row {row} ({int(wrong.sum())} such rows); a grade is 0 (impression only), "
-        "1 (click without conversion) or 2 (conversion): click + conversion"
-    )
 
 
 def _checked_weight(sample_weight: ArrayLike, n: int) -> Array:

@@ -1,0 +1,6 @@
+"""Settings of every test: hypothesis is deterministic and untimed."""
+
+from hypothesis import settings
+
+settings.register_profile("project", derandomize=True, deadline=None, max_examples=40)
+settings.load_profile("project")
