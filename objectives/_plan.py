@@ -139,8 +139,8 @@ def checked_grade(grade: ArrayLike) -> NDArray[np.int8]:
     if wrong.any():
         row = int(np.argmax(wrong))
         raise InputError(
-            f"grade {values[row]} in row {row} ({int(wrong.sum())} such rows); a grade is 0 (impression only), "
-            "1 (click without conversion) or 2 (conversion): click + conversion"
+            f"grade {values[row]} in row {row} ({int(wrong.sum())} such rows); a grade is click + "
+            "conversion: 0 (impression only), 1 (click without conversion) or 2 (conversion)"
         )
     return grades
 

@@ -77,10 +77,10 @@ class Exposures:
             )
         if unknown := [c for c in self.categorical if c not in self.features.columns]:
             raise InputError(f"{self.name}: categorical names no feature column: {', '.join(unknown)}")
-        for column, dtype in self.features.schema.items():
+        for column, stored in self.features.schema.items():
             wanted = pl.Int32 if column in self.categorical else pl.Float32
-            if dtype != wanted:
-                raise InputError(f"{self.name}: feature {column} is {dtype}; make it {wanted}")
+            if stored != wanted:
+                raise InputError(f"{self.name}: feature {column} is {stored}; make it {wanted}")
         if infinite := [
             c
             for c in self.features.columns
@@ -95,13 +95,14 @@ class Exposures:
 
     @property
     def click(self) -> NDArray[np.bool_]:
-        """bool (n,): grade >= 1."""
+        """Clicks, bool (n,): grade >= 1."""
         return self.grade >= 1
 
     @property
     def conversion(self) -> NDArray[np.bool_]:
-        """bool (n,): grade == 2."""
-        return self.grade == 2
+        """Conversions, bool (n,): grade == 2."""
+        converted: NDArray[np.bool_] = self.grade == 2
+        return converted
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Exposures:
         """Return the given rows, by index (order kept) or by mask."""

@@ -1,0 +1,25 @@
+"""Exposures, how they are loaded and prepared, and how they are split."""
+
+from gbdt_pwiser.data.aliexpress import prepare_aliexpress
+from gbdt_pwiser.data.description import Description, load_description
+from gbdt_pwiser.data.exposures import Exposures
+from gbdt_pwiser.data.registry import KnownDataset, known_datasets, load, resolve_data_dir
+from gbdt_pwiser.data.simulate import Simulation, simulate
+from gbdt_pwiser.data.split import Dataset, Split, SplitOptions, split
+
+__all__ = [
+    "Dataset",
+    "Description",
+    "Exposures",
+    "KnownDataset",
+    "Simulation",
+    "Split",
+    "SplitOptions",
+    "known_datasets",
+    "load",
+    "load_description",
+    "prepare_aliexpress",
+    "resolve_data_dir",
+    "simulate",
+    "split",
+]

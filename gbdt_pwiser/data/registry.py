@@ -1,0 +1,133 @@
+"""Data sets by name or path."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from gbdt_pwiser.data.aliexpress import COUNTRIES
+from gbdt_pwiser.data.description import load_description
+from gbdt_pwiser.data.exposures import Exposures
+from gbdt_pwiser.data.prepared import Schema, load_prepared
+from gbdt_pwiser.data.simulate import simulate
+from gbdt_pwiser.data.split import Dataset
+from gbdt_pwiser.objectives import InputError
+
+SIMULATED = "simulated"
+NAMES = (*COUNTRIES, SIMULATED)
+TIANCHI = "https://tianchi.aliyun.com/dataset/74690"
+
+
+@dataclass(frozen=True)
+class KnownDataset:
+    """A data set that has a name, whether or not it can be loaded yet.
+
+    Path and counts are None for simulated data, the counts also for a set that is not prepared.
+    """
+
+    name: str
+    description: str
+    prepared: bool
+    path: Path | None
+    rows: int | None = None
+    clicks: int | None = None
+    conversions: int | None = None
+
+
+def resolve_data_dir(data_dir: Path | str | None = None) -> Path:
+    """Return where prepared sets live: the argument, else $GBDT_PWISER_DATA, else the user's data folder."""
+    chosen = data_dir or os.environ.get("GBDT_PWISER_DATA") or platformdirs.user_data_dir("gbdt-pwiser")
+    return Path(chosen).expanduser()
+
+
+def load(
+    name_or_path: str | Path, *, data_dir: Path | str | None = None, **simulate_options: float
+) -> Dataset:
+    """Load a data set by name or path.
+
+    Parameters
+    ----------
+    name_or_path
+        `us`, `nl`, `fr`, `es`: AliExpress, once prepared. `simulated`: made on the spot. A path to a
+        `.toml` description, or to a `.parquet` or `.csv` file with a description of the same stem beside it.
+    data_dir
+        Where prepared sets live; see `resolve_data_dir`.
+    simulate_options
+        For `simulated` only: those of `gbdt_pwiser.data.simulate`.
+
+    Raises
+    ------
+    InputError
+        Unknown name, a set that is not prepared or is damaged, or a file that breaks a rule.
+
+    Examples
+    --------
+    >>> len(load("simulated", n_exposures=1000).exposures)
+    1000
+    """
+    name = str(name_or_path)
+    if name == SIMULATED:
+        return Dataset(simulate(**simulate_options).exposures)  # type: ignore[arg-type]
+    if simulate_options:
+        raise InputError(f"{', '.join(simulate_options)} cannot be set for {name}, only for {SIMULATED}")
+    if name in COUNTRIES:
+        return Dataset(_load_country(name, resolve_data_dir(data_dir)))
+    path = Path(name_or_path).expanduser()
+    suffix = path.suffix.lower()
+    if suffix == ".toml":
+        return load_description(path)
+    if suffix in (".parquet", ".csv"):
+        return _load_described(path)
+    near = difflib.get_close_matches(name, NAMES, n=1)
+    raise InputError(
+        f"unknown data set {name!r}{f', did you mean {near[0]}?' if near else ''}; choose one of "
+        f"{', '.join(NAMES)}, or give the path of a .toml description"
+    )
+
+
+def known_datasets(data_dir: Path | str | None = None) -> list[KnownDataset]:
+    """Describe every data set that has a name; a damaged one counts as not prepared."""
+    return [
+        *(_known_country(name, resolve_data_dir(data_dir)) for name in COUNTRIES),
+        KnownDataset(SIMULATED, "Simulated search pages with accidental clicks", prepared=True, path=None),
+    ]
+
+
+def _known_country(name: str, data_dir: Path) -> KnownDataset:
+    path, description = data_dir / name, f"AliExpress search exposures, {COUNTRIES[name]}"
+    try:
+        schema = Schema.read(path)
+    except InputError:
+        return KnownDataset(name, description, prepared=False, path=path)
+    parts = (schema.train, schema.test)
+    return KnownDataset(
+        name,
+        description,
+        prepared=True,
+        path=path,
+        rows=sum(part.rows for part in parts),
+        clicks=sum(part.clicks for part in parts),
+        conversions=sum(part.conversions for part in parts),
+    )
+
+
+def _load_country(name: str, data_dir: Path) -> Exposures:
+    folder = data_dir / name
+    if not folder.exists():
+        raise InputError(
+            f"{name} is not prepared (looked in {folder}); download AliExpress from {TIANCHI}, then run "
+            f"`gbdt-pwiser prepare --dataset {name} --source PATH`, or use --dataset {SIMULATED}, which "
+            "needs nothing"
+        )
+    return load_prepared(folder)
+
+
+def _load_described(path: Path) -> Dataset:
+    toml = path.with_suffix(".toml")
+    if not toml.is_file():
+        raise InputError(f"{path} has no description; write {toml}, which says what its columns are")
+    return load_description(toml, source=path)

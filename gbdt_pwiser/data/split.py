@@ -1,0 +1,147 @@
+"""Train, validation and test parts of exposures, cut by group, by time or by row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gbdt_pwiser.data.exposures import Exposures
+from gbdt_pwiser.objectives import InputError
+
+SPLITS = ("auto", "group", "time", "row")
+FRACTIONS = (0.6, 0.2, 0.2)
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Three disjoint parts of one data set, each with clicks, non-clicks and conversions."""
+
+    train: Exposures
+    valid: Exposures
+    test: Exposures
+
+    def __post_init__(self) -> None:
+        for part in ("train", "valid", "test"):
+            _check_part(getattr(self, part), part)
+
+
+@dataclass(frozen=True)
+class SplitOptions:
+    """How exposures are split; `split` says what the options mean.
+
+    Raises
+    ------
+    InputError
+        An unknown `by`, or fractions that are not three positive numbers whose sum is 1.
+    """
+
+    by: str = "auto"
+    fractions: Sequence[float] = FRACTIONS
+
+    def __post_init__(self) -> None:
+        if self.by not in SPLITS:
+            raise InputError(f"by is {self.by!r}; choose one of {', '.join(SPLITS)}")
+        shares = self.fractions
+        if len(shares) != 3 or not all(share > 0 for share in shares) or abs(sum(shares) - 1) > 1e-6:
+            raise InputError(
+                f"fractions are {tuple(shares)}; give three positive numbers for train, validation and test "
+                "whose sum is 1"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Exposures and how they are to be split."""
+
+    exposures: Exposures
+    split_options: SplitOptions = SplitOptions()
+
+    def split(self, seed: int = 0) -> Split:
+        """Split the exposures; `seed` is that of the shuffle of groups or rows."""
+        options = self.split_options
+        return split(self.exposures, by=options.by, fractions=options.fractions, seed=seed)
+
+
+def split(
+    exposures: Exposures, *, by: str = "auto", fractions: Sequence[float] = FRACTIONS, seed: int = 0
+) -> Split:
+    """Cut exposures into train, validation and test; rows keep their order inside each part.
+
+    Parameters
+    ----------
+    exposures
+        (n,) rows. Where the publisher fixed the test rows (`in_test`), they are the test part, and the
+        first two fractions share out the others.
+    by
+        `group`: whole groups, shuffled. `time`: earlier rows to train, later ones to test, rows of equal
+        time together. `row`: rows, shuffled. `auto`: time if the exposures have it, else group, else row.
+    fractions
+        Shares of the rows for train, validation and test; each cut falls as near to them as whole groups
+        or times allow.
+    seed
+        Of the shuffle; unused by `time`.
+
+    Raises
+    ------
+    InputError
+        An option breaks a rule above, `by` needs a column that is missing, or a part lacks rows, clicks,
+        non-clicks or conversions.
+
+    Examples
+    --------
+    >>> from gbdt_pwiser.data import simulate
+    >>> parts = split(simulate(20_000).exposures, by="group")
+    >>> [round(len(part) / 20_000, 2) for part in (parts.train, parts.valid, parts.test)]
+    [0.6, 0.2, 0.2]
+    """
+    SplitOptions(by, fractions)  # refuses what breaks a rule
+    if exposures.in_test is None:
+        train, valid, test = _cut(exposures, by, fractions, seed)
+    else:
+        train, valid = _cut(exposures.take(~exposures.in_test), by, fractions[:2], seed)
+        test = exposures.take(exposures.in_test)
+    return Split(train, valid, test)
+
+
+def _cut(exposures: Exposures, by: str, fractions: Sequence[float], seed: int) -> list[Exposures]:
+    """Cut the rows into consecutive runs of units, as near to the fractions as whole units allow."""
+    place = _places(exposures, by, seed)
+    ends = np.concatenate([[0], np.cumsum(np.bincount(place))])
+    shares = np.cumsum(fractions) / np.sum(fractions)
+    cuts = [int(np.abs(ends - share * len(exposures)).argmin()) for share in shares[:-1]]
+    part = np.searchsorted(cuts, place, side="right")
+    return [exposures.take(part == i) for i in range(len(fractions))]
+
+
+def _places(exposures: Exposures, by: str, seed: int) -> NDArray[np.int64]:
+    """int64 (n,): place, in the order to cut along, of the unit that each row belongs to."""
+    if by == "auto":
+        by = "time" if exposures.time is not None else "group" if exposures.group is not None else "row"
+    rng = np.random.default_rng(seed)
+    if by == "row":
+        return rng.permutation(len(exposures))
+    values = exposures.time if by == "time" else exposures.group
+    if values is None:
+        raise InputError(f"{exposures.name} has no {by} to split by; choose by='auto' or by='row'")
+    units, unit = np.unique(values, return_inverse=True)
+    return unit if by == "time" else rng.permutation(len(units))[unit]
+
+
+def _check_part(exposures: Exposures, part: str) -> None:
+    """Refuse a part on which a model cannot be trained or measured."""
+    part = {"valid": "validation"}.get(part, part)
+    rows, clicks, conversions = len(exposures), int(exposures.click.sum()), int(exposures.conversion.sum())
+    if rows == 0:
+        raise InputError(
+            f"the {part} split of {exposures.name!r} is empty; give it a larger fraction or more "
+            "groups, times or rows to cut between"
+        )
+    if 0 in (clicks, rows - clicks, conversions):
+        raise InputError(
+            f"one-class split: the {part} split of {exposures.name!r} has {rows} rows, {clicks} clicks and "
+            f"{conversions} conversions, and needs clicks, non-clicks and conversions; give it a larger "
+            "fraction, another seed or more data"
+        )

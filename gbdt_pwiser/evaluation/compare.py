@@ -1,0 +1,182 @@
+"""Models and losses on the same splits and seeds: choose on validation, score the test split once."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+from tqdm import tqdm
+
+from gbdt_pwiser.data import Dataset, Exposures, Split
+from gbdt_pwiser.evaluation.metrics import METRICS, evaluate
+from gbdt_pwiser.evaluation.results import Result
+from gbdt_pwiser.models import Model, ModelSpec, Predictions, make_model
+from gbdt_pwiser.objectives import InputError
+
+OnTest = Callable[[ModelSpec, Exposures, Predictions], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A trained model and what validation says of it."""
+
+    model: Model
+    valid: dict[str, float]
+    valid_seconds: float
+
+
+def compare(
+    dataset: Dataset,
+    *,
+    models: Sequence[str],
+    losses: Sequence[str],
+    seeds: Sequence[int],
+    weights: Sequence[float] | None = None,
+    base: ModelSpec | None = None,
+    choose_by: str = "ctr_auc",
+    on_test: OnTest | None = None,
+) -> list[Result]:
+    """Train every model with every loss on every seed's split and score it on validation and test.
+
+    For "pwiser" with several weights, one model is trained per weight and the best on validation is kept;
+    the test split is scored with that one only.
+
+    Parameters
+    ----------
+    dataset
+        The exposures and how they are split; a seed decides a seeded split and the models trained on it.
+    models, losses
+        Names, see `MODELS` and `LOSSES`.
+    seeds
+        At least one.
+    weights
+        Candidates for the weight of the pairwise term; None for the one in base.
+    base
+        Everything else about the models; None for the defaults.
+    choose_by
+        Metric on validation by which a weight is chosen.
+    on_test
+        Called once per scored model with its spec, the test exposures and the predictions.
+
+    Returns
+    -------
+    list of Result
+        A row per model, loss, seed, split (valid, test) and metric.
+
+    Raises
+    ------
+    InputError
+        An unknown name, nothing to compare, or a split that cannot be scored.
+    """
+    for what, values in (("model", models), ("loss", losses), ("seed", seeds)):
+        if not values:
+            raise InputError(f"no {what} to compare; name at least one")
+        if len(set(values)) < len(values):
+            raise InputError(f"a {what} is named twice in {', '.join(map(str, values))}; name each once")
+    if choose_by not in METRICS or METRICS[choose_by].higher_is_better is None:
+        known = ", ".join(name for name, metric in METRICS.items() if metric.higher_is_better is not None)
+        raise InputError(f"cannot choose a weight by {choose_by!r}; choose one of {known}")
+    base = base or ModelSpec(model=models[0])
+    jobs = [
+        (model, loss, _candidates(replace(base, model=model, loss=loss), weights))
+        for model, loss in product(models, losses)
+    ]
+    results: list[Result] = []
+    fits = sum(len(candidates) for _, _, candidates in jobs) * len(seeds)
+    with tqdm(total=fits, unit="fit", disable=None) as progress:
+        for seed in seeds:
+            split = dataset.split(seed)
+            for _, _, candidates in jobs:
+                fitted = choose(
+                    [replace(spec, seed=seed) for spec in candidates], split, choose_by, progress=progress
+                )
+                results.extend(_scored(fitted, split, on_test))
+    return results
+
+
+def choose(
+    specs: Sequence[ModelSpec], split: Split, metric: str, *, progress: tqdm[None] | None = None
+) -> Fitted:
+    """Train each spec and return the best on validation; of equals the earlier, of NaN any other.
+
+    InputError where the metric is NaN for all of several specs: there is nothing to choose by.
+    """
+    sign = 1.0 if METRICS[metric].higher_is_better else -1.0
+    best: Fitted | None = None
+    for spec in specs:
+        if progress is not None:
+            progress.set_description(f"seed {spec.seed} {spec.model} {spec.loss} {spec.weight:g}")
+        fitted = fit(spec, split)
+        if progress is not None:
+            progress.update()
+        if (
+            best is None
+            or np.isnan(_score(best, metric))
+            or sign * _score(fitted, metric) > sign * _score(best, metric)
+        ):
+            best = fitted
+    if best is None:
+        raise InputError("no model to choose from; give at least one")
+    if len(specs) > 1 and np.isnan(_score(best, metric)):
+        raise InputError(f"{metric} cannot be computed on the validation split; choose by another metric")
+    return best
+
+
+def fit(spec: ModelSpec, split: Split) -> Fitted:
+    """Train one model on the training split and score it on validation."""
+    model = make_model(spec)
+    model.fit(split.train, split.valid)
+    started = time.perf_counter()
+    predictions = model.predict(split.valid)
+    seconds = time.perf_counter() - started
+    return Fitted(model, evaluate(split.valid, predictions.pctr, predictions.pctcvr), seconds)
+
+
+def _score(fitted: Fitted, metric: str) -> float:
+    return fitted.valid.get(metric, float("nan"))
+
+
+def _candidates(spec: ModelSpec, weights: Sequence[float] | None) -> list[ModelSpec]:
+    if spec.loss != "pwiser" or weights is None:
+        return [spec]
+    if not weights:
+        raise InputError("no weight to try; give at least one")
+    return [replace(spec, pwiser=replace(spec.pwiser, weight=weight)) for weight in weights]
+
+
+def _scored(fitted: Fitted, split: Split, on_test: OnTest | None) -> Iterator[Result]:
+    model, spec = fitted.model, fitted.model.spec
+    started = time.perf_counter()
+    predictions = model.predict(split.test)
+    test_seconds = time.perf_counter() - started
+    if on_test is not None:
+        on_test(spec, split.test, predictions)
+    test = evaluate(split.test, predictions.pctr, predictions.pctcvr)
+    for name, values, seconds in (
+        ("valid", fitted.valid, fitted.valid_seconds),
+        ("test", test, test_seconds),
+    ):
+        for metric, value in values.items():
+            yield Result(
+                dataset=split.test.name,
+                model=spec.model,
+                loss=spec.loss,
+                seed=spec.seed,
+                split=name,
+                metric=metric,
+                value=value,
+                weight=spec.weight,
+                rounds=model.rounds_used,
+                fit_seconds=model.fit_seconds,
+                predict_seconds=seconds,
+                versions=_versions(spec.model),
+            )
+
+
+def _versions(model: str) -> str:
+    packages = ("gbdt-pwiser", *(name for name in ("lightgbm", "xgboost") if name == model), "numpy")
+    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)

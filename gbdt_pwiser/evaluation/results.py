@@ -1,0 +1,384 @@
+"""Result rows: one value each, how they are stored, checked, summarized and printed."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import textwrap
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, astuple, dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple, get_type_hints
+
+import numpy as np
+import polars as pl
+
+from gbdt_pwiser.evaluation.metrics import METRICS
+from gbdt_pwiser.objectives import InputError
+
+BASELINE: Final = "bce"
+"""The loss every gain is measured against."""
+
+Verdict = Literal["better", "worse", "unclear"]
+
+
+class Cell(NamedTuple):
+    """What a result is the result of; a table holds each cell once."""
+
+    dataset: str
+    model: str
+    loss: str
+    seed: int
+    split: str
+    metric: str
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name}={value}" for name, value in self._asdict().items())
+
+
+@dataclass(frozen=True)
+class Result:
+    """One metric of one fitted model on one split.
+
+    Parameters
+    ----------
+    dataset, model, loss, seed, split, metric
+        The cell. split is "test" or "valid"; metric is a name in `METRICS`.
+    value
+        The metric's value; NaN where the data cannot give it.
+    weight
+        Weight of the pairwise term the model was fitted with; 0 for bce.
+    rounds
+        Trees, or epochs of a network.
+    fit_seconds, predict_seconds
+        Wall-clock time of the fit, and of predicting this split.
+    versions
+        The libraries in use, as in "gbdt-pwiser 0.1.0, lightgbm 4.7.0".
+    """
+
+    dataset: str
+    model: str
+    loss: str
+    seed: int
+    split: str
+    metric: str
+    value: float
+    weight: float
+    rounds: int
+    fit_seconds: float
+    predict_seconds: float
+    versions: str
+
+    def __post_init__(self) -> None:
+        if self.metric not in METRICS:
+            raise InputError(f"metric is {self.metric!r}; choose one of {', '.join(METRICS)}")
+        if self.split not in ("test", "valid"):
+            raise InputError(f"split is {self.split!r}; results are of test or valid")
+
+    @property
+    def cell(self) -> Cell:
+        """What this is the result of."""
+        return Cell(self.dataset, self.model, self.loss, self.seed, self.split, self.metric)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A metric on the test split over the seeds, and its gain over the same model's bce.
+
+    Parameters
+    ----------
+    dataset, model, loss, metric
+        What was measured.
+    seeds
+        How many seeds there are.
+    mean, standard_error
+        Over the seeds; the error is the sample deviation over sqrt(seeds), NaN for one seed.
+    gain, gain_standard_error
+        The same of the differences to bce within each seed; NaN for bce itself and without a bce.
+    """
+
+    dataset: str
+    model: str
+    loss: str
+    metric: str
+    seeds: int
+    mean: float
+    standard_error: float
+    gain: float
+    gain_standard_error: float
+
+    @property
+    def verdict(self) -> Verdict:
+        """Which way the gain points, "unclear" within two standard errors or where neither way is better."""
+        higher_is_better = METRICS[self.metric].higher_is_better
+        if higher_is_better is None or not abs(self.gain) > 2 * self.gain_standard_error:
+            return "unclear"
+        return "better" if (self.gain > 0) == higher_is_better else "worse"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a model and loss cost, as means over the seeds, with the range of the pairwise weight."""
+
+    dataset: str
+    model: str
+    loss: str
+    lowest_weight: float
+    highest_weight: float
+    rounds: float
+    fit_seconds: float
+    predict_seconds: float
+
+    @property
+    def weight(self) -> str:
+        """The pairwise weight in words: one number, or the range over the seeds."""
+        low, high = f"{self.lowest_weight:g}", f"{self.highest_weight:g}"
+        return low if low == high else f"{low}–{high}"
+
+
+# The table's columns are the dataclass's fields.
+_SCHEMA: Final = {
+    name: {str: pl.String(), int: pl.Int64(), float: pl.Float64()}[kind]
+    for name, kind in get_type_hints(Result).items()
+}
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path in the same folder that becomes `path` on success and vanishes on failure.
+
+    A reader finds the old file or the new one, never half of one. The folder is made where missing.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_results(results: Iterable[Result], path: Path) -> None:
+    """Write the rows to a Parquet file, in one step: the old file stands until the new one is whole."""
+    frame = pl.DataFrame([astuple(result) for result in results], schema=_SCHEMA, orient="row")
+    with replacing(path) as temporary:
+        frame.write_parquet(temporary)
+
+
+def read_results(path: Path) -> list[Result]:
+    """Read the rows that `write_results` wrote, in their order.
+
+    Raises
+    ------
+    InputError
+        The file is missing, is no whole Parquet file, or has other columns.
+    """
+    if not path.is_file():
+        raise InputError(f"{path} is not a file; give the results.parquet that a comparison wrote")
+    try:
+        frame = pl.read_parquet(path)
+    except pl.exceptions.PolarsError as error:
+        raise InputError(f"{path} is not a whole Parquet file ({error}); run the comparison again") from error
+    if dict(frame.schema) != _SCHEMA:
+        found, wanted = (
+            ", ".join(f"{name} {kind}" for name, kind in s.items()) for s in (frame.schema, _SCHEMA)
+        )
+        raise InputError(f"{path} has the columns {found}; results have {wanted}")
+    if holding_null := [column.name for column in frame if column.null_count()]:
+        raise InputError(f"{path} has empty cells in {', '.join(holding_null)}; run the comparison again")
+    return [Result(*row) for row in frame.iter_rows()]
+
+
+def check_complete(results: Sequence[Result]) -> None:
+    """Refuse a table that holds a cell twice, or lacks one.
+
+    Within a data set every model, loss, seed, split and metric that occurs must occur with every other:
+    a mean over the seeds that happened to finish is not the mean the table claims.
+
+    Raises
+    ------
+    InputError
+        Naming the first doubled or missing cell.
+    """
+    counts = Counter(result.cell for result in results)
+    if doubled := [cell for cell, count in counts.items() if count > 1]:
+        raise InputError(
+            f"{len(doubled)} cells occur more than once, the first is {doubled[0]}; keep one result of each"
+        )
+    by_dataset: defaultdict[str, list[Cell]] = defaultdict(list)
+    for cell in counts:
+        by_dataset[cell.dataset].append(cell)
+    whole = (
+        Cell(*c)
+        for cells in by_dataset.values()
+        for c in product(*map(dict.fromkeys, zip(*cells, strict=True)))
+    )
+    if missing := [cell for cell in whole if cell not in counts]:
+        raise InputError(
+            f"{len(missing)} cells are missing, the first is {missing[0]}; run them, "
+            "or leave that seed, model or loss out everywhere"
+        )
+
+
+def summarize(results: Sequence[Result]) -> list[Summary]:
+    """Mean, error and gain of each (dataset, model, loss, metric) on the test split, in order of appearance.
+
+    gain = mean over seeds s of (value_s - value_s of the same model's bce)
+
+    The seeds are paired: they share split and data, so the error of the gain is that of the differences,
+    not of two separate means.
+
+    Raises
+    ------
+    InputError
+        A cell is doubled or missing.
+    """
+    check_complete(results)
+    values: defaultdict[tuple[str, str, str, str], dict[int, float]] = defaultdict(dict)
+    for r in results:
+        if r.split == "test":
+            values[r.dataset, r.model, r.loss, r.metric][r.seed] = r.value
+
+    summaries = []
+    for (dataset, model, loss, metric), by_seed in values.items():
+        mean, error = _mean_and_error(list(by_seed.values()))
+        gain = gain_error = math.nan
+        baseline = values.get((dataset, model, BASELINE, metric))
+        if baseline is not None and loss != BASELINE:
+            gain, gain_error = _mean_and_error([value - baseline[seed] for seed, value in by_seed.items()])
+        summaries.append(Summary(dataset, model, loss, metric, len(by_seed), mean, error, gain, gain_error))
+    return summaries
+
+
+def costs(results: Sequence[Result]) -> list[Cost]:
+    """Time, rounds and pairwise weight of each (dataset, model, loss) on the test split."""
+    runs: defaultdict[tuple[str, str, str], dict[int, Result]] = defaultdict(dict)
+    for r in results:
+        if r.split == "test":
+            runs[r.dataset, r.model, r.loss][r.seed] = r
+    return [
+        Cost(
+            *key,
+            lowest_weight=min(r.weight for r in by_seed.values()),
+            highest_weight=max(r.weight for r in by_seed.values()),
+            rounds=float(np.mean([r.rounds for r in by_seed.values()])),
+            fit_seconds=float(np.mean([r.fit_seconds for r in by_seed.values()])),
+            predict_seconds=float(np.mean([r.predict_seconds for r in by_seed.values()])),
+        )
+        for key, by_seed in runs.items()
+    ]
+
+
+def records(rows: Iterable[Result | Summary | Cost]) -> list[dict[str, Any]]:
+    """Flat dicts ready for `json.dumps`: NaN and infinity, which JSON lacks, become None."""
+    return [
+        {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in asdict(row).items()}
+        for row in rows
+    ]
+
+
+def format_estimate(value: float, error: float, decimals: int, *, signed: bool = False) -> str:
+    """Print a value and its standard error: ".7351 ± .0004", "+.0031", or "–" for NaN.
+
+    Examples
+    --------
+    >>> format_estimate(0.73512, 0.00042, 4), format_estimate(-0.0031, math.nan, 4, signed=True)
+    ('.7351 ± .0004', '-.0031')
+    """
+    if math.isnan(value):
+        return "–"
+
+    def without_zero(number: float, sign: str) -> str:  # it says nothing and widens every column
+        return re.sub(r"^([+-]?)0\.", r"\1.", f"{number:{sign}z.{decimals}f}")
+
+    text = without_zero(value, "+" if signed else "-")
+    return text if math.isnan(error) else f"{text} ± {without_zero(error, '-')}"
+
+
+def format_table(results: Sequence[Result]) -> str:
+    """Print the test split as plain text: per data set a block of ranking and one of calibration metrics.
+
+    Each (model, loss) has a row of means; under every other loss than bce stands its gain over bce. A metric
+    that is NaN throughout has no column.
+
+    Raises
+    ------
+    InputError
+        A cell is doubled or missing.
+    """
+    summaries, spent = summarize(results), costs(results)
+    datasets = dict.fromkeys(s.dataset for s in summaries)
+    return "\n\n".join(
+        _format_dataset([s for s in summaries if s.dataset == d], [c for c in spent if c.dataset == d])
+        for d in datasets
+    )
+
+
+_FAMILIES: Final = {
+    "ranking": "ranking (higher is better)",
+    "calibration": "calibration (lower loss and entropy are better; PCOC is best at 1)",
+}
+
+
+def shown_metrics(summaries: Iterable[Summary], family: str) -> list[str]:
+    """Names of the family's metrics that have a number somewhere, in the order of `METRICS`."""
+    known = {s.metric for s in summaries if not math.isnan(s.mean)}
+    return [name for name, metric in METRICS.items() if metric.family == family and name in known]
+
+
+def _format_dataset(summaries: list[Summary], spent: list[Cost]) -> str:
+    by_cell = {(s.model, s.loss, s.metric): s for s in summaries}
+    seeds = summaries[0].seeds
+    lines = [f"{summaries[0].dataset}, test split, {seeds} seed{'s' * (seeds != 1)}"]
+    for family, title in _FAMILIES.items():
+        if not (metrics := shown_metrics(summaries, family)):
+            continue
+        # Two lines per heading keep the columns as narrow as their numbers.
+        headings = [textwrap.wrap(METRICS[m].label, 11) for m in metrics]
+        rows = [["model", "loss", "weight", *(h[-1] + " " for h in headings)]]
+        if any(len(h) > 1 for h in headings):
+            rows.insert(0, ["", "", "", *(h[0] + " " if len(h) > 1 else "" for h in headings)])
+        for cost in spent:
+            row = [by_cell[cost.model, cost.loss, m] for m in metrics]
+            cells = [format_estimate(s.mean, s.standard_error, METRICS[s.metric].decimals) + " " for s in row]
+            rows.append([cost.model, cost.loss, cost.weight, *cells])
+            if not all(math.isnan(s.gain) for s in row):
+                rows.append(["", "  gain", "", *map(_format_gain, row)])
+        lines += ["", title, *_align(rows)]
+
+    lines += ["", "± is the standard error over the seeds." if seeds > 1 else "One seed: no standard errors."]
+    if not all(math.isnan(s.gain) for s in summaries):
+        marked = "; * is beyond two standard errors" if seeds > 1 else ""
+        lines.append(f"gain: mean difference to the same model's bce, seed by seed{marked}.")
+    if left_out := [s.mean for s in summaries if s.metric == "gauc_left_out" and not math.isnan(s.mean)]:
+        lines.append(
+            f"GAUC leaves out {np.mean(left_out):.1%} of the groups: without a click, or with clicks only."
+        )
+    return "\n".join(lines)
+
+
+def _format_gain(s: Summary) -> str:
+    text = format_estimate(s.gain, s.gain_standard_error, METRICS[s.metric].decimals, signed=True)
+    return text + (" " if s.verdict == "unclear" else "*")
+
+
+def _align(rows: list[list[str]]) -> list[str]:
+    """Pad to columns two spaces apart: model and loss to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) if i < 2 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _mean_and_error(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and standard error; the error of one value is NaN, unknown rather than zero."""
+    error = float(np.std(values, ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+    return float(np.mean(values)), error

@@ -1,0 +1,285 @@
+"""LightGBM and XGBoost: one booster for the click, one for the conversion of a click.
+
+pCTR comes from a booster on all exposures, with the loss that is compared. pCVR comes from a second booster
+on clicked exposures with BCE, the same for every loss, and pCTCVR = pCTR * pCVR: a difference in CTCVR AUC
+between two losses is then the work of their pCTR alone.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Hashable
+from dataclasses import asdict, dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import lightgbm
+import numpy as np
+import xgboost
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from gbdt_pwiser.data import Exposures
+from gbdt_pwiser.models.protocol import ModelSpec, Predictions
+from gbdt_pwiser.objectives import (
+    InputError,
+    PWiseRObjective,
+    base_score,
+    make_dataset,
+    make_dmatrix,
+    xgboost_params,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A booster, the round that counts, where its scores start, and the time it took."""
+
+    booster: Any
+    rounds: int
+    start: float
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Binned:
+    """Train and validation in a booster's own form, for one of the two tasks."""
+
+    train: Any
+    valid: Any
+    click: NDArray[np.bool_]
+
+
+class _KeptWith:
+    """Results that live as long as the training exposures they were made from.
+
+    Losses, weights and seeds are compared on the same split, so the features are binned, and the conversion
+    booster is trained, once for all of them.
+    """
+
+    def __init__(self) -> None:
+        self._kept: WeakKeyDictionary[Exposures, dict[Hashable, Any]] = WeakKeyDictionary()
+
+    def get(self, train: Exposures, key: Hashable, make: Any) -> Any:
+        kept = self._kept.setdefault(train, {})
+        if key not in kept:
+            kept[key] = make()
+        return kept[key]
+
+
+_kept_with = _KeptWith()
+
+
+class TreeModel(ABC):
+    """The two boosters of a model; what is special to a library is in its subclass."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self.spec = spec
+        self._click: Trained | None = None
+        self._conversion: Trained | None = None
+        self._columns: list[str] = []
+
+    def fit(self, train: Exposures, valid: Exposures) -> None:
+        """Train both boosters, stopping each early on the AUC of its task on validation.
+
+        Raises
+        ------
+        InputError
+            Validation without features of train, or pairs="group" without groups.
+        """
+        spec = self.spec
+        if valid.features.columns != train.features.columns:
+            raise InputError(
+                f"{valid.name}: validation has other feature columns than {train.name}'s training"
+            )
+        self._columns = train.features.columns
+        grouped = spec.loss == "pwiser" and spec.pwiser.pairs == "group"
+        if grouped and train.group is None:
+            raise InputError(f'{train.name} has no groups; use pairs="all" or describe its group column')
+        objective = PWiseRObjective(**asdict(spec.pwiser)) if spec.loss == "pwiser" else None
+        # XGBoost and LightGBM want the rows of a group side by side.
+        binned = _kept_with.get(
+            train,
+            (valid, spec.model, spec.device, grouped),
+            lambda: self._bin(_by_group(train, grouped), valid, grouped),
+        )
+        self._click = self._train(binned, objective)
+        settings = (
+            spec.seed,
+            spec.rounds,
+            spec.early_stopping,
+            spec.learning_rate,
+            repr(sorted(spec.params.items())),
+        )
+        self._conversion = _kept_with.get(
+            train,
+            (valid, spec.model, spec.device, settings),
+            lambda: self._train_conversion(train, valid),
+        )
+
+    def predict(self, exposures: Exposures) -> Predictions:
+        """Return pCTR and pCTCVR; InputError before `fit` or for other columns than in training."""
+        if self._click is None:
+            raise InputError("the model is not trained; call fit first")
+        if exposures.features.columns != self._columns:
+            raise InputError(f"{exposures.name} has other feature columns than the training data")
+        features = exposures.matrix()
+        pctr = self._probability(self._click, features)
+        pcvr = self._probability(self._conversion, features) if self._conversion else np.ones_like(pctr)
+        return Predictions(pctr=pctr, pctcvr=pctr * pcvr)
+
+    @property
+    def rounds_used(self) -> int:
+        """Rounds of the click booster up to its best on validation."""
+        return 0 if self._click is None else self._click.rounds
+
+    @property
+    def fit_seconds(self) -> float:
+        """Training time of both boosters."""
+        return sum(trained.seconds for trained in (self._click, self._conversion) if trained)
+
+    def _train_conversion(self, train: Exposures, valid: Exposures) -> Trained | None:
+        """Train the booster for a conversion given a click; None where there is nothing to tell apart."""
+        clicked, clicked_valid = (_conversions_of_clicks(part) for part in (train, valid))
+        if len(np.unique(clicked.click)) < 2 or len(np.unique(clicked_valid.click)) < 2:
+            return None
+        return self._train(self._bin(clicked, clicked_valid, grouped=False), None)
+
+    @abstractmethod
+    def _bin(self, train: Exposures, valid: Exposures, grouped: bool) -> Binned: ...
+
+    @abstractmethod
+    def _train(self, binned: Binned, objective: PWiseRObjective | None) -> Trained: ...
+
+    @abstractmethod
+    def _probability(self, trained: Trained, features: NDArray[np.float32]) -> NDArray[np.float64]: ...
+
+
+class LightGBMModel(TreeModel):
+    """LightGBM, leaf-wise trees of 31 leaves."""
+
+    def _bin(self, train: Exposures, valid: Exposures, grouped: bool) -> Binned:
+        options: dict[str, Any] = {
+            "feature_name": train.features.columns,
+            "categorical_feature": list(train.categorical),
+            "params": {"verbose": -1, "device_type": self.spec.device},
+            "free_raw_data": True,
+        }
+        data = make_dataset(
+            train.matrix(), train.click, train.conversion, group=train.group if grouped else None, **options
+        )
+        data_valid = make_dataset(valid.matrix(), valid.click, valid.conversion, reference=data, **options)
+        return Binned(data.construct(), data_valid.construct(), train.click)
+
+    def _train(self, binned: Binned, objective: PWiseRObjective | None) -> Trained:
+        spec = self.spec
+        params = {
+            # LightGBM's binary objective counts a label > 0 as positive: grades serve it as they are.
+            "objective": objective or "binary",
+            "metric": "auc",
+            "learning_rate": spec.learning_rate,
+            "num_leaves": 31,
+            "min_data_in_leaf": 100,
+            "feature_fraction": 0.8,
+            "bagging_fraction": 0.8,
+            "bagging_freq": 1,
+            "lambda_l2": 1.0,
+            "cat_smooth": 50.0,
+            "seed": spec.seed,
+            "deterministic": True,
+            "force_row_wise": True,
+            "num_threads": spec.threads,
+            "device_type": spec.device,
+            "verbose": -1,
+            **spec.params,
+        }
+        started = time.perf_counter()
+        booster = lightgbm.train(
+            params,
+            binned.train,
+            spec.rounds,
+            valid_sets=[binned.valid],
+            callbacks=[lightgbm.early_stopping(spec.early_stopping, verbose=False)],
+        )
+        seconds = time.perf_counter() - started
+        rounds = booster.best_iteration or booster.current_iteration()
+        return Trained(booster, rounds, float(binned.train.get_init_score()[0]), seconds)
+
+    def _probability(self, trained: Trained, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        raw = trained.booster.predict(
+            features, raw_score=True, num_iteration=trained.rounds, num_threads=self.spec.threads
+        )
+        return expit(raw + trained.start)  # type: ignore[no-any-return]
+
+
+class XGBoostModel(TreeModel):
+    """XGBoost with histograms, trees of depth 6."""
+
+    def _bin(self, train: Exposures, valid: Exposures, grouped: bool) -> Binned:
+        categorical = set(train.categorical)
+        options: dict[str, Any] = {
+            "quantile": True,
+            "feature_names": train.features.columns,
+            "feature_types": ["c" if column in categorical else "q" for column in train.features.columns],
+            "enable_categorical": True,
+        }
+        data = make_dmatrix(
+            train.matrix(), train.click, train.conversion, group=train.group if grouped else None, **options
+        )
+        data_valid = make_dmatrix(valid.matrix(), valid.click, valid.conversion, ref=data, **options)
+        return Binned(data, data_valid, train.click)
+
+    def _train(self, binned: Binned, objective: PWiseRObjective | None) -> Trained:
+        spec = self.spec
+        params = {
+            **xgboost_params(binned.click),
+            "eval_metric": "auc",
+            "learning_rate": spec.learning_rate,
+            "max_depth": 6,
+            "min_child_weight": 1.0,
+            "subsample": 0.8,
+            "colsample_bytree": 0.8,
+            "lambda": 1.0,
+            "tree_method": "hist",
+            "seed": spec.seed,
+            "nthread": spec.threads,
+            "device": spec.device,
+            "verbosity": 0,
+            **spec.params,
+        }
+        started = time.perf_counter()
+        booster = xgboost.train(
+            params,
+            binned.train,
+            spec.rounds,
+            evals=[(binned.valid, "valid")],
+            obj=objective,
+            verbose_eval=False,
+            callbacks=[xgboost.callback.EarlyStopping(rounds=spec.early_stopping, maximize=True)],
+        )
+        seconds = time.perf_counter() - started
+        return Trained(booster, int(booster.best_iteration) + 1, base_score(binned.click), seconds)
+
+    def _probability(self, trained: Trained, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        predicted = trained.booster.inplace_predict(
+            features, iteration_range=(0, trained.rounds), validate_features=False
+        )
+        return np.asarray(predicted, dtype=np.float64)
+
+
+def _by_group(exposures: Exposures, grouped: bool) -> Exposures:
+    if not grouped or exposures.group is None:
+        return exposures
+    return exposures.take(np.argsort(exposures.group, kind="stable"))
+
+
+def _conversions_of_clicks(exposures: Exposures) -> Exposures:
+    """Clicked exposures, with the conversion in the place of the click."""
+    clicked = exposures.take(exposures.click)
+    return Exposures(
+        name=clicked.name,
+        features=clicked.features,
+        grade=clicked.conversion.astype(np.int8),
+        categorical=clicked.categorical,
+    )
