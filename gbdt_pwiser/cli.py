@@ -6,7 +6,8 @@ import json
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -79,11 +80,6 @@ def _dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 show_default=True,
                 help="Validation metric by which a weight is chosen.",
             ),
-            click.option(
-                "--output",
-                type=click.Path(path_type=Path, file_okay=False),
-                help="Folder for results and page.",
-            ),
             click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table."),
         )
     ):
@@ -115,8 +111,6 @@ def prepare(dataset: str, source: Path, data_dir: Path | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def datasets(data_dir: Path | None, as_json: bool) -> None:
     """List the data sets that are known, and which are prepared."""
-    from dataclasses import asdict
-
     from gbdt_pwiser.data import known_datasets
 
     known = known_datasets(data_dir)
@@ -159,9 +153,19 @@ def datasets(data_dir: Path | None, as_json: bool) -> None:
     show_default=True,
     help="Weight of the pairwise term; of several the best on validation.",
 )
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for results.parquet and report.html.",
+)
 @_dataset_options
 def compare(
-    models: tuple[str, ...], losses: tuple[str, ...], seeds: int, weights: tuple[float, ...], **options: Any
+    models: tuple[str, ...],
+    losses: tuple[str, ...],
+    seeds: int,
+    weights: tuple[float, ...],
+    output: Path | None,
+    **options: Any,
 ) -> None:
     """Train models with and without the pairwise term on the same splits and print the difference."""
     from gbdt_pwiser.evaluation import compare as run
@@ -170,7 +174,6 @@ def compare(
 
     if seeds < 1:
         raise InputError(f"seeds is {seeds}; give at least 1")
-    output: Path | None = options["output"]
     if output:
         require_report_extra()
     dataset, base = _setup(options, models[0])
@@ -208,6 +211,36 @@ def compare(
             sizes=[SplitSize.of(name, getattr(split, name)) for name in ("train", "valid", "test")],
         )
         click.echo(f"{output / 'report.html'}", err=True)
+
+
+@cli.command()
+@click.option("--model", default="lightgbm", show_default=True)
+@click.option("--n-trials", type=int, default=20, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of split, model and search.")
+@_dataset_options
+def tune(model: str, n_trials: int, seed: int, **options: Any) -> None:
+    """Search the weight of the pairwise term on validation; the test split is not looked at."""
+    from gbdt_pwiser.tuning import tune_weight
+
+    dataset, base = _setup(options, model)
+    split = dataset.split(seed)
+    metric = options["choose_by"]
+    search = tune_weight(
+        replace(base, seed=seed), split.train, split.valid, n_trials=n_trials, metric=metric, seed=seed
+    )
+    if options["as_json"]:
+        click.echo(
+            json.dumps({"metric": metric, "trials": [asdict(trial) for trial in search.trials]}, indent=2)
+        )
+        return
+    click.echo(f"{'weight':>10}  {metric:>10}  rounds  (validation)")
+    for trial in sorted(search.trials, key=lambda trial: trial.weight):
+        mark = " best" if trial is search.best else ""
+        click.echo(f"{trial.weight:>10.4g}  {trial.metrics[metric]:>10.4f}  {trial.rounds:>6}{mark}")
+    if search.best is search.baseline:
+        click.echo("No weight beats BCE on validation: use weight 0.")
+    else:
+        click.echo(f"Confirm on test with: gbdt-pwiser compare ... --weight {search.best.weight:.4g}")
 
 
 def _setup(options: dict[str, Any], model: str) -> tuple[Any, Any]:

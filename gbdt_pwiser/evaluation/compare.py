@@ -110,7 +110,7 @@ def choose(
     for spec in specs:
         if progress is not None:
             progress.set_description(f"seed {spec.seed} {spec.model} {spec.loss} {spec.weight:g}")
-        fitted = fit(spec, split)
+        fitted = fit(spec, split.train, split.valid)
         if progress is not None:
             progress.update()
         if (
@@ -126,14 +126,14 @@ def choose(
     return best
 
 
-def fit(spec: ModelSpec, split: Split) -> Fitted:
-    """Train one model on the training split and score it on validation."""
+def fit(spec: ModelSpec, train: Exposures, valid: Exposures) -> Fitted:
+    """Train one model and score it on validation."""
     model = make_model(spec)
-    model.fit(split.train, split.valid)
+    model.fit(train, valid)
     started = time.perf_counter()
-    predictions = model.predict(split.valid)
+    predictions = model.predict(valid)
     seconds = time.perf_counter() - started
-    return Fitted(model, evaluate(split.valid, predictions.pctr, predictions.pctcvr), seconds)
+    return Fitted(model, evaluate(valid, predictions.pctr, predictions.pctcvr), seconds)
 
 
 def _score(fitted: Fitted, metric: str) -> float:
