@@ -229,8 +229,13 @@ def tune(model: str, n_trials: int, seed: int, **options: Any) -> None:
         replace(base, seed=seed), split.train, split.valid, n_trials=n_trials, metric=metric, seed=seed
     )
     if options["as_json"]:
+        trials = [
+            {"weight": trial.weight, "rounds": trial.rounds, "fit_seconds": trial.fit_seconds}
+            | {name: None if isnan(value) else value for name, value in trial.metrics.items()}
+            for trial in search.trials
+        ]
         click.echo(
-            json.dumps({"metric": metric, "trials": [asdict(trial) for trial in search.trials]}, indent=2)
+            json.dumps({"metric": metric, "best_weight": search.best.weight, "trials": trials}, indent=2)
         )
         return
     click.echo(f"{'weight':>10}  {metric:>10}  rounds  (validation)")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -104,7 +106,8 @@ def tune_weight(
 
     # Weight 0 has no place on a log scale, so it is a trial of ours and not of the sampler's.
     direction = "maximize" if METRICS[metric].higher_is_better else "minimize"
-    study = optuna.create_study(direction=direction, sampler=optuna.samplers.TPESampler(seed=seed))
+    with _quiet_optuna():
+        study = optuna.create_study(direction=direction, sampler=optuna.samplers.TPESampler(seed=seed))
     study.enqueue_trial({"weight": float(np.clip(spec.pwiser.weight, LOWEST, HIGHEST))})
     with tqdm(total=n_trials, unit="trial", disable=None) as progress:
         run(0.0)
@@ -116,3 +119,14 @@ def tune_weight(
             progress.set_description(f"best {metric} {best.metrics[metric]:.4f} at {best.weight:.4g}")
             progress.update()
     return WeightSearch(metric, tuple(trials))
+
+
+@contextmanager
+def _quiet_optuna() -> Iterator[None]:
+    """Keep Optuna from announcing a study that the user did not ask for by name."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
