@@ -229,9 +229,13 @@ def tune(model: str, n_trials: int, seed: int, **options: Any) -> None:
         replace(base, seed=seed), split.train, split.valid, n_trials=n_trials, metric=metric, seed=seed
     )
     if options["as_json"]:
-        trials: list[dict[str, float | None]] = [
-            {"weight": trial.weight, "rounds": trial.rounds, "fit_seconds": trial.fit_seconds}
-            | {name: None if isnan(value) else value for name, value in trial.metrics.items()}
+        trials = [
+            {
+                "weight": trial.weight,
+                "rounds": trial.rounds,
+                "fit_seconds": trial.fit_seconds,
+                **{name: None if isnan(value) else value for name, value in trial.metrics.items()},
+            }
             for trial in search.trials
         ]
         click.echo(
