@@ -17,7 +17,7 @@ from gbdt_pwiser.objectives._surrogates import Array, Index, sigmoid, softplus, 
 from gbdt_pwiser.objectives._sweep import HingeSweep
 
 # Rows handled at a time: a few arrays of this length stay in the processor's cache.
-BLOCK = 1 << 14
+BLOCK = 1 << 13
 # Least second-order value, in units of the mean sample weight: a leaf whose hessians sum to nearly nothing
 # gets an absurd value or none.
 HESSIAN_FLOOR = 1e-6
@@ -194,13 +194,10 @@ class PWiseRLoss:
             z = _as_scores(z_all[block])
             w = None if w_all is None else w_all[block]
             p = sigmoid(z)
-            g, q = p.copy(), p * (1.0 - p)
-            g[clicked] -= 1.0
-            if dense is None:
-                pull = None
-            else:
+            pull = None
+            if dense is not None:
                 pull = dense.sums.add((p if self.scale == "probability" else z) + dense.margin, w, clicked)
-            grad[block], hess[block] = self._chain(g, p, q, w, pull, floor)
+            grad[block], hess[block] = self._chain(p, clicked, w, pull, floor)
 
         # The clicked rows, and inside groups all rows with pairs: few, and written over what is there.
         for term in terms:
@@ -223,35 +220,45 @@ class PWiseRLoss:
     def _rows(
         self, z: Array, click: bool, w: Array | None, pull: tuple[Array, Array | None], floor: float
     ) -> tuple[Array, Array]:
-        p = sigmoid(z)
-        return self._chain(p - float(click), p, p * (1.0 - p), w, pull, floor)
+        clicked = np.arange(len(z)) if click else np.empty(0, dtype=np.int64)
+        return self._chain(sigmoid(z), clicked, w, pull, floor)
 
     def _chain(
-        self,
-        g: Array,
-        p: Array,
-        q: Array,
-        w: Array | None,
-        pull: tuple[Array, Array | None] | None,
-        floor: float,
+        self, p: Array, clicked: Index, w: Array | None, pull: tuple[Array, Array | None] | None, floor: float
     ) -> tuple[Array, Array]:
-        """BCE's derivatives g = p - y and q = p (1 - p) plus the pairs', from s to z by the chain rule."""
+        """Return BCE's derivatives in z, plus the pairs', brought from s to z by the chain rule.
+
+        Works in place: p and the pull's arrays are used up.
+        """
+        rest = 1.0 - p
+        q = p * rest
         h = q if w is None else q * w
-        if w is not None:
-            g *= w
-        if pull is not None:
+        if pull is None:
+            first = None
+        elif self.scale == "logit":
             first, second = pull
-            if self.scale == "logit":
-                g += first
-                h = h if second is None else h + 2.0 * second
-            else:
-                first = first * q
-                g += first
-                first *= 1.0 - 2.0 * p
-                h = h + np.maximum(first, 0.0)
-                if second is not None:
-                    h += 2.0 * second * q * q
-        return g, np.maximum(h, floor)
+            if second is not None:
+                second *= 2.0
+                h += second
+        else:
+            first, second = pull
+            if second is not None:
+                second *= 2.0 * q
+                second *= q
+            first *= q
+            # s'' = q (1 - 2 p), and q is already in.
+            rest -= p
+            rest *= first
+            np.maximum(rest, 0.0, out=rest)
+            h += rest
+            if second is not None:
+                h += second
+        p[clicked] -= 1.0
+        if w is not None:
+            p *= w
+        if first is not None:
+            p += first
+        return p, np.maximum(h, floor, out=h)
 
     def _s(self, z: Array) -> Array:
         return sigmoid(z) if self.scale == "probability" else z

@@ -77,8 +77,10 @@ def make_plan(
     weight = None if sample_weight is None else _checked_weight(sample_weight, n)
     clicked, anchors = np.flatnonzero(grades), np.flatnonzero(grades == CONVERSION)
 
-    def mass(rows: Index) -> float:
-        return float(len(rows) if weight is None else weight[rows].sum())
+    def mass(members: Index | NDArray[np.bool_]) -> float:
+        if weight is not None:
+            return float(weight[members].sum())
+        return float(len(members) if members.dtype != np.bool_ else np.count_nonzero(members))
 
     common = {
         "n": n,
@@ -87,12 +89,11 @@ def make_plan(
         "sample_weight": weight,
     }
     if not within_groups:
-        terms = []
-        for kind in (0, CLICK):
-            rows = np.flatnonzero(grades == kind)
-            if len(rows) and len(anchors):
-                keep = None if kind == 0 else rows
-                terms.append(Opponents(kind, keep, None, mass(anchors) * mass(rows)))
+        click_only = np.flatnonzero(grades == CLICK)
+        terms = [
+            Opponents(0, None, None, mass(anchors) * mass(grades == 0)),
+            Opponents(CLICK, click_only, None, mass(anchors) * mass(click_only)),
+        ]
         return PairPlan(anchors=anchors, bounds=None, opponents=_with_pairs(terms), **common)  # type: ignore[arg-type]
 
     if group is None:

@@ -41,8 +41,11 @@ class Surrogate:
 
 def sigmoid(z: Array) -> Array:
     """Return 1 / (1 + exp(-z)), elementwise; large scores saturate silently at 0 and 1."""
+    p = np.negative(z)
     with np.errstate(over="ignore"):
-        return 1.0 / (1.0 + np.exp(-z))
+        np.exp(p, out=p)
+    p += 1.0
+    return np.divide(1.0, p, out=p)
 
 
 def softplus(z: Array) -> Array:

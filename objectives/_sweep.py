@@ -45,26 +45,35 @@ class ScoreGrid:
             per_unit = 0.0
         self._low, self._per_unit, self._last_cell = low, per_unit, float(cells + 1)
         held = np.bincount(self._cell(scores), minlength=cells + 2)
-        self._before = np.cumsum(held) - held
+        before = np.cumsum(held) - held
+        # One table answers both questions: ~before, which is negative, where a score has to be compared.
+        self._before = np.where(held > 0, ~before, before)
 
     def _cell(self, t: Array) -> Index:
         x: Array = t - self._low
         x *= self._per_unit
-        np.maximum(x, 0.0, out=x)
-        np.minimum(x, self._last_cell, out=x)
+        np.clip(x, 0.0, self._last_cell, out=x)
         return x.astype(np.int64)
+
+    def between(self, t: Array) -> int | None:
+        """Return the location that all t share, or None where they have several."""
+        low, high = np.searchsorted(self._scores, (t.min(), t.max()), side="left")
+        return int(low) if low == high else None
 
     def locate(self, t: Array) -> Index:
         """Return, for each t, the number of scores < t; int64, the shape of t."""
-        location = self._before.take(self._cell(t))
-        above = self._next.take(location) < t
-        location += above
-        passed = np.flatnonzero(above)
-        if len(passed):
-            passed_t = t[passed]
-            again = self._next.take(location[passed]) < passed_t
-            if again.any():
-                location[passed[again]] = np.searchsorted(self._scores, passed_t[again], side="left")
+        location: Index = self._before.take(self._cell(t))
+        shared = np.flatnonzero(location < 0)
+        if len(shared):
+            location[shared] = self._compare(t.take(shared), ~location.take(shared))
+        return location
+
+    def _compare(self, t: Array, before: Index) -> Index:
+        """Locate t in cells that hold scores, of which `before` lie in earlier cells."""
+        location = before + (self._next.take(before) < t)
+        several = np.flatnonzero((location > before) & (self._next.take(location) < t))
+        if len(several):
+            location[several] = np.searchsorted(self._scores, t.take(several), side="left")
         return location
 
 
@@ -94,9 +103,9 @@ class HingeSweep:
         size = len(distinct) + 1
         self._opponents = [np.zeros(size) for _ in range(self._degree)]
 
-    def locate(self, t: Array, skip: Index | None) -> Index:
+    def _locate(self, t: Array, skip: Index | None) -> Index:
         location = self._grid.locate(t)
-        if skip is not None and len(skip):
+        if skip is not None:
             location[skip] = 0  # below every anchor: no pair
         return location
 
@@ -117,18 +126,35 @@ class HingeSweep:
         first, second
             float64 (b,): derivatives of the weighted sum in t; second is None where it vanishes.
         """
-        location = self.locate(t, skip)
+        if self._degree == 1 and weight is None:
+            between = self._grid.between(t)
+            if between is not None:
+                return self._add_between(between, len(t), skip), None
+        location = self._locate(t, skip)
         size = len(self._opponents[0])
         first = self._moments[0].take(location)
-        if self._degree == 1:
-            self._opponents[0] += np.bincount(location, weight, minlength=size)
-            return (first if weight is None else first * weight), None
-        t = t - self._center
+        second = None
         self._opponents[0] += np.bincount(location, weight, minlength=size)
-        self._opponents[1] += np.bincount(location, t if weight is None else t * weight, minlength=size)
-        second = 2.0 * first
-        first = second * t - 2.0 * self._moments[1].take(location)
-        return (first, second) if weight is None else (first * weight, second * weight)
+        if self._degree == 2:
+            t = t - self._center
+            self._opponents[1] += np.bincount(location, t if weight is None else t * weight, minlength=size)
+            second = 2.0 * first
+            first = second * t
+            first -= 2.0 * self._moments[1].take(location)
+        if weight is not None:
+            first *= weight
+            if second is not None:
+                second *= weight
+        return first, second
+
+    def _add_between(self, location: int, count: int, skip: Index | None) -> Array:
+        """Take in a block whose opponents all have one location, as most have in practice."""
+        first = np.full(count, self._moments[0][location])
+        if skip is not None:
+            first[skip] = 0.0
+            count -= len(skip)
+        self._opponents[0][location] += count
+        return first
 
     def anchors(self) -> tuple[Array, Array | None]:
         """Return the derivatives of the weighted sum in the anchors' scores, for all opponents so far."""
@@ -140,7 +166,7 @@ class HingeSweep:
 
     def value(self, t: Array, weight: Array | None, skip: Index | None = None) -> float:
         """Return the weighted sum itself over a block of opponents, given as to `add`."""
-        location = self.locate(t, skip)
+        location = self._locate(t, skip)
         t = t - self._center
         m = [moment.take(location) for moment in self._moments]
         each = m[0] * t - m[1] if self._degree == 1 else (m[0] * t - 2.0 * m[1]) * t + m[2]

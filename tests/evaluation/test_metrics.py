@@ -177,10 +177,10 @@ def test_a_prediction_that_is_no_probability_is_refused(pctr, says):
 def test_what_else_is_refused():
     score, positive, group = np.array([0.1, 0.2]), np.array([F, T]), np.array([1, 1])
     with pytest.raises(InputError, match=r"positive has shape .* int64; give bool"):
-        auc(score, positive.astype(np.int64))
-    with pytest.raises(InputError, match="sample_weight has shape"):
+        gauc(score, positive.astype(np.int64), group)
+    with pytest.raises(InputError, match=r"score has shape \(2,\), sample_weight \(3,\)"):
         auc(score, positive, sample_weight=np.ones(3))
-    with pytest.raises(InputError, match="negative or non-finite"):
+    with pytest.raises(InputError, match="negative or not finite"):
         auc(score, positive, sample_weight=np.array([-1.0, 1.0]))
     with pytest.raises(InputError, match="group has shape"):
         gauc(score, positive, group[:1])

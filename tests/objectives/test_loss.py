@@ -1,5 +1,6 @@
 """The loss against its definition, for every surrogate, scale, kind of pairs and weighting."""
 
+import tracemalloc
 from itertools import product
 
 import numpy as np
@@ -342,3 +343,18 @@ def test_bad_input(call, arguments, says):
 def test_groups_must_fit(group):
     with pytest.raises(InputError, match="group"):
         PWiseRLoss(pairs="group").value([0.0, 1.0], [2, 0], group=group)
+
+
+@pytest.mark.parametrize("surrogate", SURROGATES)
+def test_memory_beside_inputs_and_outputs_is_below_12_bytes_a_row(surrogate):
+    n = 300_000
+    rng = np.random.default_rng(9)
+    z, grade = rng.normal(-3, 1, n), rng.choice(3, n, p=[0.95, 0.04, 0.01]).astype(np.int8)
+    loss = PWiseRLoss(surrogate=surrogate)
+    plan = loss.plan(grade)
+    tracemalloc.start()
+    grad, hess = loss.gradient_hessian(z, plan)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # A grid, a table and a few blocks are there however many rows there are.
+    assert peak - grad.nbytes - hess.nbytes < 12 * n
