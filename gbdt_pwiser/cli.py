@@ -24,7 +24,7 @@ def _numbers(_: click.Context, param: click.Parameter, value: str | None) -> tup
     try:
         return None if value is None else tuple(float(part) for part in value.split(","))
     except ValueError:
-        raise InputError(f"--{param.name} is {value!r}; give numbers such as 0.01,0.03") from None
+        raise InputError(f"{param.opts[0]} is {value!r}; give numbers such as 0.01,0.03") from None
 
 
 def _dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -291,7 +291,7 @@ def _setup(options: dict[str, Any], model: str) -> tuple[Any, Any]:
 def main() -> None:
     """Run the command line; bad input is one line on stderr and exit code 2."""
     try:
-        cli.main(standalone_mode=False)
+        cli.main(sys.argv[1:] or ["--help"], standalone_mode=False)
     except InputError as error:
         _fail(str(error))
     except click.ClickException as error:

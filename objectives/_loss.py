@@ -17,7 +17,7 @@ from gbdt_pwiser.objectives._surrogates import Array, Index, sigmoid, softplus, 
 from gbdt_pwiser.objectives._sweep import HingeSweep
 
 # Rows handled at a time: a few arrays of this length stay in the processor's cache.
-BLOCK = 1 << 13
+BLOCK = 1 << 14
 # Least second-order value, in units of the mean sample weight: a leaf whose hessians sum to nearly nothing
 # gets an absurd value or none.
 HESSIAN_FLOOR = 1e-6

@@ -85,6 +85,8 @@ def compare(
         (model, loss, _candidates(replace(base, model=model, loss=loss), weights))
         for model, loss in product(models, losses)
     ]
+    for _, _, candidates in jobs:
+        make_model(candidates[0])  # an unknown name is refused before anything is trained
     results: list[Result] = []
     fits = sum(len(candidates) for _, _, candidates in jobs) * len(seeds)
     with tqdm(total=fits, unit="fit", disable=None) as progress:

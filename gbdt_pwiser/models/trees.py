@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -86,7 +87,8 @@ class TreeModel(ABC):
         Raises
         ------
         InputError
-            Validation without features of train, or pairs="group" without groups.
+            Validation without features of train, pairs="group" without groups, or what the library itself
+            refuses: a device, a parameter, a code.
         """
         spec = self.spec
         if valid.features.columns != train.features.columns:
@@ -98,25 +100,21 @@ class TreeModel(ABC):
         if grouped and train.group is None:
             raise InputError(f'{train.name} has no groups; use pairs="all" or describe its group column')
         objective = PWiseRObjective(**asdict(spec.pwiser)) if spec.loss == "pwiser" else None
-        # XGBoost and LightGBM want the rows of a group side by side.
-        binned = _kept_with.get(
-            train,
-            (valid, spec.model, spec.device, grouped),
-            lambda: self._bin(_by_group(train, grouped), valid, grouped),
-        )
-        self._click = self._train(binned, objective)
-        settings = (
-            spec.seed,
-            spec.rounds,
-            spec.early_stopping,
-            spec.learning_rate,
-            repr(sorted(spec.params.items())),
-        )
-        self._conversion = _kept_with.get(
-            train,
-            (valid, spec.model, spec.device, settings),
-            lambda: self._train_conversion(train, valid),
-        )
+        params = repr(sorted(spec.params.items()))  # some, such as max_bin, decide the bins
+        settings = (spec.seed, spec.rounds, spec.early_stopping, spec.learning_rate, params)
+        with _refusals(spec.model):
+            # XGBoost and LightGBM want the rows of a group side by side.
+            binned = _kept_with.get(
+                train,
+                (valid, spec.model, spec.device, params, grouped),
+                lambda: self._bin(_by_group(train, grouped), valid, grouped),
+            )
+            self._click = self._train(binned, objective)
+            self._conversion = _kept_with.get(
+                train,
+                (valid, spec.model, spec.device, settings),
+                lambda: self._train_conversion(train, valid),
+            )
 
     def predict(self, exposures: Exposures) -> Predictions:
         """Return pCTR and pCTCVR; InputError before `fit` or for other columns than in training."""
@@ -163,7 +161,7 @@ class LightGBMModel(TreeModel):
         options: dict[str, Any] = {
             "feature_name": train.features.columns,
             "categorical_feature": list(train.categorical),
-            "params": {"verbose": -1, "device_type": self.spec.device},
+            "params": {"verbose": -1, "device_type": self.spec.device, **self.spec.params},
             "free_raw_data": True,
         }
         data = make_dataset(
@@ -181,7 +179,9 @@ class LightGBMModel(TreeModel):
             "learning_rate": spec.learning_rate,
             "num_leaves": 31,
             "min_data_in_leaf": 100,
-            "feature_fraction": 0.8,
+            # Not by tree (feature_fraction): LightGBM draws once more for a custom objective, and two losses
+            # with one seed would see different features.
+            "feature_fraction_bynode": 0.8,
             "bagging_fraction": 0.8,
             "bagging_freq": 1,
             "lambda_l2": 1.0,
@@ -223,6 +223,7 @@ class XGBoostModel(TreeModel):
             "feature_names": train.features.columns,
             "feature_types": ["c" if column in categorical else "q" for column in train.features.columns],
             "enable_categorical": True,
+            "max_bin": self.spec.params.get("max_bin"),
         }
         data = make_dmatrix(
             train.matrix(), train.click, train.conversion, group=train.group if grouped else None, **options
@@ -266,6 +267,16 @@ class XGBoostModel(TreeModel):
             features, iteration_range=(0, trained.rounds), validate_features=False
         )
         return np.asarray(predicted, dtype=np.float64)
+
+
+@contextmanager
+def _refusals(model: str) -> Iterator[None]:
+    """Turn an error of a booster into an InputError, without its C++ stack."""
+    try:
+        yield
+    except (lightgbm.basic.LightGBMError, xgboost.core.XGBoostError) as error:
+        reason = str(error).partition("\nStack trace")[0]
+        raise InputError(f"{model} refuses the data or a parameter: {reason}") from error
 
 
 def _by_group(exposures: Exposures, grouped: bool) -> Exposures:
