@@ -176,6 +176,7 @@ def compare(
         raise InputError(f"seeds is {seeds}; give at least 1")
     if output:
         require_report_extra()
+        output.mkdir(parents=True, exist_ok=True)  # a folder that cannot be made is better known now
     dataset, base = _setup(options, models[0])
     distributions: list[ScoreDistribution] = []
 

@@ -164,7 +164,7 @@ def _standardized(x: Floats) -> Floats:
 
 def _with_mean(x: Floats, mean: float, weight: Floats | None = None) -> Floats:
     """Sigmoid of x, shifted so that its (weighted) mean is as given."""
-    shift = brentq(lambda c: np.average(expit(x + c), weights=weight) - mean, -60.0, 60.0)
+    shift = brentq(lambda c: np.average(expit(x + c), weights=weight) - mean, -200.0, 200.0)
     return np.asarray(expit(x + shift))
 
 

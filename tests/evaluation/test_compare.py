@@ -1,0 +1,310 @@
+"""The protocol of the comparison, on a model whose predictions are written down by the test."""
+
+import importlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from gbdt_pwiser.data import Dataset, simulate
+from gbdt_pwiser.evaluation import METRICS, check_complete, compare, summarize
+from gbdt_pwiser.models import MODELS, ModelSpec, Predictions
+from gbdt_pwiser.objectives import InputError, PWiseRLoss
+
+# The package exports the function under the name of its module.
+module = importlib.import_module("gbdt_pwiser.evaluation.compare")
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return Dataset(simulate(4000, ctr=0.2, cvr=0.3).exposures)
+
+
+# ------------------------------------------------------------------------------ a model under control
+
+
+def ranked(part, share, low=0.1, high=0.3):
+    """Give `share` of the clicks the high pCTR, and nothing else: CTR AUC = 0.5 + share / 2."""
+    pctr = np.full(len(part), low)
+    clicks = np.flatnonzero(part.click)
+    pctr[clicks[: round(share * len(clicks))]] = high
+    return Predictions(pctr=pctr, pctcvr=0.5 * pctr)
+
+
+@dataclass
+class Written:
+    """A model that predicts what `answer(spec, part, exposures)` says and notes all it is asked."""
+
+    spec: ModelSpec
+    answer: object
+    events: list
+    rounds_used = 7
+    fit_seconds = 0.25
+
+    def fit(self, train, valid):
+        self.train, self.valid = train, valid
+        self.events.append(("fit", self.spec, train, valid))
+
+    def predict(self, exposures):
+        assert exposures is not self.train
+        part = "valid" if exposures is self.valid else "test"
+        self.events.append((part, self.spec, exposures))
+        return self.answer(self.spec, part, exposures)
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """Register the models "a" and "b", which answer alike; return the list of what happens to them."""
+
+    def register(answer=lambda spec, part, exposures: ranked(exposures, 0.5)):
+        events = []
+        for name in ("a", "b"):
+            monkeypatch.setitem(MODELS, name, lambda spec: Written(spec, answer, events))
+        return events
+
+    return register
+
+
+def run(dataset, **options):
+    defaults = {"models": ["a"], "losses": ["bce", "pwiser"], "seeds": [0], "weights": [0.01, 0.1, 1.0]}
+    return compare(dataset, **{**defaults, **options})
+
+
+def chosen_weights(results):
+    return {r.weight for r in results if r.loss == "pwiser"}
+
+
+# ------------------------------------------------------------------------------ the rows
+
+
+def test_rows_are_complete_and_say_what_was_run(dataset, written):
+    written()
+    results = run(dataset, models=["a", "b"], seeds=[3, 5])
+    check_complete(results)
+    cells = {(r.model, r.loss, r.seed, r.split) for r in results}
+    assert len(cells) == 2 * 2 * 2 * 2
+    assert len(results) == len(cells) * len(METRICS)  # simulated data have a value for every metric
+    for r in results:
+        assert (r.dataset, r.rounds, r.fit_seconds) == ("simulated", 7, 0.25)
+        assert r.predict_seconds >= 0
+        assert r.weight == (0 if r.loss == "bce" else 0.01)
+        assert "gbdt-pwiser " in r.versions
+        assert "numpy " in r.versions
+    assert len(summarize(results)) == 2 * 2 * len(METRICS)
+
+
+def test_values_are_those_of_the_split_they_name(dataset, written):
+    written(lambda spec, part, exposures: ranked(exposures, {"valid": 0.25, "test": 0.75}[part]))
+    values = {r.split: r.value for r in run(dataset, losses=["bce"]) if r.metric == "ctr_auc"}
+    assert values == pytest.approx({"valid": 0.625, "test": 0.875}, abs=2e-3)  # a whole number of clicks
+
+
+def test_versions_name_the_library_of_the_model(dataset):
+    base = ModelSpec(model="lightgbm", rounds=2, threads=1)
+    results = compare(dataset, models=["lightgbm", "xgboost"], losses=["bce"], seeds=[0], base=base)
+    for r in results:
+        other = {"lightgbm": "xgboost", "xgboost": "lightgbm"}[r.model]
+        assert f"{r.model} " in r.versions
+        assert other not in r.versions
+
+
+def test_base_reaches_the_models(dataset, written):
+    events = written()
+    loss = PWiseRLoss(weight=0.5, surrogate="logistic", click_margin=0.2)
+    base = ModelSpec(model="other", rounds=3, params={"x": 1}, pwiser=loss)
+    run(dataset, seeds=[4], weights=[0.2], base=base)
+    specs = [event[1] for event in events if event[0] == "fit"]
+    assert specs == [
+        replace(base, model="a", seed=4),
+        replace(base, model="a", seed=4, loss="pwiser", pwiser=replace(loss, weight=0.2)),
+    ]
+
+
+def test_without_weights_the_one_of_base_is_used(dataset, written):
+    written()
+    base = ModelSpec(model="a", pwiser=PWiseRLoss(weight=0.7))
+    assert chosen_weights(run(dataset, weights=None, base=base)) == {0.7}
+
+
+# ------------------------------------------------------------------------------ the choice
+
+
+def shares(table):
+    """Answer with these shares of clicks ranked right, (validation, test) by weight."""
+
+    def answer(spec, part, exposures):
+        return ranked(exposures, table[spec.weight][part == "test"])
+
+    return answer
+
+
+@pytest.mark.parametrize("best", [0.01, 0.1, 1.0])
+def test_the_best_on_validation_is_chosen_though_it_is_the_worst_on_test(dataset, written, best):
+    written(shares({w: (0.9, 0.0) if w == best else (0.2, 1.0) for w in (0.01, 0.1, 1.0)}))
+    results = run(dataset, losses=["pwiser"])
+    assert chosen_weights(results) == {best}
+    test_auc = next(r.value for r in results if (r.split, r.metric) == ("test", "ctr_auc"))
+    assert test_auc == 0.5
+
+
+def test_each_seed_chooses_for_itself(dataset, written):
+    written(
+        lambda spec, part, exposures: ranked(exposures, 0.9 if spec.weight == (0.1, 1.0)[spec.seed] else 0.1)
+    )
+    results = run(dataset, losses=["pwiser"], seeds=[0, 1])
+    assert {(r.seed, r.weight) for r in results} == {(0, 0.1), (1, 1.0)}
+
+
+@pytest.mark.parametrize(
+    ("choose_by", "weight"), [("ctr_auc", 0.01), ("log_loss", 0.1), ("normalized_entropy", 0.1)]
+)
+def test_the_metric_decides_and_its_direction_counts(dataset, written, choose_by, weight):
+    """0.01 ranks best, far from the click rate of 0.2; 0.1 ranks worse, near it."""
+
+    def answer(spec, part, exposures):
+        if spec.weight == 0.01:
+            return ranked(exposures, 0.9, low=0.90, high=0.95)
+        return ranked(exposures, 0.1, low=0.19, high=0.21)
+
+    written(answer)
+    assert chosen_weights(run(dataset, weights=[0.01, 0.1], choose_by=choose_by)) == {weight}
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("values", "choice"),
+    [
+        ({0.1: 0.6, 0.2: 0.7, 0.3: 0.7}, 0.2),
+        ({0.3: 0.7, 0.2: 0.7, 0.1: 0.6}, 0.3),
+        ({0.1: 0.5, 0.2: 0.5}, 0.1),
+        ({0.1: NAN, 0.2: 0.1, 0.3: NAN}, 0.2),
+        ({0.1: 0.3, 0.2: NAN}, 0.1),
+        ({0.1: NAN}, 0.1),  # nothing to choose, so nothing to choose by
+    ],
+)
+@pytest.mark.parametrize(("metric", "sign"), [("ctr_auc", 1), ("log_loss", -1)])
+def test_of_equals_the_earlier_and_of_nan_any_other(
+    dataset, written, monkeypatch, values, choice, metric, sign
+):
+    written(lambda spec, part, exposures: Predictions(np.full(len(exposures), spec.weight), np.zeros(1)))
+    monkeypatch.setattr(module, "evaluate", lambda _, pctr, pctcvr: {metric: sign * values[pctr[0]]})
+    specs = [ModelSpec(model="a", loss="pwiser", pwiser=PWiseRLoss(weight=w)) for w in values]
+    assert module.choose(specs, dataset.split(0), metric).model.spec.weight == choice
+
+
+@pytest.mark.parametrize("metric", ["gauc", "noise_free_ctr_auc"])
+def test_a_metric_that_is_nan_throughout_chooses_nothing(dataset, written, metric):
+    bare = Dataset(replace(dataset.exposures, group=None, noise_free_click=None))
+    events = written()
+    with pytest.raises(InputError, match=f"{metric} cannot be computed on the validation split"):
+        run(bare, losses=["pwiser"], choose_by=metric)
+    assert "test" not in {event[0] for event in events}
+    assert run(bare, losses=["pwiser"], weights=[0.1], choose_by=metric)
+
+
+def test_nothing_to_choose_from(dataset):
+    with pytest.raises(InputError, match="no model to choose from"):
+        module.choose([], dataset.split(0), "ctr_auc")
+
+
+# ------------------------------------------------------------------------------ the test split
+
+
+def test_the_test_split_is_seen_once_after_the_choice(dataset, written):
+    events = written(shares({0.0: (0.5, 0.5), 0.01: (0.1, 1.0), 0.1: (0.9, 0.0), 1.0: (0.5, 0.5)}))
+    run(dataset)
+    assert [(event[0], event[1].loss, event[1].weight) for event in events] == [
+        ("fit", "bce", 0),
+        ("valid", "bce", 0),
+        ("test", "bce", 0),
+        ("fit", "pwiser", 0.01),
+        ("valid", "pwiser", 0.01),
+        ("fit", "pwiser", 0.1),
+        ("valid", "pwiser", 0.1),
+        ("fit", "pwiser", 1.0),
+        ("valid", "pwiser", 1.0),
+        ("test", "pwiser", 0.1),
+    ]
+
+
+def test_all_models_of_a_seed_share_a_split_and_seeds_differ(dataset, written):
+    events = written()
+    run(dataset, models=["a", "b"], seeds=[0, 1])
+    parts = {
+        seed: {
+            kind: [event[2:] for event in events if event[0] == kind and event[1].seed == seed]
+            for kind in ("fit", "test")
+        }
+        for seed in (0, 1)
+    }
+    for seed in (0, 1):
+        fits, tests = parts[seed]["fit"], parts[seed]["test"]
+        assert (len(fits), len(tests)) == (2 * (1 + 3), 2 * 2)
+        # one object each, so that a model can keep what it makes of them
+        assert len({id(train) for train, _ in fits}) == len({id(valid) for _, valid in fits}) == 1
+        assert len({id(test) for (test,) in tests}) == 1
+        (train, valid), (test,) = fits[0], tests[0]
+        groups = [set(part.group.tolist()) for part in (train, valid, test)]
+        assert sum(map(len, groups)) == len(set.union(*groups))
+        assert len(train) + len(valid) + len(test) == len(dataset.exposures)
+        np.testing.assert_array_equal(test.grade, dataset.split(seed).test.grade)
+    assert set(parts[0]["test"][0][0].group) != set(parts[1]["test"][0][0].group)
+
+
+def test_on_test_gets_each_scored_model_once(dataset, written):
+    written(shares({0.0: (0.5, 0.5), 0.01: (0.1, 0.1), 0.1: (0.9, 0.3), 1.0: (0.5, 0.5)}))
+    calls = []
+    run(dataset, models=["a", "b"], seeds=[0, 1], on_test=lambda *call: calls.append(call))
+    assert [(spec.seed, spec.model, spec.loss, spec.weight) for spec, _, _ in calls] == [
+        (seed, model, loss, weight)
+        for seed in (0, 1)
+        for model in ("a", "b")
+        for loss, weight in (("bce", 0), ("pwiser", 0.1))
+    ]
+    for spec, test, predictions in calls:
+        np.testing.assert_array_equal(test.grade, dataset.split(spec.seed).test.grade)
+        expected = ranked(test, 0.5 if spec.loss == "bce" else 0.3)
+        np.testing.assert_array_equal(predictions.pctr, expected.pctr)
+
+
+# ------------------------------------------------------------------------------ refusals
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"models": []}, "no model to compare; name at least one"),
+        ({"losses": []}, "no loss to compare"),
+        ({"seeds": []}, "no seed to compare"),
+        ({"weights": []}, "no weight to try; give at least one"),
+        ({"models": ["a", "b", "a"]}, "a model is named twice in a, b, a; name each once"),
+        ({"losses": ["bce", "bce"]}, "a loss is named twice in bce, bce"),
+        ({"seeds": [1, 2, 1]}, "a seed is named twice in 1, 2, 1"),
+        ({"models": ["a", "c"]}, "unknown model 'c'"),
+        ({"losses": ["bce", "hinge"]}, "unknown loss 'hinge'"),
+        ({"weights": [0.1, -1.0]}, r"weight is -1\.0; give a finite number of at least 0"),
+        ({"weights": [0.1, NAN]}, "weight is nan"),
+        ({"choose_by": "auc"}, "cannot choose a weight by 'auc'; choose one of ctr_auc, "),
+        ({"choose_by": "pcoc"}, "cannot choose a weight by 'pcoc'"),
+        ({"choose_by": "gauc_left_out"}, "cannot choose a weight by 'gauc_left_out'"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_before_anything_is_trained(dataset, written, options, message):
+    events = written()
+    with pytest.raises(InputError, match=message):
+        run(dataset, **options)
+    assert events == []
+
+
+# ------------------------------------------------------------------------------ the models as they are
+
+
+def test_trees_are_compared_on_tiny_data(dataset):
+    base = ModelSpec(model="lightgbm", rounds=4, early_stopping=2, learning_rate=0.2, threads=1)
+    options = {"models": ["lightgbm", "xgboost"], "losses": ["bce", "pwiser"], "weights": [0.01, 0.1]}
+    first, again = (compare(dataset, seeds=[1], base=base, **options) for _ in range(2))
+    check_complete(first)
+    assert [(r.cell, r.value, r.weight) for r in first] == [(r.cell, r.value, r.weight) for r in again]
+    assert all(1 <= r.rounds <= 4 for r in first)
