@@ -7,12 +7,13 @@ the spreading and the reading are linear, so each costs at most h^2 / 8 max |k''
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 
-import numpy as np
-from scipy.signal import fftconvolve
+import scipy.fft
 
-from gbdt_pwiser.objectives._surrogates import Array, Index, Surrogate
+from gbdt_pwiser.objectives._arrays import Array, Index, arange, at_least, count, namespace, put, zeros
+from gbdt_pwiser.objectives._surrogates import Surrogate
 
 STEP = 2.0**-10
 MAX_NODES = 2**17
@@ -54,52 +55,57 @@ class LogisticGrid:
     """
 
     def __init__(self, surrogate: Surrogate, scores: Array, weights: Array, low: float, high: float) -> None:
-        self._surrogate = surrogate
-        middle = float(np.median(scores))
-        low = max(min(low, float(scores.min())), middle - MAX_RANGE / 2)
-        high = min(max(high, float(scores.max())), middle + MAX_RANGE / 2)
+        xp = namespace(scores)
+        self._surrogate, self._weights = surrogate, weights
+        middle = float(xp.sort(scores)[scores.shape[0] // 2])
+        low = max(min(low, float(xp.min(scores))), middle - MAX_RANGE / 2)
+        high = min(max(high, float(xp.max(scores))), middle + MAX_RANGE / 2)
         self._low, self._step = low, grid_step(low, high)
-        self._nodes = int(np.ceil((high - low) / self._step)) + 2
+        self._nodes = math.ceil((high - low) / self._step) + 2
         self._last = float(self._nodes - 1.001)
-        self._weights = weights
         self._at = self._place(scores)
         self._anchor_mass = self._spread(self._at, weights)
-        self._opponent_mass = np.zeros(self._nodes)
-        self._differences = np.arange(1 - self._nodes, self._nodes) * self._step
+        self._opponent_mass = zeros(scores, self._nodes)
+        steps = arange(scores, 2 * self._nodes - 1) - (self._nodes - 1)
+        self._differences = xp.astype(steps, xp.float64) * self._step
         self._first, self._second = (
             self._convolve(self._anchor_mass, k(self._differences))
             for k in (surrogate.first, surrogate.second)
         )
 
     def _place(self, t: Array) -> tuple[Index, Array]:
-        x = (t - self._low) / self._step
-        np.clip(x, 0.0, self._last, out=x)
-        node = x.astype(np.int64)
-        x -= node
-        return node, x
+        xp = namespace(t)
+        x = xp.clip((t - self._low) / self._step, 0.0, self._last)
+        node = xp.astype(x, xp.int64)
+        return node, x - xp.astype(node, xp.float64)
 
     def _spread(self, at: tuple[Index, Array], weight: Array) -> Array:
         node, fraction = at
         right = fraction * weight
-        mass = np.bincount(node, weight - right, minlength=self._nodes)
-        mass[1:] += np.bincount(node, right, minlength=self._nodes)[:-1]
+        mass = count(node, weight - right, self._nodes)
+        mass[1:] += count(node, right, self._nodes)[:-1]
         return mass
 
     def _convolve(self, mass: Array, kernel: Array) -> Array:
+        xp = namespace(mass)
+        size = scipy.fft.next_fast_len(3 * self._nodes - 2, real=True)
+        product = xp.fft.rfft(mass, n=size) * xp.fft.rfft(kernel, n=size)
+        full = xp.fft.irfft(product, n=size)
         # FFT rounding may dip below zero; none of the sums can.
-        return np.maximum(fftconvolve(mass, kernel, mode="valid"), 0.0)  # type: ignore[no-any-return]
+        return at_least(full[self._nodes - 1 : 2 * self._nodes - 1], 0.0)
 
     @staticmethod
     def _read(at: tuple[Index, Array], table: Array) -> Array:
+        xp = namespace(table)
         node, fraction = at
-        left = table.take(node)
-        return left + fraction * (table.take(node + 1) - left)  # type: ignore[no-any-return]
+        left = xp.take(table, node)
+        return left + fraction * (xp.take(table, node + 1) - left)
 
     @staticmethod
     def _weight(t: Array, weight: Array | None, skip: Index | None) -> Array:
-        weight = np.ones_like(t) if weight is None else weight.copy()
+        weight = namespace(t).ones_like(t) if weight is None else 1.0 * weight
         if skip is not None:
-            weight[skip] = 0.0
+            put(weight, skip, 0.0)
         return weight
 
     def add(self, t: Array, weight: Array | None, skip: Index | None = None) -> tuple[Array, Array]:
@@ -121,7 +127,7 @@ class LogisticGrid:
     def value(self, t: Array, weight: Array | None, skip: Index | None = None) -> float:
         """Return the weighted sum itself over a block of opponents, given as to `add`."""
         mass = self._spread(self._place(t), self._weight(t, weight, skip))
-        return float(self._values @ mass)
+        return float(namespace(t).sum(self._values * mass))
 
     @cached_property
     def _values(self) -> Array:

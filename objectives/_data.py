@@ -12,9 +12,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gbdt_pwiser.objectives._arrays import Array
 from gbdt_pwiser.objectives._errors import InputError
 from gbdt_pwiser.objectives._plan import checked_grade
-from gbdt_pwiser.objectives._surrogates import Array
 
 _REMEDY = "give grades 0, 1, 2 (click + conversion) as the label"
 

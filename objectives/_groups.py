@@ -6,10 +6,22 @@ their segment. Interface as in HingeSweep, with the opponents' segments in place
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Iterator
 
+from gbdt_pwiser.objectives._arrays import (
+    Array,
+    Index,
+    arange,
+    count,
+    namespace,
+    nonzero,
+    put,
+    sort_by,
+    zeros,
+)
 from gbdt_pwiser.objectives._convolution import LogisticGrid
-from gbdt_pwiser.objectives._surrogates import Array, Index, Surrogate
+from gbdt_pwiser.objectives._surrogates import Surrogate
+from gbdt_pwiser.objectives._sweep import prefix, weighted_sum
 
 # Segments up to this many anchors are paired one by one: at most this many operations an opponent.
 PAIRED_ONE_BY_ONE = 64
@@ -30,44 +42,46 @@ class GroupedHingeSweep:
 
     def __init__(self, surrogate: Surrogate, scores: Array, weights: Array, bounds: Index) -> None:
         self._degree = surrogate.degree
+        xp = namespace(scores)
         self._bounds = bounds
-        segment = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
-        self._order = np.lexsort((scores, segment))
-        self._center = float(np.median(scores))
-        self._sorted = scores[self._order]
-        self._scores, self._weights = self._sorted - self._center, weights[self._order]
-        self._moments = [
-            np.concatenate(([0.0], np.cumsum(self._weights * self._scores**k)))
-            for k in range(self._degree + 1)
-        ]
+        anchors, segments = int(scores.shape[0]), int(bounds.shape[0]) - 1
+        segment = xp.repeat(arange(scores, segments), bounds[1:] - bounds[:-1])
+        self._order = sort_by(scores, segment)
+        self._sorted = xp.take(scores, self._order)
+        self._center = float(self._sorted[anchors // 2])
+        self._scores, self._weights = self._sorted - self._center, xp.take(weights, self._order)
+        self._moments = [prefix(self._weights * self._scores**k) for k in range(self._degree + 1)]
         # A segment of k anchors has k + 1 places for an opponent, so anchor r of segment g has slot r + g.
-        self._slot = np.arange(len(scores)) + segment
-        self._last_slot = (bounds[1:] + np.arange(len(bounds) - 1))[segment]
-        self._opponents = [np.zeros(len(scores) + len(bounds) - 1) for _ in range(self._degree)]
+        self._slot = arange(scores, anchors) + segment
+        self._last_slot = xp.take(bounds[1:] + arange(scores, segments), segment)
+        self._opponents = [zeros(scores, anchors + segments) for _ in range(self._degree)]
 
     def _locate(self, t: Array, segment: Index) -> Index:
         """Lower bound of each t inside its segment: binary search, all opponents a step at a time."""
-        low = self._bounds[segment]
-        length = self._bounds[segment + 1] - low
-        while length.any():
+        xp = namespace(t)
+        low = xp.take(self._bounds, segment)
+        length = xp.take(self._bounds, segment + 1) - low
+        last = self._sorted.shape[0] - 1
+        while xp.any(length > 0):
             half = length >> 1
             middle = low + half
-            below = (length > 0) & (self._sorted.take(middle, mode="clip") < t)
-            low = np.where(below, middle + 1, low)
-            length = np.where(below, length - half - 1, half)
+            below = (length > 0) & (xp.take(self._sorted, xp.clip(middle, 0, last)) < t)
+            low = xp.where(below, middle + 1, low)
+            length = xp.where(below, length - half - 1, half)
         return low
 
     def _between(self, k: int, start: Index, stop: Index) -> Array:
-        return self._moments[k].take(stop) - self._moments[k].take(start)
+        xp = namespace(start)
+        return xp.take(self._moments[k], stop) - xp.take(self._moments[k], start)
 
     def add(self, t: Array, weight: Array | None, segment: Index) -> tuple[Array, Array | None]:
         """Take in a block of opponents, each of a segment; returns as HingeSweep.add."""
         location = self._locate(t, segment)
-        start = self._bounds[segment]
+        start = namespace(t).take(self._bounds, segment)
         t = t - self._center
         for k, total in enumerate(self._opponents):
             values = weight if k == 0 else (t if weight is None else t * weight)
-            total += np.bincount(location + segment, values, minlength=len(total))
+            total += count(location + segment, values, total.shape[0])
         first = self._between(0, start, location)
         second = None
         if self._degree == 2:
@@ -80,26 +94,24 @@ class GroupedHingeSweep:
 
     def anchors(self) -> tuple[Array, Array | None]:
         """Return the derivatives in the anchors' scores, in the order they were given."""
+        xp = namespace(self._scores)
         above = []
         for total in self._opponents:
-            running = np.cumsum(total)
-            above.append(running[self._last_slot] - running[self._slot])
-        first, second = np.empty_like(self._weights), None
+            running = xp.cumulative_sum(total)
+            above.append(xp.take(running, self._last_slot) - xp.take(running, self._slot))
+        back = xp.argsort(self._order)
         if self._degree == 1:
-            first[self._order] = -self._weights * above[0]
-        else:
-            second = np.empty_like(self._weights)
-            first[self._order] = -2.0 * self._weights * (above[1] - above[0] * self._scores)
-            second[self._order] = 2.0 * self._weights * above[0]
-        return first, second
+            return xp.take(-self._weights * above[0], back), None
+        first = -2.0 * self._weights * (above[1] - above[0] * self._scores)
+        return xp.take(first, back), xp.take(2.0 * self._weights * above[0], back)
 
     def value(self, t: Array, weight: Array | None, segment: Index) -> float:
         """Return the weighted sum itself over a block of opponents, given as to `add`."""
-        location, start = self._locate(t, segment), self._bounds[segment]
+        location, start = self._locate(t, segment), namespace(t).take(self._bounds, segment)
         t = t - self._center
         m = [self._between(k, start, location) for k in range(self._degree + 1)]
         each = m[0] * t - m[1] if self._degree == 1 else (m[0] * t - 2.0 * m[1]) * t + m[2]
-        return float(each.sum() if weight is None else each @ weight)
+        return weighted_sum(each, weight)
 
 
 class GroupedLogistic:
@@ -113,59 +125,64 @@ class GroupedLogistic:
         self, surrogate: Surrogate, scores: Array, weights: Array, bounds: Index, low: float, high: float
     ) -> None:
         self._surrogate, self._scores, self._weights, self._bounds = surrogate, scores, weights, bounds
-        self._first, self._second = np.zeros_like(scores), np.zeros_like(scores)
-        self._grids = {
-            int(g): LogisticGrid(
-                surrogate, scores[bounds[g] : bounds[g + 1]], weights[bounds[g] : bounds[g + 1]], low, high
-            )
-            for g in np.flatnonzero(np.diff(bounds) > PAIRED_ONE_BY_ONE)
-        }
+        self._first, self._second = (zeros(scores, scores.shape[0]) for _ in range(2))
+        many = nonzero(bounds[1:] - bounds[:-1] > PAIRED_ONE_BY_ONE)
+        # Only segments with many anchors come here, so this loop is short.
+        self._grids: dict[int, tuple[slice, LogisticGrid]] = {}
+        for g in (int(many[k]) for k in range(many.shape[0])):
+            run = slice(int(bounds[g]), int(bounds[g + 1]))
+            self._grids[g] = run, LogisticGrid(surrogate, scores[run], weights[run], low, high)
 
     def _pairs(self, segment: Index) -> tuple[Index, Index]:
         """Opponent and anchor of every pair of the segments without a grid."""
-        start = self._bounds[segment]
-        count = self._bounds[segment + 1] - start
-        count[count > PAIRED_ONE_BY_ONE] = 0
-        opponent = np.repeat(np.arange(len(segment)), count)
-        offset = np.arange(len(opponent)) - np.repeat(np.cumsum(count) - count, count)
-        return opponent, start[opponent] + offset
+        xp = namespace(segment)
+        start = xp.take(self._bounds, segment)
+        anchors = xp.take(self._bounds, segment + 1) - start
+        anchors = xp.where(anchors > PAIRED_ONE_BY_ONE, 0, anchors)
+        opponent = xp.repeat(arange(segment, segment.shape[0]), anchors)
+        first_pair = xp.cumulative_sum(anchors) - anchors
+        offset = arange(segment, opponent.shape[0]) - xp.take(first_pair, opponent)
+        return opponent, xp.take(start, opponent) + offset
 
-    def _blocks_with_grid(self, segment: Index) -> list[tuple[LogisticGrid, Index]]:
-        # Only the few segments with many anchors come here, so this loop is short.
-        present = np.unique(segment) if self._grids else ()
-        return [(self._grids[g], np.flatnonzero(segment == g)) for g in map(int, present) if g in self._grids]
+    def _with_grid(self, segment: Index) -> Iterator[tuple[LogisticGrid, Index]]:
+        for g, (_, grid) in self._grids.items():
+            rows = nonzero(segment == g)
+            if rows.shape[0]:
+                yield grid, rows
 
     def add(self, t: Array, weight: Array | None, segment: Index) -> tuple[Array, Array]:
         """Take in a block of opponents, each of a segment; returns as HingeSweep.add."""
-        weight = np.ones_like(t) if weight is None else weight
+        xp = namespace(t)
+        weight = xp.ones_like(t) if weight is None else weight
         opponent, anchor = self._pairs(segment)
-        u = t[opponent] - self._scores[anchor]
-        pair_weight = weight[opponent] * self._weights[anchor]
+        u = xp.take(t, opponent) - xp.take(self._scores, anchor)
+        pair_weight = xp.take(weight, opponent) * xp.take(self._weights, anchor)
         out = []
         for kernel, total in ((self._surrogate.first, self._first), (self._surrogate.second, self._second)):
             pull = kernel(u) * pair_weight
-            total += np.bincount(anchor, pull, minlength=len(total))
-            # Of no pairs at all bincount makes whole numbers, which would cut what a grid writes in.
-            out.append(np.bincount(opponent, pull, minlength=len(t)).astype(np.float64))
-        for grid, rows in self._blocks_with_grid(segment):
-            for sums, of_grid in zip(out, grid.add(t[rows], weight[rows]), strict=True):
-                sums[rows] = of_grid
+            total += count(anchor, pull, total.shape[0])
+            out.append(count(opponent, pull, t.shape[0]))
+        for grid, rows in self._with_grid(segment):
+            for sums, of_grid in zip(out, grid.add(xp.take(t, rows), xp.take(weight, rows)), strict=True):
+                put(sums, rows, of_grid)
         return out[0], out[1]
 
     def anchors(self) -> tuple[Array, Array]:
         """Return the derivatives in the anchors' scores, in the order they were given."""
-        derivatives = (-self._first, self._second.copy())
-        for g, grid in self._grids.items():
+        derivatives = (-self._first, 1.0 * self._second)
+        for run, grid in self._grids.values():
             for sums, of_grid in zip(derivatives, grid.anchors(), strict=True):
-                sums[self._bounds[g] : self._bounds[g + 1]] = of_grid
+                sums[run] = of_grid
         return derivatives
 
     def value(self, t: Array, weight: Array | None, segment: Index) -> float:
         """Return the weighted sum itself over a block of opponents, given as to `add`."""
-        weight = np.ones_like(t) if weight is None else weight
+        xp = namespace(t)
+        weight = xp.ones_like(t) if weight is None else weight
         opponent, anchor = self._pairs(segment)
-        pair_weight = weight[opponent] * self._weights[anchor]
-        total = float(self._surrogate.value(t[opponent] - self._scores[anchor]) @ pair_weight)
+        pair_weight = xp.take(weight, opponent) * xp.take(self._weights, anchor)
+        u = xp.take(t, opponent) - xp.take(self._scores, anchor)
+        total = weighted_sum(self._surrogate.value(u), pair_weight)
         return total + sum(
-            grid.value(t[rows], weight[rows]) for grid, rows in self._blocks_with_grid(segment)
+            grid.value(xp.take(t, rows), xp.take(weight, rows)) for grid, rows in self._with_grid(segment)
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -9,12 +10,25 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gbdt_pwiser.objectives._arrays import (
+    Array,
+    Index,
+    arange,
+    at_least,
+    host,
+    is_array,
+    like,
+    namespace,
+    on_cpu,
+    put,
+    zeros,
+)
 from gbdt_pwiser.objectives._convolution import LogisticGrid
 from gbdt_pwiser.objectives._errors import InputError
 from gbdt_pwiser.objectives._groups import GroupedHingeSweep, GroupedLogistic
 from gbdt_pwiser.objectives._plan import Opponents, PairPlan, make_plan
-from gbdt_pwiser.objectives._surrogates import Array, Index, sigmoid, softplus, surrogate_named
-from gbdt_pwiser.objectives._sweep import HingeSweep
+from gbdt_pwiser.objectives._surrogates import sigmoid, softplus, surrogate_named
+from gbdt_pwiser.objectives._sweep import HingeSweep, weighted_sum
 
 # Rows handled at a time: a few arrays of this length stay in the processor's cache.
 BLOCK = 1 << 14
@@ -138,6 +152,7 @@ class PWiseRLoss:
         z_all, plan = self._arguments(raw_score, grade, group, sample_weight)
         if plan.n == 0:
             return 0.0
+        xp = namespace(z_all)
         w_all, total, pairwise = plan.sample_weight, 0.0, 0.0
         terms = self._terms(z_all, plan)
         dense = next((term for term in terms if term.opponents.rows is None), None)
@@ -145,14 +160,14 @@ class PWiseRLoss:
             z = _as_scores(z_all[block])
             w = None if w_all is None else w_all[block]
             bce = softplus(z)
-            bce[clicked] -= z[clicked]
-            total += float(bce.sum() if w is None else bce @ w)
+            put(bce, clicked, xp.take(bce, clicked) - xp.take(z, clicked))
+            total += weighted_sum(bce, w)
             if dense:
                 pairwise += dense.sums.value(self._s(z) + dense.margin, w, clicked)
         for term in terms:
             for rows, extra in term.listed():
-                t = self._s(_as_scores(z_all[rows])) + term.margin
-                pairwise += term.sums.value(t, None if w_all is None else w_all[rows], *extra)
+                t = self._s(_as_scores(xp.take(z_all, rows))) + term.margin
+                pairwise += term.sums.value(t, None if w_all is None else xp.take(w_all, rows), *extra)
         return (total + pairwise) / plan.total_weight
 
     def gradient_hessian(
@@ -182,7 +197,8 @@ class PWiseRLoss:
             (n,): in the floating type of raw_score; sums are taken in float64.
         """
         z_all, plan = self._arguments(raw_score, grade, group, sample_weight)
-        grad, hess = np.empty_like(z_all), np.empty_like(z_all)
+        xp = namespace(z_all)
+        grad, hess = xp.empty_like(z_all), xp.empty_like(z_all)
         if plan.n == 0:
             return grad, hess
         w_all = plan.sample_weight
@@ -197,39 +213,48 @@ class PWiseRLoss:
             pull = None
             if dense is not None:
                 pull = dense.sums.add((p if self.scale == "probability" else z) + dense.margin, w, clicked)
-            grad[block], hess[block] = self._chain(p, clicked, w, pull, floor)
+            grad[block], hess[block] = self._chain(p, clicked, w, pull, floor, z_all.dtype)
+
+        def write(rows: Index, click: bool, pull: tuple[Array, Array | None]) -> None:
+            w = None if w_all is None else xp.take(w_all, rows)
+            p = sigmoid(_as_scores(xp.take(z_all, rows)))
+            clicked = arange(rows, rows.shape[0] if click else 0)
+            for out, values in zip(
+                (grad, hess), self._chain(p, clicked, w, pull, floor, z_all.dtype), strict=True
+            ):
+                put(out, rows, values)
 
         # The clicked rows, and inside groups all rows with pairs: few, and written over what is there.
         for term in terms:
             for rows, extra in term.listed():
-                w = None if w_all is None else w_all[rows]
-                z = _as_scores(z_all[rows])
-                pull = term.sums.add(self._s(z) + term.margin, w, *extra)
-                grad[rows], hess[rows] = self._rows(z, term.opponents.grade > 0, w, pull, floor)
+                t = self._s(_as_scores(xp.take(z_all, rows))) + term.margin
+                pull = term.sums.add(t, None if w_all is None else xp.take(w_all, rows), *extra)
+                write(rows, term.opponents.grade > 0, pull)
         if terms:
             rows = plan.anchors
-            first, second = np.zeros(len(rows)), np.zeros(len(rows))
+            first, second = (zeros(z_all, rows.shape[0]) for _ in range(2))
             for term in terms:
                 f, s = term.sums.anchors()
                 first += f
-                second += 0.0 if s is None else s
-            w = None if w_all is None else w_all[rows]
-            grad[rows], hess[rows] = self._rows(_as_scores(z_all[rows]), True, w, (first, second), floor)
+                if s is not None:
+                    second += s
+            write(rows, True, (first, second))
         return grad, hess
 
-    def _rows(
-        self, z: Array, click: bool, w: Array | None, pull: tuple[Array, Array | None], floor: float
-    ) -> tuple[Array, Array]:
-        clicked = np.arange(len(z)) if click else np.empty(0, dtype=np.int64)
-        return self._chain(sigmoid(z), clicked, w, pull, floor)
-
     def _chain(
-        self, p: Array, clicked: Index, w: Array | None, pull: tuple[Array, Array | None] | None, floor: float
+        self,
+        p: Array,
+        clicked: Index,
+        w: Array | None,
+        pull: tuple[Array, Array | None] | None,
+        floor: float,
+        dtype: Any,
     ) -> tuple[Array, Array]:
         """Return BCE's derivatives in z, plus the pairs', brought from s to z by the chain rule.
 
         Works in place: p and the pull's arrays are used up.
         """
+        xp = namespace(p)
         rest = 1.0 - p
         q = p * rest
         h = q if w is None else q * w
@@ -249,16 +274,15 @@ class PWiseRLoss:
             # s'' = q (1 - 2 p), and q is already in.
             rest -= p
             rest *= first
-            np.maximum(rest, 0.0, out=rest)
-            h += rest
+            h += at_least(rest, 0.0)
             if second is not None:
                 h += second
-        p[clicked] -= 1.0
+        put(p, clicked, xp.take(p, clicked) - 1.0)
         if w is not None:
             p *= w
         if first is not None:
             p += first
-        return p, np.maximum(h, floor, out=h)
+        return xp.astype(p, dtype, copy=False), xp.astype(at_least(h, floor), dtype, copy=False)
 
     def _s(self, z: Array) -> Array:
         return sigmoid(z) if self.scale == "probability" else z
@@ -278,20 +302,25 @@ class PWiseRLoss:
             raise InputError(f'the plan was made for other pairs than pairs="{self.pairs}"; make it anew')
         else:
             plan = grade
-        z = np.asarray(raw_score)
-        if z.dtype not in (np.float32, np.float64):
-            z = z.astype(np.float64)
-        if z.shape != (plan.n,):
-            raise InputError(f"raw_score has shape {z.shape}; give one score per exposure, shape ({plan.n},)")
-        return z, plan
+        z = raw_score if is_array(raw_score) else np.asarray(raw_score)
+        xp = namespace(z)
+        if z.dtype not in (xp.float32, xp.float64):
+            z = xp.astype(z, xp.float64)
+        if tuple(z.shape) != (plan.n,):
+            raise InputError(
+                f"raw_score has shape {tuple(z.shape)}; give one score per exposure, shape ({plan.n},)"
+            )
+        return z, plan.beside(z)
 
     def _terms(self, z_all: NDArray[np.floating[Any]], plan: PairPlan) -> list[_Term]:
         """Set up the sums of each pairwise term; none for weight 0."""
         if self.weight == 0:
             return []
+        xp = namespace(z_all)
         surrogate = surrogate_named(self.surrogate)
-        anchor_scores = self._s(_as_scores(z_all[plan.anchors]))
-        unit = np.ones(len(plan.anchors)) if plan.sample_weight is None else plan.sample_weight[plan.anchors]
+        anchor_scores = self._s(_as_scores(xp.take(z_all, plan.anchors)))
+        w = plan.sample_weight
+        unit = xp.ones_like(anchor_scores) if w is None else xp.take(w, plan.anchors)
         terms = []
         for opponents in plan.opponents:
             margin = float(self.click_margin if opponents.grade else self.impression_margin)
@@ -305,7 +334,7 @@ class PWiseRLoss:
                 else:
                     sums = GroupedHingeSweep(surrogate, anchor_scores, weights, plan.bounds)
             else:
-                low, high = (0.0, 1.0) if self.scale == "probability" else (z_all.min(), z_all.max())
+                low, high = (0.0, 1.0) if self.scale == "probability" else (xp.min(z_all), xp.max(z_all))
                 limits = float(low) + margin, float(high) + margin
                 if plan.bounds is None:
                     sums = LogisticGrid(surrogate, anchor_scores, weights, *limits)
@@ -324,25 +353,35 @@ class _Term:
     def listed(self) -> Iterator[tuple[Index, tuple[Index, ...]]]:
         """Blocks of listed opponents, each with its further arguments for the sums."""
         rows, segment = self.opponents.rows, self.opponents.segment
-        for start in range(0, 0 if rows is None else len(rows), BLOCK):
-            assert rows is not None
-            stop = start + BLOCK
-            yield rows[start:stop], () if segment is None else (segment[start:stop],)
+        if rows is None:
+            return
+        for start in range(0, rows.shape[0], block_length(rows)):
+            block = slice(start, start + block_length(rows))
+            yield rows[block], () if segment is None else (segment[block],)
+
+
+def block_length(x: Array) -> int:
+    """Return how many rows are handled at a time: on a device other than the CPU, all."""
+    return BLOCK if on_cpu(x) else max(1, int(x.shape[0]))
 
 
 def _blocks(plan: PairPlan) -> Iterator[tuple[slice, Index]]:
     """Blocks of rows, each with the positions of its clicked rows inside the block."""
-    starts = np.arange(0, plan.n, BLOCK)
-    cuts = np.searchsorted(plan.clicked, np.append(starts, plan.n))
-    for start, first, last in zip(starts.tolist(), cuts[:-1], cuts[1:], strict=True):
-        yield slice(start, min(start + BLOCK, plan.n)), plan.clicked[first:last] - start
+    length = BLOCK if on_cpu(plan.clicked) else max(1, plan.n)
+    starts = list(range(0, plan.n, length))
+    cuts = host(
+        namespace(plan.clicked).searchsorted(plan.clicked, like(plan.clicked, [*starts, plan.n]))
+    ).tolist()
+    for start, first, last in zip(starts, cuts[:-1], cuts[1:], strict=True):
+        yield slice(start, min(start + length, plan.n)), plan.clicked[first:last] - start
 
 
-def _as_scores(z: NDArray[np.floating[Any]]) -> Array:
+def _as_scores(z: Array) -> Array:
     """Scores in float64, refused if one is not finite: boosters take NaN gradients in silence."""
-    scores = z.astype(np.float64, copy=False)
+    xp = namespace(z)
+    scores = xp.astype(z, xp.float64, copy=False)
     # A finite sum proves finite scores in one pass; else look closer.
-    if not np.isfinite(scores.sum()) and not np.isfinite(scores).all():
+    if not math.isfinite(float(xp.sum(scores))) and not xp.all(xp.isfinite(scores)):
         raise InputError(
             "a raw score is NaN or infinite; look for NaN in labels, base score or learning rate before it"
         )

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gbdt_pwiser.objectives._arrays import Array, at_least, namespace
 from gbdt_pwiser.objectives._errors import InputError
-
-# Arrays of floating numbers, and of positions.
-Array = NDArray[Any]
-Index = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -41,21 +36,27 @@ class Surrogate:
 
 def sigmoid(z: Array) -> Array:
     """Return 1 / (1 + exp(-z)), elementwise; large scores saturate silently at 0 and 1."""
-    p = np.negative(z)
     with np.errstate(over="ignore"):
-        np.exp(p, out=p)
+        p = namespace(z).exp(-z)
     p += 1.0
-    return np.divide(1.0, p, out=p)
+    return 1.0 / p
 
 
 def softplus(z: Array) -> Array:
     """Return log(1 + exp(z)), elementwise, without overflow."""
-    return np.maximum(z, 0.0) + np.log1p(np.exp(-np.abs(z)))
+    xp = namespace(z)
+    return at_least(1.0 * z, 0.0) + xp.log1p(xp.exp(-xp.abs(z)))
 
 
 def _sigmoid_slope(u: Array) -> Array:
-    e = np.exp(-np.abs(u))
+    xp = namespace(u)
+    e = xp.exp(-xp.abs(u))
     return e / (1.0 + e) ** 2
+
+
+def _violated(u: Array) -> Array:
+    xp = namespace(u)
+    return xp.astype(u > 0, xp.float64)
 
 
 SURROGATES: dict[str, Surrogate] = {
@@ -63,16 +64,16 @@ SURROGATES: dict[str, Surrogate] = {
     for s in (
         Surrogate(
             name="hinge",
-            value=lambda u: np.maximum(u, 0.0),
-            first=lambda u: (u > 0).astype(np.float64),
-            second=lambda u: np.zeros_like(u),
+            value=lambda u: at_least(1.0 * u, 0.0),
+            first=_violated,
+            second=lambda u: 0.0 * u,
             degree=1,
         ),
         Surrogate(
             name="squared_hinge",
-            value=lambda u: np.maximum(u, 0.0) ** 2,
-            first=lambda u: 2.0 * np.maximum(u, 0.0),
-            second=lambda u: 2.0 * (u > 0),
+            value=lambda u: at_least(1.0 * u, 0.0) ** 2,
+            first=lambda u: at_least(2.0 * u, 0.0),
+            second=lambda u: 2.0 * _violated(u),
             degree=2,
         ),
         Surrogate(name="logistic", value=softplus, first=sigmoid, second=_sigmoid_slope, degree=0),

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from gbdt_pwiser.objectives._surrogates import Array, Index, Surrogate
+from gbdt_pwiser.objectives._arrays import Array, Index, count, like, namespace, nonzero, put, zeros
+from gbdt_pwiser.objectives._surrogates import Surrogate
 
 
 class ScoreGrid:
@@ -31,49 +32,54 @@ class ScoreGrid:
     """
 
     def __init__(self, scores: Array, sample: Array) -> None:
-        self._scores = scores
-        self._next = np.append(scores, np.inf)
-        low, high = scores[0], scores[-1]
-        if len(sample):
-            bulk_low, bulk_high = np.quantile(sample, (0.005, 0.995))
+        xp = namespace(scores)
+        self._scores, self._size = scores, int(scores.shape[0])
+        self._next = xp.concat([scores, like(scores, [np.inf])])
+        low, high = float(scores[0]), float(scores[-1])
+        if sample.shape[0]:
+            ordered, last = xp.sort(sample), sample.shape[0] - 1
+            bulk_low, bulk_high = float(ordered[int(0.005 * last)]), float(ordered[int(0.995 * last)])
             if max(low, bulk_low) < min(high, bulk_high):
                 low, high = max(low, bulk_low), min(high, bulk_high)
-        cells = int(min(1 << 16, max(1 << 10, 1 << int(16 * len(scores)).bit_length())))
-        with np.errstate(over="ignore", divide="ignore"):
-            per_unit = cells / (high - low) if high > low else 0.0
+        cells = int(min(1 << 16, max(1 << 10, 1 << int(16 * self._size).bit_length())))
+        per_unit = cells / (high - low) if high > low else 0.0
         if not np.isfinite(per_unit):  # a range of a few subnormal numbers
             per_unit = 0.0
         self._low, self._per_unit, self._last_cell = low, per_unit, float(cells + 1)
-        held = np.bincount(self._cell(scores), minlength=cells + 2)
-        before = np.cumsum(held) - held
+        held = count(self._cell(scores), None, cells + 2)
+        before = xp.astype(xp.cumulative_sum(held) - held, xp.int64)
         # One table answers both questions: ~before, which is negative, where a score has to be compared.
-        self._before = np.where(held > 0, ~before, before)
+        self._before = xp.where(held > 0, ~before, before)
 
     def _cell(self, t: Array) -> Index:
-        x: Array = t - self._low
+        xp = namespace(t)
+        x = t - self._low
         x *= self._per_unit
-        np.clip(x, 0.0, self._last_cell, out=x)
-        return x.astype(np.int64)
+        return xp.astype(xp.clip(x, 0.0, self._last_cell), xp.int64)
 
     def between(self, t: Array) -> int | None:
         """Return the location that all t share, or None where they have several."""
-        low, high = np.searchsorted(self._scores, (t.min(), t.max()), side="left")
-        return int(low) if low == high else None
+        xp = namespace(t)
+        low, high = xp.searchsorted(self._scores, xp.stack([xp.min(t), xp.max(t)]))
+        return int(low) if int(low) == int(high) else None
 
     def locate(self, t: Array) -> Index:
         """Return, for each t, the number of scores < t; int64, the shape of t."""
-        location: Index = self._before.take(self._cell(t))
-        shared = np.flatnonzero(location < 0)
-        if len(shared):
-            location[shared] = self._compare(t.take(shared), ~location.take(shared))
+        xp = namespace(t)
+        location = xp.take(self._before, self._cell(t))
+        shared = nonzero(location < 0)
+        if shared.shape[0]:
+            put(location, shared, self._compare(xp.take(t, shared), ~xp.take(location, shared)))
         return location
 
     def _compare(self, t: Array, before: Index) -> Index:
         """Locate t in cells that hold scores, of which `before` lie in earlier cells."""
-        location = before + (self._next.take(before) < t)
-        several = np.flatnonzero((location > before) & (self._next.take(location) < t))
-        if len(several):
-            location[several] = np.searchsorted(self._scores, t.take(several), side="left")
+        xp = namespace(t)
+        location = before + xp.astype(xp.take(self._next, before) < t, xp.int64)
+        several = nonzero((location > before) & (xp.take(self._next, location) < t))
+        if several.shape[0]:
+            found = xp.searchsorted(self._scores, xp.take(t, several))
+            put(location, several, xp.astype(found, xp.int64))
         return location
 
 
@@ -94,19 +100,23 @@ class HingeSweep:
 
     def __init__(self, surrogate: Surrogate, scores: Array, weights: Array, sample: Array) -> None:
         self._degree = surrogate.degree
-        distinct, self._rank = np.unique(scores, return_inverse=True)
+        xp = namespace(scores)
+        distinct, self._rank = xp.unique_inverse(scores)
+        self._size = int(distinct.shape[0]) + 1
         # Sums of (t - s) are taken about a point inside the scores, or digits cancel.
-        self._center = distinct[len(distinct) // 2]
+        self._center = float(distinct[self._size // 2 - 1])
         self._scores, self._weights = scores - self._center, weights
         self._grid = ScoreGrid(distinct, sample)
-        self._moments = [_prefix(self._rank, weights * self._scores**k) for k in range(self._degree + 1)]
-        size = len(distinct) + 1
-        self._opponents = [np.zeros(size) for _ in range(self._degree)]
+        self._moments = [
+            prefix(count(self._rank, weights * self._scores**k, self._size - 1))
+            for k in range(self._degree + 1)
+        ]
+        self._opponents = [zeros(scores, self._size) for _ in range(self._degree)]
 
     def _locate(self, t: Array, skip: Index | None) -> Index:
         location = self._grid.locate(t)
         if skip is not None:
-            location[skip] = 0  # below every anchor: no pair
+            put(location, skip, 0)  # below every anchor: no pair
         return location
 
     def add(self, t: Array, weight: Array | None, skip: Index | None = None) -> tuple[Array, Array | None]:
@@ -129,55 +139,63 @@ class HingeSweep:
         if self._degree == 1 and weight is None:
             between = self._grid.between(t)
             if between is not None:
-                return self._add_between(between, len(t), skip), None
+                return self._add_between(between, t, skip), None
         location = self._locate(t, skip)
-        size = len(self._opponents[0])
-        first = self._moments[0].take(location)
+        xp = namespace(t)
+        first = xp.take(self._moments[0], location)
         second = None
-        self._opponents[0] += np.bincount(location, weight, minlength=size)
+        self._opponents[0] += count(location, weight, self._size)
         if self._degree == 2:
             t = t - self._center
-            self._opponents[1] += np.bincount(location, t if weight is None else t * weight, minlength=size)
+            self._opponents[1] += count(location, t if weight is None else t * weight, self._size)
             second = 2.0 * first
             first = second * t
-            first -= 2.0 * self._moments[1].take(location)
+            first -= 2.0 * xp.take(self._moments[1], location)
         if weight is not None:
             first *= weight
             if second is not None:
                 second *= weight
         return first, second
 
-    def _add_between(self, location: int, count: int, skip: Index | None) -> Array:
+    def _add_between(self, location: int, t: Array, skip: Index | None) -> Array:
         """Take in a block whose opponents all have one location, as most have in practice."""
-        first = np.full(count, self._moments[0][location])
+        first = namespace(t).full_like(t, float(self._moments[0][location]))
+        opponents = t.shape[0]
         if skip is not None:
-            first[skip] = 0.0
-            count -= len(skip)
-        self._opponents[0][location] += count
+            put(first, skip, 0.0)
+            opponents -= skip.shape[0]
+        self._opponents[0][location] += float(opponents)
         return first
 
     def anchors(self) -> tuple[Array, Array | None]:
         """Return the derivatives of the weighted sum in the anchors' scores, for all opponents so far."""
-        count = _suffix(self._opponents[0])[self._rank]
+        xp = namespace(self._scores)
+        above = [xp.take(suffix(total), self._rank) for total in self._opponents]
         if self._degree == 1:
-            return -self._weights * count, None
-        total = _suffix(self._opponents[1])[self._rank]
-        return -2.0 * self._weights * (total - count * self._scores), 2.0 * self._weights * count
+            return -self._weights * above[0], None
+        return -2.0 * self._weights * (above[1] - above[0] * self._scores), 2.0 * self._weights * above[0]
 
     def value(self, t: Array, weight: Array | None, skip: Index | None = None) -> float:
         """Return the weighted sum itself over a block of opponents, given as to `add`."""
         location = self._locate(t, skip)
         t = t - self._center
-        m = [moment.take(location) for moment in self._moments]
+        m = [namespace(t).take(moment, location) for moment in self._moments]
         each = m[0] * t - m[1] if self._degree == 1 else (m[0] * t - 2.0 * m[1]) * t + m[2]
-        return float(each.sum() if weight is None else each @ weight)
+        return weighted_sum(each, weight)
 
 
-def _prefix(rank: Index, values: Array) -> Array:
-    """Return the sums of the values of rank < r, for r = 0 .. ranks."""
-    return np.concatenate(([0.0], np.cumsum(np.bincount(rank, values))))
+def weighted_sum(values: Array, weight: Array | None) -> float:
+    """Return sum_i w_i x_i, with weights of 1 where there are none."""
+    return float(namespace(values).sum(values if weight is None else values * weight))
 
 
-def _suffix(by_location: Array) -> Array:
-    """Return the sums over the locations > r, for r = 0 .. ranks - 1."""
-    return np.cumsum(by_location[:0:-1])[::-1]
+def prefix(values: Array) -> Array:
+    """Return the sums of the first r values, for r = 0 .. all."""
+    xp = namespace(values)
+    return xp.concat([zeros(values, 1), xp.cumulative_sum(values)])
+
+
+def suffix(by_location: Array) -> Array:
+    """Return the sums over the locations > r, for r = 0 .. locations - 2."""
+    xp = namespace(by_location)
+    return xp.flip(xp.cumulative_sum(xp.flip(by_location[1:])))

@@ -12,6 +12,7 @@ from gbdt_pwiser.objectives import SURROGATES, InputError, PWiseRLoss, logistic_
 from gbdt_pwiser.objectives import _loss as implementation
 from gbdt_pwiser.objectives._groups import PAIRED_ONE_BY_ONE
 from tests.objectives import reference
+from tests.objectives.libraries import LIBRARIES, asarray
 
 KINDS = list(product(SURROGATES, ("probability", "logit"), ("all", "group"), ("unweighted", "weighted")))
 EXACT = [kind for kind in KINDS if SURROGATES[kind[0]].degree]
@@ -40,6 +41,18 @@ def case(kind, data, weight=2.0):
     return loss, z, grade, {"group": group, "sample_weight": w if weighting == "weighted" else None}
 
 
+def run(library, call, loss, z, grade, **extra):
+    """Call the loss with scores of a library; return NumPy arrays, and insist that the library's came back."""
+    raw = asarray(library, z)
+    result = getattr(loss, call)(raw, grade, **extra)
+    if call == "value":
+        return result
+    for array in result:
+        assert type(array) is type(raw)
+        assert array.dtype == raw.dtype
+    return tuple(np.asarray(array) for array in result)
+
+
 def tolerance(loss, z, of):
     """What the grid of the logistic surrogate may add to 1e-9; its bounds are on one side's mean."""
     if SURROGATES[loss.surrogate].degree:
@@ -48,24 +61,27 @@ def tolerance(loss, z, of):
     return 1e-9 + 2 * loss.weight * logistic_error_bound(low, high)[of]
 
 
+@pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("kind", KINDS, ids="-".join)
 @given(data=rows)
-def test_value_is_the_double_loop(kind, data):
+def test_value_is_the_double_loop(library, kind, data):
     loss, z, grade, extra = case(kind, data)
     expected = reference.value(loss, z, grade, **extra)
-    assert loss.value(z, grade, **extra) == pytest.approx(expected, rel=1e-12, abs=tolerance(loss, z, of=0))
+    value = run(library, "value", loss, z, grade, **extra)
+    assert value == pytest.approx(expected, rel=1e-12, abs=tolerance(loss, z, of=0))
 
 
+@pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("kind", KINDS, ids="-".join)
 @given(data=rows)
 @example(data=[(0.0, 2, 0, 1.0)])
 @example(data=[(0.0, 2, 0, 1.0), (0.0, 0, 1, 1.0)])
 @example(data=[(1.0, 1, 0, 1.0)] * 3)
 @example(data=[(50.0, 0, 0, 1.0), (-50.0, 2, 0, 3.0), (-50.0, 2, 0, 1.0), (50.0, 1, 0, 0.5)])
-def test_gradient_is_the_double_loop(kind, data):
+def test_gradient_is_the_double_loop(library, kind, data):
     loss, z, grade, extra = case(kind, data)
     expected, _ = reference.gradient_and_hessian(loss, z, grade, **extra)
-    grad, _ = loss.gradient_hessian(z, grade, **extra)
+    grad, _ = run(library, "gradient_hessian", loss, z, grade, **extra)
     total = len(z) if extra["sample_weight"] is None else extra["sample_weight"].sum()
     np.testing.assert_allclose(grad, expected, rtol=1e-9, atol=total * tolerance(loss, z, of=1))
 
@@ -87,12 +103,13 @@ def test_gradient_is_the_central_difference_of_value(kind, data):
         assert grad[i] == pytest.approx(w.sum() * (up - down) / (2 * step), rel=1e-6, abs=rounding)
 
 
+@pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("kind", KINDS, ids="-".join)
 @given(data=rows)
-def test_hessian_is_positive_and_dominates_the_true_one(kind, data):
+def test_hessian_is_positive_and_dominates_the_true_one(library, kind, data):
     loss, z, grade, extra = case(kind, data)
     _, true = reference.gradient_and_hessian(loss, z, grade, **extra)
-    _, hess = loss.gradient_hessian(z, grade, **extra)
+    _, hess = run(library, "gradient_hessian", loss, z, grade, **extra)
     total = len(z) if extra["sample_weight"] is None else extra["sample_weight"].sum()
     slack = 1e-9 * max(1.0, np.abs(true).max()) + total * max(
         tolerance(loss, z, of=2), tolerance(loss, z, of=1)

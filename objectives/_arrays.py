@@ -1,0 +1,118 @@
+"""One code for NumPy, CuPy and PyTorch arrays: the Array API standard, and the few things it lacks.
+
+The computation is written against the namespace of the scores it is given. What the standard has no word for
+(counting by position, writing at positions, sorting by two keys) is here, with the library's own function
+where it has one and the standard's functions else.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import array_api_compat
+import numpy as np
+from array_api_compat import device, is_numpy_array, is_torch_array
+
+# Arrays of floating numbers, and of positions, of any of the libraries.
+Array = Any
+Index = Any
+
+to_device = array_api_compat.to_device
+
+
+def is_array(x: Any) -> bool:
+    """Return whether x is an array of a library that the code runs on."""
+    return array_api_compat.is_array_api_obj(x)
+
+
+def namespace(x: Array) -> Any:
+    """Return the Array API namespace of x."""
+    return array_api_compat.array_namespace(x)
+
+
+def like(x: Array, values: Any, *, dtype: str | None = None) -> Array:
+    """Return host values as an array of the library, and on the device, of x."""
+    xp = namespace(x)
+    if is_numpy_array(x):
+        return np.asarray(values, dtype=dtype)
+    return xp.asarray(np.asarray(values, dtype=dtype), device=device(x))
+
+
+def on_cpu(x: Array) -> bool:
+    """Return whether x lies in the memory of the CPU, where blocks that fit the cache pay."""
+    return is_numpy_array(x) or str(device(x)).lower() in ("cpu", "cpu_device")
+
+
+def host(x: Array) -> np.ndarray[Any, Any]:
+    """Return x as a NumPy array, copied from its device where it is on another."""
+    if is_torch_array(x):
+        x = x.detach().cpu()
+    elif hasattr(x, "get"):  # CuPy refuses an implicit copy
+        x = x.get()
+    return np.asarray(x)
+
+
+def zeros(x: Array, size: int) -> Array:
+    """Return float64 zeros beside x."""
+    xp = namespace(x)
+    return xp.zeros(size, dtype=xp.float64, device=device(x))
+
+
+def arange(x: Array, size: int) -> Index:
+    """Return 0 .. size - 1 beside x."""
+    xp = namespace(x)
+    return xp.arange(size, dtype=xp.int64, device=device(x))
+
+
+def nonzero(mask: Array) -> Index:
+    """Return the positions where a mask is true."""
+    return np.flatnonzero(mask) if is_numpy_array(mask) else namespace(mask).nonzero(mask)[0]
+
+
+def at_least(x: Array, floor: float) -> Array:
+    """Return max(x, floor), in place where the library can."""
+    if is_numpy_array(x):
+        return np.maximum(x, floor, out=x)
+    return namespace(x).clip(x, min=floor)
+
+
+def put(x: Array, index: Index, values: Any) -> None:
+    """Write x[index] = values in place; no position may occur twice."""
+    xp = namespace(x)
+    if _has_fancy_assignment(x):
+        x[index] = values
+        return
+    # The standard writes through masks only, in the order of the positions.
+    counted = count(index, None, x.shape[0])
+    x[counted > 0] = xp.take(values, xp.argsort(index)) if is_array(values) and values.ndim else values
+
+
+def count(index: Index, weight: Array | None, size: int) -> Array:
+    """Return, for each position 0 .. size - 1, how often it occurs, or the weight on it; float64 (size,)."""
+    xp = namespace(index)
+    if hasattr(xp, "bincount"):
+        counted = xp.bincount(index, weights=weight, minlength=size)
+        return counted if counted.dtype == xp.float64 else xp.astype(counted, xp.float64)
+    total = xp.zeros(size + 1, dtype=xp.float64, device=device(index))
+    if index.shape[0] == 0:
+        return total[1:]
+    # Sorted by position, the weights of one position are a run: the difference of two cumulative sums.
+    order = xp.argsort(index, stable=True)
+    each = xp.ones(index.shape[0], dtype=xp.float64) if weight is None else xp.take(weight, order)
+    running = xp.concat([xp.zeros(1, dtype=xp.float64), xp.cumulative_sum(each)])
+    ends = xp.searchsorted(xp.take(index, order), xp.arange(size, dtype=xp.int64), side="right")
+    total[1:] = xp.take(running, ends)
+    return total[1:] - total[:-1]
+
+
+def sort_by(keys: Array, within: Index) -> Index:
+    """Return the order that sorts by `within`, and by keys inside equal ones."""
+    if is_numpy_array(keys):
+        return np.lexsort((keys, within))
+    xp = namespace(keys)
+    by_key = xp.argsort(keys, stable=True)
+    return xp.take(by_key, xp.argsort(xp.take(within, by_key), stable=True))
+
+
+def _has_fancy_assignment(x: Array) -> bool:
+    return is_numpy_array(x) or is_torch_array(x) or array_api_compat.is_cupy_array(x)
