@@ -93,16 +93,15 @@ def count(index: Index, weight: Array | None, size: int) -> Array:
     if hasattr(xp, "bincount"):
         counted = xp.bincount(index, weights=weight, minlength=size)
         return counted if counted.dtype == xp.float64 else xp.astype(counted, xp.float64)
-    total = xp.zeros(size + 1, dtype=xp.float64, device=device(index))
     if index.shape[0] == 0:
-        return total[1:]
+        return zeros(index, size)
     # Sorted by position, the weights of one position are a run: the difference of two cumulative sums.
     order = xp.argsort(index, stable=True)
-    each = xp.ones(index.shape[0], dtype=xp.float64) if weight is None else xp.take(weight, order)
-    running = xp.concat([xp.zeros(1, dtype=xp.float64), xp.cumulative_sum(each)])
-    ends = xp.searchsorted(xp.take(index, order), xp.arange(size, dtype=xp.int64), side="right")
-    total[1:] = xp.take(running, ends)
-    return total[1:] - total[:-1]
+    each = zeros(index, index.shape[0]) + 1.0 if weight is None else xp.take(weight, order)
+    running = xp.concat([zeros(index, 1), xp.cumulative_sum(each)])
+    ends = xp.searchsorted(xp.take(index, order), arange(index, size), side="right")
+    total = xp.take(running, ends)
+    return total - xp.concat([zeros(index, 1), total[:-1]])
 
 
 def sort_by(keys: Array, within: Index) -> Index:

@@ -15,7 +15,6 @@ from gbdt_pwiser.objectives._arrays import (
     Index,
     arange,
     at_least,
-    host,
     is_array,
     like,
     namespace,
@@ -369,11 +368,10 @@ def _blocks(plan: PairPlan) -> Iterator[tuple[slice, Index]]:
     """Blocks of rows, each with the positions of its clicked rows inside the block."""
     length = BLOCK if on_cpu(plan.clicked) else max(1, plan.n)
     starts = list(range(0, plan.n, length))
-    cuts = host(
-        namespace(plan.clicked).searchsorted(plan.clicked, like(plan.clicked, [*starts, plan.n]))
-    ).tolist()
-    for start, first, last in zip(starts, cuts[:-1], cuts[1:], strict=True):
-        yield slice(start, min(start + length, plan.n)), plan.clicked[first:last] - start
+    cuts = namespace(plan.clicked).searchsorted(plan.clicked, like(plan.clicked, [*starts, plan.n]))
+    for k, start in enumerate(starts):
+        clicked = plan.clicked[int(cuts[k]) : int(cuts[k + 1])] - start
+        yield slice(start, min(start + length, plan.n)), clicked
 
 
 def _as_scores(z: Array) -> Array:

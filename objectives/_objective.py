@@ -39,38 +39,48 @@ class PWiseRObjective:
 
     Parameters
     ----------
+    device
+        "cpu", or "cuda": scores go to the GPU once a round and the gradients are made there with CuPy. XGBoost
+        takes them as they are, for LightGBM they come back. See docs/gpu.md.
     **parameters
         Those of PWiseRLoss.
 
     Raises
     ------
     InputError
-        At construction: a parameter. When called: a label, shape or score; see `PWiseRLoss.value`.
+        At construction: a parameter, or "cuda" without CuPy or a GPU. When called: a label, shape or score; see
+        `PWiseRLoss.value`.
     """
 
-    def __init__(self, **parameters: Unpack[LossParameters]) -> None:
+    def __init__(self, *, device: str = "cpu", **parameters: Unpack[LossParameters]) -> None:
         self.loss = PWiseRLoss(**parameters)
+        self.device = device
+        self._cupy = _cupy(device)
         self._plans: WeakKeyDictionary[Any, tuple[Labels, PairPlan]] = WeakKeyDictionary()
 
     def __call__(self, raw_score: Any, data: Any) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return (grad, hess), each (n,) in the type of raw_score."""
-        return self.loss.gradient_hessian(_one_output(raw_score), self._plan(data))
+        scores, (labels, plan) = _one_output(raw_score), self._read(data)
+        if self._cupy is None:
+            return self.loss.gradient_hessian(scores, plan)
+        grad, hess = self.loss.gradient_hessian(self._cupy.asarray(scores), plan)
+        return (grad, hess) if labels.library == "xgboost" else (grad.get(), hess.get())
 
-    def _plan(self, data: Any) -> PairPlan:
-        """Plan of a data set, made anew when its labels, weights or groups have changed."""
+    def _read(self, data: Any) -> tuple[Labels, PairPlan]:
+        """Labels and plan of a data set, the plan made anew when labels, weights or groups have changed."""
         labels = read_labels(data)
         known = self._plans.get(data)
         if known is None or not labels.same_as(known[0]):
             plan = self.loss.plan(labels.grade(), group=labels.group(), sample_weight=labels.sample_weight())
             _warn_without_anchors(self.loss, plan)
             self._plans[data] = known = (labels, plan)
-        return known[1]
+        return known
 
     def __repr__(self) -> str:
         return _described(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        return asdict(self.loss)
+        return {"device": self.device, **asdict(self.loss)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
@@ -130,6 +140,25 @@ class PWiseRSklearnObjective:
 
     def __repr__(self) -> str:
         return _described(self)
+
+
+def _cupy(device: str) -> Any:
+    """Return CuPy where the device needs it; InputError where it cannot be had."""
+    if device == "cpu":
+        return None
+    if device != "cuda":
+        raise InputError(f"unknown device {device!r}; choose cpu or cuda")
+    try:
+        import cupy
+
+        gpus = cupy.cuda.runtime.getDeviceCount()
+    except ImportError:
+        raise InputError('device="cuda" needs CuPy; pip install cupy-cuda12x, or use device="cpu"') from None
+    except Exception as error:  # CuPy has its own kinds for each failure of the driver
+        raise InputError(f'device="cuda" found no usable GPU ({error}); use device="cpu"') from error
+    if not gpus:
+        raise InputError('device="cuda" found no GPU; use device="cpu"')
+    return cupy
 
 
 def _described(objective: PWiseRObjective | PWiseRSklearnObjective) -> str:

@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+import sys
+from types import SimpleNamespace
 
 import lightgbm as lgb
 import numpy as np
@@ -361,3 +363,41 @@ def test_scikit_learn_objective_needs_the_conversions_of_the_fit(data):
     with pytest.raises(InputError, match="3000 conversions for a fit on 10 rows"):
         objective(np.zeros(10), np.zeros(10))
     assert repr(PWiseRSklearnObjective(weight=0.5)).startswith("PWiseRSklearnObjective(weight=0.5, ")
+
+
+def test_cuda_needs_cupy_and_a_gpu(monkeypatch):
+    with pytest.raises(InputError, match="unknown device 'gpu'; choose cpu or cuda"):
+        PWiseRObjective(device="gpu")
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    with pytest.raises(InputError, match="needs CuPy; pip install"):
+        PWiseRObjective(device="cuda")
+
+    def no_driver():
+        raise RuntimeError("no driver")
+
+    runtime = SimpleNamespace(getDeviceCount=no_driver)
+    monkeypatch.setitem(sys.modules, "cupy", SimpleNamespace(cuda=SimpleNamespace(runtime=runtime)))
+    with pytest.raises(InputError, match=r"no usable GPU \(no driver\)"):
+        PWiseRObjective(device="cuda")
+    runtime.getDeviceCount = lambda: 0
+    with pytest.raises(InputError, match="found no GPU"):
+        PWiseRObjective(device="cuda")
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_gradients_are_cupy_for_xgboost_and_numpy_for_lightgbm(data):
+    cupy = pytest.importorskip("cupy", reason="cupy is not installed")
+    z = np.random.default_rng(0).normal(size=len(data.click)).astype(np.float32)
+    dtrain = make_dmatrix(data.features, data.click, data.conversion)
+    dataset = make_dataset(data.features, data.click, data.conversion).construct()
+    expected = pwiser_objective(z, dtrain)
+    on_gpu = PWiseRObjective(device="cuda")
+    for got, wanted in zip(on_gpu(z, dtrain), expected, strict=True):
+        assert isinstance(got, cupy.ndarray)
+        np.testing.assert_allclose(got.get(), wanted, rtol=1e-5, atol=1e-6)
+    for got, wanted in zip(on_gpu(z, dataset), expected, strict=True):
+        assert isinstance(got, np.ndarray)
+        np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-6)
+    params = {**XGB, **xgboost_params(data.click), "device": "cuda"}
+    booster = xgb.train(params, dtrain, ROUNDS, obj=on_gpu)
+    assert auc(booster.predict(dtrain), data.click) > 0.7

@@ -12,7 +12,7 @@ from gbdt_pwiser.objectives import SURROGATES, InputError, PWiseRLoss, logistic_
 from gbdt_pwiser.objectives import _loss as implementation
 from gbdt_pwiser.objectives._groups import PAIRED_ONE_BY_ONE
 from tests.objectives import reference
-from tests.objectives.libraries import LIBRARIES, asarray
+from tests.objectives.libraries import LIBRARIES, as_numpy, asarray
 
 KINDS = list(product(SURROGATES, ("probability", "logit"), ("all", "group"), ("unweighted", "weighted")))
 EXACT = [kind for kind in KINDS if SURROGATES[kind[0]].degree]
@@ -42,7 +42,7 @@ def case(kind, data, weight=2.0):
 
 
 def run(library, call, loss, z, grade, **extra):
-    """Call the loss with scores of a library; return NumPy arrays, and insist that the library's came back."""
+    """Call the loss with scores of a library; return NumPy arrays; insist on the library's own."""
     raw = asarray(library, z)
     result = getattr(loss, call)(raw, grade, **extra)
     if call == "value":
@@ -50,7 +50,7 @@ def run(library, call, loss, z, grade, **extra):
     for array in result:
         assert type(array) is type(raw)
         assert array.dtype == raw.dtype
-    return tuple(np.asarray(array) for array in result)
+    return tuple(as_numpy(array) for array in result)
 
 
 def tolerance(loss, z, of):
@@ -375,3 +375,9 @@ def test_memory_beside_inputs_and_outputs_is_below_12_bytes_a_row(surrogate):
     tracemalloc.stop()
     # A grid, a table and a few blocks are there however many rows there are.
     assert peak - grad.nbytes - hess.nbytes < 12 * n
+
+
+def test_numpy_may_not_read_the_strict_arrays():
+    """What the tests with array_api_strict rest on."""
+    with pytest.raises(RuntimeError, match=r"convert array on the .*device1.* to a NumPy array"):
+        np.asarray(asarray("array_api_strict", [1.0]))
