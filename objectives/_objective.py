@@ -40,16 +40,16 @@ class PWiseRObjective:
     Parameters
     ----------
     device
-        "cpu", or "cuda": scores go to the GPU once a round and the gradients are made there with CuPy. XGBoost
-        takes them as they are, for LightGBM they come back. See docs/gpu.md.
+        "cpu", or "cuda": scores go to the GPU once a round and the gradients are made there with CuPy.
+        XGBoost takes them as they are, for LightGBM they come back. See docs/gpu.md.
     **parameters
         Those of PWiseRLoss.
 
     Raises
     ------
     InputError
-        At construction: a parameter, or "cuda" without CuPy or a GPU. When called: a label, shape or score; see
-        `PWiseRLoss.value`.
+        At construction: a parameter, or "cuda" without CuPy or a GPU. When called: a label, shape or
+        score; see `PWiseRLoss.value`.
     """
 
     def __init__(self, *, device: str = "cpu", **parameters: Unpack[LossParameters]) -> None:
