@@ -1,5 +1,7 @@
 PYTHON ?= python3.11
 VENV   ?= .venv
+# The extras that tests use; without neural the tests on PyTorch tensors are skipped.
+EXTRAS ?= dev,report,neural
 BIN     = $(VENV)/bin
 PIP     = $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 SOURCES = gbdt_pwiser objectives tuning tests benchmarks
@@ -14,19 +16,20 @@ $(VENV)/.installed-%: pyproject.toml constraints.txt
 
 demo: $(VENV)/.installed-report  ## BCE against BCE+PWiseR in both boosters on simulated exposures
 	$(BIN)/gbdt-pwiser compare --dataset simulated --model lightgbm --model xgboost --loss bce --loss pwiser \
-		--weight 0.003,0.01,0.03 --seeds 3 --output demo-output
+		--exposures 100000 --ctr 0.08 --cvr 0.1 --accidental-clicks 0.5 \
+		--weight 0.01,0.03 --seeds 3 --output demo-output
 
 test: lint types  ## lint, types and every test
 	$(BIN)/pytest
 
-lint: $(VENV)/.installed-dev,report
+lint: $(VENV)/.installed-$(EXTRAS)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 
-types: $(VENV)/.installed-dev,report
+types: $(VENV)/.installed-$(EXTRAS)
 	$(BIN)/mypy
 
-bench: $(VENV)/.installed-dev,report  ## time the objective against its peers
+bench: $(VENV)/.installed-$(EXTRAS)  ## time the objective against its peers
 	$(BIN)/python -m benchmarks.objective
 
 clean:

@@ -22,7 +22,7 @@ to_device = array_api_compat.to_device
 
 def is_array(x: Any) -> bool:
     """Return whether x is an array of a library that the code runs on."""
-    return array_api_compat.is_array_api_obj(x)
+    return bool(array_api_compat.is_array_api_obj(x))
 
 
 def namespace(x: Array) -> Any:
@@ -114,4 +114,4 @@ def sort_by(keys: Array, within: Index) -> Index:
 
 
 def _has_fancy_assignment(x: Array) -> bool:
-    return is_numpy_array(x) or is_torch_array(x) or array_api_compat.is_cupy_array(x)
+    return bool(is_numpy_array(x) or is_torch_array(x) or array_api_compat.is_cupy_array(x))

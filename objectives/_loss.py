@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from gbdt_pwiser.objectives._arrays import (
     Array,
@@ -119,7 +119,7 @@ class PWiseRLoss:
 
     def value(
         self,
-        raw_score: ArrayLike,
+        raw_score: Array,
         grade: ArrayLike | PairPlan,
         *,
         group: ArrayLike | None = None,
@@ -130,7 +130,7 @@ class PWiseRLoss:
         Parameters
         ----------
         raw_score
-            (n,): log-odds.
+            (n,): log-odds; an array of NumPy, CuPy, PyTorch or another Array API library, or a sequence.
         grade
             (n,): 0 impression only, 1 click without conversion, 2 conversion; or the plan of them.
         group
@@ -171,12 +171,12 @@ class PWiseRLoss:
 
     def gradient_hessian(
         self,
-        raw_score: ArrayLike,
+        raw_score: Array,
         grade: ArrayLike | PairPlan,
         *,
         group: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
-    ) -> tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]:
+    ) -> tuple[Array, Array]:
         """Return gradient and second-order value of n * L in the raw scores (sum of weights for n).
 
         ::
@@ -193,7 +193,8 @@ class PWiseRLoss:
         Returns
         -------
         grad, hess
-            (n,): in the floating type of raw_score; sums are taken in float64.
+            (n,): in the library, on the device and in the floating type of raw_score; sums are taken in
+            float64.
         """
         z_all, plan = self._arguments(raw_score, grade, group, sample_weight)
         xp = namespace(z_all)
@@ -288,11 +289,11 @@ class PWiseRLoss:
 
     def _arguments(
         self,
-        raw_score: ArrayLike,
+        raw_score: Array,
         grade: ArrayLike | PairPlan,
         group: ArrayLike | None,
         sample_weight: ArrayLike | None,
-    ) -> tuple[NDArray[np.floating[Any]], PairPlan]:
+    ) -> tuple[Array, PairPlan]:
         if not isinstance(grade, PairPlan):
             plan = self.plan(grade, group=group, sample_weight=sample_weight)
         elif group is not None or sample_weight is not None:
@@ -311,7 +312,7 @@ class PWiseRLoss:
             )
         return z, plan.beside(z)
 
-    def _terms(self, z_all: NDArray[np.floating[Any]], plan: PairPlan) -> list[_Term]:
+    def _terms(self, z_all: Array, plan: PairPlan) -> list[_Term]:
         """Set up the sums of each pairwise term; none for weight 0."""
         if self.weight == 0:
             return []

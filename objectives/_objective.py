@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gbdt_pwiser.objectives._arrays import Array
 from gbdt_pwiser.objectives._data import Labels, grade_from, read_labels
 from gbdt_pwiser.objectives._errors import InputError
 from gbdt_pwiser.objectives._loss import Pairs, PWiseRLoss, Scale
@@ -58,7 +59,7 @@ class PWiseRObjective:
         self._cupy = _cupy(device)
         self._plans: WeakKeyDictionary[Any, tuple[Labels, PairPlan]] = WeakKeyDictionary()
 
-    def __call__(self, raw_score: Any, data: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    def __call__(self, raw_score: Any, data: Any) -> tuple[Array, Array]:
         """Return (grad, hess), each (n,) in the type of raw_score."""
         scores, (labels, plan) = _one_output(raw_score), self._read(data)
         if self._cupy is None:
@@ -123,7 +124,7 @@ class PWiseRSklearnObjective:
         y_pred: ArrayLike,
         sample_weight: ArrayLike | None = None,
         group: ArrayLike | None = None,
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
+    ) -> tuple[Array, Array]:
         """Return (grad, hess), each (n,) in the type of y_pred; group holds sizes, as LightGBM gives them."""
         y = np.asarray(y_true)
         if self.conversion is not None:
