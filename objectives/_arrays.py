@@ -17,8 +17,6 @@ from array_api_compat import device, is_numpy_array, is_torch_array
 Array = Any
 Index = Any
 
-to_device = array_api_compat.to_device
-
 
 def is_array(x: Any) -> bool:
     """Return whether x is an array of a library that the code runs on."""
