@@ -8,14 +8,20 @@ import pytest
 LIBRARIES = ["numpy", "array_api_strict", "torch", pytest.param("cupy", marks=pytest.mark.gpu)]
 
 
+def require(library):
+    """Return the module of an array library; skip the test where it is not installed."""
+    module = pytest.importorskip(library, reason=f"{library} is not installed")
+    if library == "torch":
+        module.set_num_threads(1)  # arrays of a dozen rows: threads would only wait for each other
+    return module
+
+
 def asarray(library, values):
-    """Return values as an array of the library; skip the test where the library is not installed.
+    """Return values as an array of the library.
 
     Those of array_api_strict lie on a device from which NumPy may not read: a stray call of NumPy fails.
     """
-    if library == "numpy":
-        return np.asarray(values)
-    xp = pytest.importorskip(library, reason=f"{library} is not installed")
+    xp = require(library)
     on = {"device": xp.Device("device1")} if library == "array_api_strict" else {}
     return xp.asarray(np.asarray(values), **on)
 

@@ -26,8 +26,8 @@ from gbdt_pwiser.objectives import (
 )
 
 ROUNDS = 20
-LGB = {"verbose": -1, "num_threads": 2, "deterministic": True, "force_row_wise": True}
-XGB = {"nthread": 2, "max_depth": 4}
+LGB = {"verbose": -1, "num_threads": 1, "deterministic": True, "force_row_wise": True}
+XGB = {"nthread": 1, "max_depth": 4}
 
 
 class Data:

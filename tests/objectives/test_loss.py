@@ -12,7 +12,7 @@ from gbdt_pwiser.objectives import SURROGATES, InputError, PWiseRLoss, logistic_
 from gbdt_pwiser.objectives import _loss as implementation
 from gbdt_pwiser.objectives._groups import PAIRED_ONE_BY_ONE
 from tests.objectives import reference
-from tests.objectives.libraries import LIBRARIES, as_numpy, asarray
+from tests.objectives.libraries import LIBRARIES, as_numpy, asarray, require
 
 KINDS = list(product(SURROGATES, ("probability", "logit"), ("all", "group"), ("unweighted", "weighted")))
 EXACT = [kind for kind in KINDS if SURROGATES[kind[0]].degree]
@@ -41,6 +41,13 @@ def case(kind, data, weight=2.0):
     return loss, z, grade, {"group": group, "sample_weight": w if weighting == "weighted" else None}
 
 
+@pytest.fixture(scope="module", params=LIBRARIES)
+def library(request):
+    """Each array library that is installed."""
+    require(request.param)
+    return request.param
+
+
 def run(library, call, loss, z, grade, **extra):
     """Call the loss with scores of a library; return NumPy arrays; insist on the library's own."""
     raw = asarray(library, z)
@@ -61,7 +68,6 @@ def tolerance(loss, z, of):
     return 1e-9 + 2 * loss.weight * logistic_error_bound(low, high)[of]
 
 
-@pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("kind", KINDS, ids="-".join)
 @given(data=rows)
 def test_value_is_the_double_loop(library, kind, data):
@@ -71,7 +77,6 @@ def test_value_is_the_double_loop(library, kind, data):
     assert value == pytest.approx(expected, rel=1e-12, abs=tolerance(loss, z, of=0))
 
 
-@pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("kind", KINDS, ids="-".join)
 @given(data=rows)
 @example(data=[(0.0, 2, 0, 1.0)])
@@ -103,7 +108,6 @@ def test_gradient_is_the_central_difference_of_value(kind, data):
         assert grad[i] == pytest.approx(w.sum() * (up - down) / (2 * step), rel=1e-6, abs=rounding)
 
 
-@pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("kind", KINDS, ids="-".join)
 @given(data=rows)
 def test_hessian_is_positive_and_dominates_the_true_one(library, kind, data):
