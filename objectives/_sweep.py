@@ -60,8 +60,8 @@ class ScoreGrid:
     def between(self, t: Array) -> int | None:
         """Return the location that all t share, or None where they have several."""
         xp = namespace(t)
-        low, high = xp.searchsorted(self._scores, xp.stack([xp.min(t), xp.max(t)]))
-        return int(low) if int(low) == int(high) else None
+        location = int(xp.searchsorted(self._scores, xp.min(t)))
+        return location if bool(xp.max(t) <= self._next[location]) else None
 
     def locate(self, t: Array) -> Index:
         """Return, for each t, the number of scores < t; int64, the shape of t."""
@@ -107,6 +107,8 @@ class HingeSweep:
         self._center = float(distinct[self._size // 2 - 1])
         self._scores, self._weights = scores - self._center, weights
         self._grid = ScoreGrid(distinct, sample)
+        # Blocks between two neighbouring anchors are cheap, but worth looking for only if the sample is one.
+        self._narrow = bool(sample.shape[0]) and self._grid.between(sample) is not None
         self._moments = [
             prefix(count(self._rank, weights * self._scores**k, self._size - 1))
             for k in range(self._degree + 1)
@@ -136,7 +138,7 @@ class HingeSweep:
         first, second
             float64 (b,): derivatives of the weighted sum in t; second is None where it vanishes.
         """
-        if self._degree == 1 and weight is None:
+        if self._narrow and self._degree == 1 and weight is None:
             between = self._grid.between(t)
             if between is not None:
                 return self._add_between(between, t, skip), None
