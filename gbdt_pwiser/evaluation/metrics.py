@@ -293,6 +293,8 @@ def evaluate(
 
     clicked_ctr = pctr[click].astype(np.float64)
     pcvr = np.divide(pctcvr[click], clicked_ctr, out=np.zeros_like(clicked_ctr), where=clicked_ctr > 0)
+    # Dividing what was multiplied leaves rounding behind, which would break the ties of a constant pCVR.
+    pcvr = np.round(pcvr, 12)
     in_groups = (
         GroupAUC(float("nan"), 0, 0) if exposures.group is None else gauc(pctr, click, exposures.group)
     )

@@ -186,3 +186,9 @@ def test_what_else_is_refused():
         gauc(score, positive, group[:1])
     with pytest.raises(InputError, match="weighting is 'clicks'; choose exposures, positives or mean"):
         gauc(score, positive, group, weighting="clicks")
+
+
+def test_rounding_of_pctcvr_over_pctr_breaks_no_ties():
+    exposures = make_exposures([0, *([1, 2, 1] * 50)])
+    pctr = np.random.default_rng(0).random(151)
+    assert evaluate(exposures, pctr, pctr * 0.3)["cvr_auc"] == 0.5
