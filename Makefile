@@ -29,8 +29,9 @@ lint: $(VENV)/.installed-$(EXTRAS)
 types: $(VENV)/.installed-$(EXTRAS)
 	$(BIN)/mypy
 
-bench: $(VENV)/.installed-$(EXTRAS)  ## time the objective against its peers
+bench: $(VENV)/.installed-dev,report  ## time the objective beside its peers, and whole training beside built-in objectives
 	$(BIN)/python -m benchmarks.objective
+	$(BIN)/python -m benchmarks.training
 
 clean:
 	rm -rf $(VENV) demo-output build dist *.egg-info

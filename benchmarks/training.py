@@ -1,0 +1,106 @@
+"""Time of whole training with PWiseR beside each library's own objectives, per boosting round.
+
+    python -m benchmarks.training [--rows 1000000] [--rounds 20] [--json FILE]
+
+Rounds of all objectives alternate in one process on the same binned data and threads; medians and ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+import xgboost
+from tqdm import tqdm
+
+from gbdt_pwiser.objectives import make_dataset, make_dmatrix, pwiser_objective, xgboost_params
+
+FEATURES, PAGE = 79, 20
+
+
+def exposures(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    features = rng.random((n, FEATURES), dtype=np.float32)
+    raw = -4.5 + 2.0 * features[:, 0] + features[:, 1]
+    click = rng.random(n) < 1 / (1 + np.exp(-raw))
+    conversion = click & (rng.random(n) < 0.03 + 0.05 * features[:, 2])
+    return features, click, conversion, np.arange(n) // PAGE
+
+
+def lightgbm_rounds(n: int, threads: int) -> dict[str, Callable[[], object]]:
+    features, click, conversion, group = exposures(n)
+    params = {"verbose": -1, "num_threads": threads, "learning_rate": 0.05}
+    calls = {}
+    for name, objective in (
+        ("binary", "binary"),
+        ("pwiser", pwiser_objective),
+        ("lambdarank", "lambdarank"),
+        ("rank_xendcg", "rank_xendcg"),
+    ):
+        data = make_dataset(features, click, conversion, group=group, params=params)
+        if name in ("lambdarank", "rank_xendcg"):
+            data.init_score = None
+        booster = lightgbm.Booster(
+            {**params, "objective": "none" if callable(objective) else objective}, data
+        )
+        calls[name] = (
+            (lambda b=booster: b.update(fobj=pwiser_objective)) if callable(objective) else booster.update
+        )
+    return calls
+
+
+def xgboost_rounds(n: int, threads: int) -> dict[str, Callable[[], object]]:
+    features, click, conversion, group = exposures(n)
+    params = {"nthread": threads, "learning_rate": 0.05, "max_depth": 6, "verbosity": 0}
+    plain = make_dmatrix(features, click, conversion, quantile=True)
+    grouped = make_dmatrix(features, click, conversion, quantile=True, group=group)
+    calls = {}
+    for name in ("binary", "pwiser", "rank:pairwise", "rank:ndcg"):
+        ranking = name.startswith("rank")
+        data = grouped if ranking else plain
+        settings = {"objective": name} if ranking else xgboost_params(click)
+        booster = xgboost.Booster({**params, **settings}, [data])
+        objective = pwiser_objective if name == "pwiser" else None
+        rounds = iter(range(10**9))
+        calls[name] = lambda b=booster, d=data, o=objective, r=rounds: b.update(d, next(r), fobj=o)
+    return calls
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    records = []
+    for library, make in (("lightgbm", lightgbm_rounds), ("xgboost", xgboost_rounds)):
+        calls = make(arguments.rows, arguments.threads)
+        times: dict[str, list[float]] = {name: [] for name in calls}
+        for turn in tqdm(range(arguments.rounds + 2), disable=None):
+            for name, call in calls.items():
+                started = time.perf_counter()
+                call()
+                if turn >= 2:  # the first rounds set things up
+                    times[name].append(time.perf_counter() - started)
+        base = statistics.median(times["binary"])
+        print(f"\n{library}, {arguments.rows:,} rows x {FEATURES} features, {arguments.threads} threads")
+        for name, seconds in times.items():
+            median = statistics.median(seconds)
+            print(f"  {name:<14}{median * 1e3:>9.1f} ms a round {median / base:>7.2f} x")
+            records.append({"library": library, "objective": name, "seconds": median, "ratio": median / base})
+    if arguments.json:
+        arguments.json.write_text(
+            json.dumps({"rows": arguments.rows, "threads": arguments.threads, "cells": records}, indent=2)
+        )
+
+
+if __name__ == "__main__":
+    main()
