@@ -71,8 +71,8 @@ def test_predictions_are_probabilities_that_rank(spec, split, loss):
         assert values.min() > 0
         assert values.max() < 1
     assert (predictions.pctcvr < predictions.pctr).all()  # pCVR is a probability too
-    assert auc(predictions.pctr, split.test.click) > 0.6
-    assert auc(predictions.pctcvr, split.test.conversion) > 0.6
+    assert auc(predictions.pctr, split.test.click) > 0.55
+    assert auc(predictions.pctcvr, split.test.conversion) > 0.55
     assert model.fit_seconds > 0
 
 
