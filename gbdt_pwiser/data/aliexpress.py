@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from gbdt_pwiser.data._aliexpress_files import RAW, find_files
 from gbdt_pwiser.data._csv import CODE, FLAG, GRADE, ID, QUANTITY, Rule, first_fault, read_header, scan
-from gbdt_pwiser.data.prepared import Counts, Schema, replacing
+from gbdt_pwiser.data.prepared import Counts, Schema, replacing_folder
 from gbdt_pwiser.objectives import InputError
 
 COUNTRIES = {"us": "United States", "nl": "Netherlands", "fr": "France", "es": "Spain"}
@@ -76,7 +76,7 @@ def prepare_aliexpress(country: str, source: Path, data_dir: Path, *, progress: 
     if country not in COUNTRIES:
         raise InputError(f"country is {country!r}; choose one of {', '.join(COUNTRIES)}")
     folder = data_dir / country
-    with replacing(folder) as workspace:
+    with replacing_folder(folder) as workspace:
         scratch, prepared = workspace / "unpacked", workspace / "prepared"
         scratch.mkdir()
         files = find_files(country, source, scratch, progress=progress)

@@ -107,7 +107,7 @@ def load_prepared(folder: Path) -> Exposures:
 
 
 @contextmanager
-def replacing(folder: Path) -> Iterator[Path]:
+def replacing_folder(folder: Path) -> Iterator[Path]:
     """Give a workspace whose `prepared` folder takes the place of `folder` at the end, if all went well.
 
     The workspace is a hidden sibling, `.NAME.partial-XXXX`, removed in any case; one that a killed run left

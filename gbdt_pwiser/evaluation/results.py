@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 import textwrap
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, astuple, dataclass
 from itertools import product
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any, Final, Literal, NamedTuple, get_type_hints
 import numpy as np
 import polars as pl
 
+from gbdt_pwiser._files import replacing_file
 from gbdt_pwiser.evaluation.metrics import METRICS
 from gbdt_pwiser.objectives import InputError
 
@@ -147,25 +146,10 @@ _SCHEMA: Final = {
 }
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path in the same folder that becomes `path` on success and vanishes on failure.
-
-    A reader finds the old file or the new one, never half of one. The folder is made where missing.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def write_results(results: Iterable[Result], path: Path) -> None:
     """Write the rows to a Parquet file, in one step: the old file stands until the new one is whole."""
     frame = pl.DataFrame([astuple(result) for result in results], schema=_SCHEMA, orient="row")
-    with replacing(path) as temporary:
+    with replacing_file(path) as temporary:
         frame.write_parquet(temporary)
 
 

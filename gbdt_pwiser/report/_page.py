@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
+from gbdt_pwiser._files import replacing_file
 from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.evaluation.metrics import METRICS
 from gbdt_pwiser.evaluation.results import (
@@ -19,7 +20,6 @@ from gbdt_pwiser.evaluation.results import (
     Summary,
     costs,
     format_estimate,
-    replacing,
     shown_metrics,
     summarize,
 )
@@ -134,7 +134,7 @@ def write_report(
         costs=spent,
         versions=list(dict.fromkeys(r.versions for r in results)),
     )
-    with replacing(path) as temporary:
+    with replacing_file(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
 

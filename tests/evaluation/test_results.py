@@ -5,6 +5,7 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
+from gbdt_pwiser._files import replacing_file
 from gbdt_pwiser.evaluation.results import (
     Result,
     check_complete,
@@ -12,7 +13,6 @@ from gbdt_pwiser.evaluation.results import (
     format_table,
     read_results,
     records,
-    replacing,
     summarize,
     write_results,
 )
@@ -173,7 +173,7 @@ def test_a_failed_write_leaves_the_old_file_alone(tmp_path):
     path.write_text("old")
 
     def fail_halfway():
-        with replacing(path) as temporary:
+        with replacing_file(path) as temporary:
             temporary.write_text("half of the n")
             raise RuntimeError("disk full")
 
