@@ -101,7 +101,7 @@ def medians(timed: dict[str, Callable[[], object]], seconds: float) -> dict[str,
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", default="100000,1000000")
-    parser.add_argument("--rates", default="0.0005,0.005,0.02", help="conversions per row")
+    parser.add_argument("--rates", default="0.0005,0.001,0.005,0.02", help="conversions per row")
     parser.add_argument("--seconds", type=float, default=5.0, help="time for each table row")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
