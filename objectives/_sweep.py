@@ -41,7 +41,9 @@ class ScoreGrid:
             bulk_low, bulk_high = float(ordered[int(0.005 * last)]), float(ordered[int(0.995 * last)])
             if max(low, bulk_low) < min(high, bulk_high):
                 low, high = max(low, bulk_low), min(high, bulk_high)
-        cells = int(min(1 << 16, max(1 << 10, 1 << int(16 * self._size).bit_length())))
+        # Room for 16 cells a score while the table fits the cache; for very many scores, at least 2.
+        wanted = max(1 << 10, min(16 * self._size, 1 << 16), min(2 * self._size, 1 << 20))
+        cells = 1 << (wanted - 1).bit_length()
         per_unit = cells / (high - low) if high > low else 0.0
         if not np.isfinite(per_unit):  # a range of a few subnormal numbers
             per_unit = 0.0
