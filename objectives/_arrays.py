@@ -41,11 +41,11 @@ def on_cpu(x: Array) -> bool:
     return isinstance(x, np.ndarray) or str(device(x)).lower() in ("cpu", "cpu_device")
 
 
-def host(x: Array) -> np.ndarray[Any, Any]:
-    """Return x as a NumPy array, copied from its device where it is on another."""
+def host(x: Any) -> np.ndarray[Any, Any]:
+    """Return an array of any library, or a sequence, as a NumPy array, copied from its device if need be."""
     if is_torch_array(x):
         x = x.detach().cpu()
-    elif hasattr(x, "get"):  # CuPy refuses an implicit copy
+    elif array_api_compat.is_cupy_array(x):  # CuPy refuses an implicit copy
         x = x.get()
     return np.asarray(x)
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from array_api_compat import device, is_numpy_array
+from array_api_compat import device
 from numpy.typing import ArrayLike, NDArray
 
-from gbdt_pwiser.objectives._arrays import Array, Index, host, is_array, like, namespace
+from gbdt_pwiser.objectives._arrays import Array, Index, host, like, namespace
 from gbdt_pwiser.objectives._errors import InputError
 
 CLICK, CONVERSION = 1, 2
@@ -67,7 +67,7 @@ class PairPlan:
 
     def beside(self, x: Array) -> PairPlan:
         """Return the plan as arrays of the library, and on the device, of x."""
-        if is_numpy_array(x):
+        if isinstance(x, np.ndarray):
             return self
         kept = self._elsewhere
         key = namespace(x).__name__, str(device(x))
@@ -126,7 +126,7 @@ def make_plan(
 
     if group is None:
         raise InputError('pairs="group" needs the group of each exposure; pass group=..., or use pairs="all"')
-    groups = host(group) if is_array(group) else np.asarray(group)
+    groups = host(group)
     if groups.shape != (n,):
         raise InputError(f"group has shape {groups.shape}; give one group id per exposure, shape ({n},)")
     ids, group_of = np.unique(groups, return_inverse=True)
@@ -157,7 +157,7 @@ def _with_pairs(terms: list[Opponents]) -> tuple[Opponents, ...]:
 
 def checked_grade(grade: ArrayLike) -> NDArray[np.int8]:
     """Return the grades as int8 (n,), or raise InputError for anything but 0, 1 and 2."""
-    values = host(grade) if is_array(grade) else np.asarray(grade)
+    values = host(grade)
     if values.ndim != 1:
         raise InputError(f"grade has shape {values.shape}; give one grade per exposure, shape (n,)")
     if values.dtype.kind not in "biuf":
@@ -175,7 +175,7 @@ def checked_grade(grade: ArrayLike) -> NDArray[np.int8]:
 
 
 def _checked_weight(sample_weight: ArrayLike, n: int) -> Array:
-    weight = np.asarray(host(sample_weight) if is_array(sample_weight) else sample_weight, dtype=np.float64)
+    weight = host(sample_weight).astype(np.float64, copy=False)
     if weight.shape != (n,):
         raise InputError(
             f"sample_weight has shape {weight.shape}; give one weight per exposure, shape ({n},)"
