@@ -242,7 +242,7 @@ def refused(result):
                 (["--model", "xgbost"], "unknown model 'xgbost' (did you mean xgboost?)"),
                 (["--model", "xgboost", "--model", "xgboost"], "a model is named twice"),
                 (["--loss", "hinge"], "unknown loss 'hinge'; choose one of bce, pwiser"),
-                (["--choose-by", "auc"], "cannot choose a weight by 'auc'"),
+                (["--choose-by", "auc"], "cannot choose by 'auc'"),
                 (["--split", "month"], "by is 'month'; choose one of auto, group, time, row"),
                 (["--split", "time"], "simulated has no time to split by"),
                 (["--fractions", "0.5,0.5"], "give three positive numbers"),

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.evaluation.compare import fit
-from gbdt_pwiser.evaluation.metrics import METRICS
+from gbdt_pwiser.evaluation.metrics import METRICS, check_optimisable
 from gbdt_pwiser.models import ModelSpec
 from gbdt_pwiser.objectives import InputError
 
@@ -88,9 +88,7 @@ def tune_weight(
     InputError
         Fewer than 1 trial, an unknown metric, or one that validation cannot give.
     """
-    known = [name for name, described in METRICS.items() if described.higher_is_better is not None]
-    if metric not in known:
-        raise InputError(f"cannot tune for {metric!r}; choose one of {', '.join(known)}")
+    check_optimisable(metric)
     if n_trials < 1:
         raise InputError(f"n_trials is {n_trials}; give at least 1")
     trials: list[Trial] = []

@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from gbdt_pwiser.data import Dataset, Exposures, Split
-from gbdt_pwiser.evaluation.metrics import METRICS, evaluate
+from gbdt_pwiser.evaluation.metrics import METRICS, check_optimisable, evaluate
 from gbdt_pwiser.evaluation.results import Result
 from gbdt_pwiser.models import Model, ModelSpec, Predictions, make_model
 from gbdt_pwiser.objectives import InputError
@@ -77,9 +77,7 @@ def compare(
             raise InputError(f"no {what} to compare; name at least one")
         if len(set(values)) < len(values):
             raise InputError(f"a {what} is named twice in {', '.join(map(str, values))}; name each once")
-    if choose_by not in METRICS or METRICS[choose_by].higher_is_better is None:
-        known = ", ".join(name for name, metric in METRICS.items() if metric.higher_is_better is not None)
-        raise InputError(f"cannot choose a weight by {choose_by!r}; choose one of {known}")
+    check_optimisable(choose_by)
     base = base or ModelSpec(model=models[0])
     jobs = [
         (model, loss, _candidates(replace(base, model=model, loss=loss), weights))

@@ -16,6 +16,7 @@ __all__ = [
     "GroupAUC",
     "Metric",
     "auc",
+    "check_optimisable",
     "evaluate",
     "gauc",
     "log_loss",
@@ -95,6 +96,13 @@ METRICS: Final[dict[str, Metric]] = {
     ),
 }
 """Every metric `evaluate` returns, in the order in which it is printed."""
+
+def check_optimisable(name: str) -> None:
+    """Raise InputError, listing the choices, for a metric that is unknown or has no better direction."""
+    if name not in METRICS or METRICS[name].higher_is_better is None:
+        known = ", ".join(known for known, metric in METRICS.items() if metric.higher_is_better is not None)
+        raise InputError(f"cannot choose by {name!r}; choose one of {known}")
+
 
 CLIP: Final = float(np.finfo(np.float64).eps)
 """Probabilities are clipped into [CLIP, 1 - CLIP], about 2.2e-16, before a logarithm is taken."""

@@ -286,9 +286,9 @@ def test_on_test_gets_each_scored_model_once(dataset, written):
         ({"losses": ["bce", "hinge"]}, "unknown loss 'hinge'"),
         ({"weights": [0.1, -1.0]}, r"weight is -1\.0; give a finite number of at least 0"),
         ({"weights": [0.1, NAN]}, "weight is nan"),
-        ({"choose_by": "auc"}, "cannot choose a weight by 'auc'; choose one of ctr_auc, "),
-        ({"choose_by": "pcoc"}, "cannot choose a weight by 'pcoc'"),
-        ({"choose_by": "gauc_left_out"}, "cannot choose a weight by 'gauc_left_out'"),
+        ({"choose_by": "auc"}, "cannot choose by 'auc'; choose one of ctr_auc, "),
+        ({"choose_by": "pcoc"}, "cannot choose by 'pcoc'"),
+        ({"choose_by": "gauc_left_out"}, "cannot choose by 'gauc_left_out'"),
     ],
 )
 def test_what_cannot_be_compared_is_refused_before_anything_is_trained(dataset, written, options, message):

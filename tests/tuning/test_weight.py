@@ -71,8 +71,8 @@ def test_of_equals_bce_wins(spec, split, monkeypatch):
     ("arguments", "says"),
     [
         ({"n_trials": 0}, "n_trials is 0"),
-        ({"metric": "accuracy"}, "cannot tune for 'accuracy'; choose one of ctr_auc"),
-        ({"metric": "pcoc"}, "cannot tune for 'pcoc'"),
+        ({"metric": "accuracy"}, "cannot choose by 'accuracy'; choose one of ctr_auc"),
+        ({"metric": "pcoc"}, "cannot choose by 'pcoc'"),
     ],
 )
 def test_bad_input(spec, split, arguments, says):

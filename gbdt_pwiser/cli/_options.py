@@ -1,0 +1,117 @@
+"""Options that several commands share, and the data set and model settings they describe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gbdt_pwiser.objectives import InputError, PWiseRLoss
+
+
+def numbers(_: click.Context, param: click.Parameter, value: str | None) -> tuple[float, ...] | None:
+    """Read comma-separated numbers."""
+    try:
+        return None if value is None else tuple(float(part) for part in value.split(","))
+    except ValueError:
+        raise InputError(f"{param.opts[0]} is {value!r}; give numbers such as 0.01,0.03") from None
+
+
+def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that choose a data set, its split, the loss and the training."""
+    defaults = PWiseRLoss()
+    for option in reversed(
+        (
+            click.option(
+                "--dataset",
+                required=True,
+                help="us, nl, fr, es, simulated, or the path of a description (.toml).",
+            ),
+            click.option("--data-dir", type=click.Path(path_type=Path), help="Where prepared data sets lie."),
+            click.option("--split", "split_by", help="auto, time, group or row; else as the data set says."),
+            click.option(
+                "--fractions", callback=numbers, help="Train, validation and test shares, e.g. 0.6,0.2,0.2."
+            ),
+            click.option("--exposures", type=int, help="simulated: number of exposures."),
+            click.option("--accidental-clicks", type=float, help="simulated: share of accidental clicks."),
+            click.option("--ctr", type=float, help="simulated: clicks per exposure."),
+            click.option("--cvr", type=float, help="simulated: conversions per click."),
+            click.option("--click-margin", type=float, default=defaults.click_margin, show_default=True),
+            click.option(
+                "--impression-margin", type=float, default=defaults.impression_margin, show_default=True
+            ),
+            click.option(
+                "--surrogate",
+                default=defaults.surrogate,
+                show_default=True,
+                help="hinge, squared_hinge or logistic.",
+            ),
+            click.option("--scale", default=defaults.scale, show_default=True, help="probability or logit."),
+            click.option("--pairs", default=defaults.pairs, show_default=True, help="all or group."),
+            click.option("--rounds", type=int, default=500, show_default=True, help="Most boosting rounds."),
+            click.option(
+                "--early-stopping",
+                type=int,
+                default=50,
+                show_default=True,
+                help="Rounds without a better CTR AUC on validation.",
+            ),
+            click.option("--learning-rate", type=float, default=0.05, show_default=True),
+            click.option("--device", default="cpu", show_default=True, help="cpu or cuda, for the boosters."),
+            click.option(
+                "--threads",
+                type=int,
+                default=0,
+                show_default=True,
+                help="CPU threads; 0: the library's choice.",
+            ),
+            click.option(
+                "--choose-by",
+                default="ctr_auc",
+                show_default=True,
+                help="Validation metric by which a weight is chosen.",
+            ),
+            click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def setup(options: dict[str, Any], model: str) -> tuple[Any, Any]:
+    """Return the data set and the model settings that the options describe."""
+    from gbdt_pwiser.data import load
+    from gbdt_pwiser.models import ModelSpec
+
+    loss = PWiseRLoss(
+        **{
+            name: options[name]
+            for name in ("click_margin", "impression_margin", "surrogate", "scale", "pairs")
+        }
+    )
+    base = ModelSpec(
+        model=model,
+        pwiser=loss,
+        **{
+            name: options[name] for name in ("rounds", "early_stopping", "learning_rate", "device", "threads")
+        },
+    )
+    simulated = {
+        name: options[option]
+        for option, name in (
+            ("exposures", "n_exposures"),
+            ("accidental_clicks", "accidental_clicks"),
+            ("ctr", "ctr"),
+            ("cvr", "cvr"),
+        )
+        if options[option] is not None
+    }
+    dataset = load(options["dataset"], data_dir=options["data_dir"], **simulated)
+    wanted = {"by": options["split_by"], "fractions": options["fractions"]}
+    split_options = {name: value for name, value in wanted.items() if value is not None}
+    if split_options:
+        dataset = replace(dataset, split_options=replace(dataset.split_options, **split_options))
+    return dataset, base
