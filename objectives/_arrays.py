@@ -28,12 +28,11 @@ def namespace(x: Array) -> Any:
     return np if isinstance(x, np.ndarray) else array_api_compat.array_namespace(x)
 
 
-def like(x: Array, values: Any, *, dtype: str | None = None) -> Array:
+def like(x: Array, values: Any, *, dtype: Any = None) -> Array:
     """Return host values as an array of the library, and on the device, of x."""
-    xp = namespace(x)
     if isinstance(x, np.ndarray):
         return np.asarray(values, dtype=dtype)
-    return xp.asarray(np.asarray(values, dtype=dtype), device=device(x))
+    return namespace(x).asarray(np.asarray(values), dtype=dtype, device=device(x))
 
 
 def on_cpu(x: Array) -> bool:
@@ -70,8 +69,22 @@ def nonzero(mask: Array) -> Index:
 def at_least(x: Array, floor: float) -> Array:
     """Return max(x, floor), in place where the library can."""
     if isinstance(x, np.ndarray):
-        return np.maximum(x, floor, out=x)
+        # Looking is cheaper than writing, and NumPy's clip is cheaper than its maximum.
+        return x if not x.size or x.min() >= floor else np.clip(x, floor, np.inf, out=x)
     return namespace(x).clip(x, min=floor)
+
+
+def to_index(x: Array) -> Index:
+    """Return numbers >= 0 and below 2^31, rounded down, as positions."""
+    if isinstance(x, np.ndarray):
+        return x.astype(np.int32).astype(np.int64)  # two quick steps; the direct one is slow
+    xp = namespace(x)
+    return xp.astype(x, xp.int64)
+
+
+def take(x: Array, index: Index) -> Array:
+    """Return x[index]."""
+    return x.take(index) if isinstance(x, np.ndarray) else namespace(x).take(x, index)
 
 
 def put(x: Array, index: Index, values: Any) -> None:
@@ -86,20 +99,30 @@ def put(x: Array, index: Index, values: Any) -> None:
 
 
 def count(index: Index, weight: Array | None, size: int) -> Array:
-    """Return, for each position 0 .. size - 1, how often it occurs, or the weight on it; float64 (size,)."""
+    """Return, for each position 0 .. size - 1, how often it occurs, or the weight on it.
+
+    int64 (size,), or float64 with weights.
+    """
     xp = namespace(index)
     if hasattr(xp, "bincount"):
-        counted = xp.bincount(index, weights=weight, minlength=size)
-        return counted if counted.dtype == xp.float64 else xp.astype(counted, xp.float64)
+        return xp.bincount(index, weights=_as_weight(weight), minlength=size)
+    each = arange(index, index.shape[0]) * 0 + 1 if weight is None else xp.astype(weight, xp.float64)
     if index.shape[0] == 0:
-        return zeros(index, size)
+        return xp.zeros(size, dtype=each.dtype, device=device(index))
     # Sorted by position, the weights of one position are a run: the difference of two cumulative sums.
     order = xp.argsort(index, stable=True)
-    each = zeros(index, index.shape[0]) + 1.0 if weight is None else xp.take(weight, order)
-    running = xp.concat([zeros(index, 1), xp.cumulative_sum(each)])
+    running = xp.cumulative_sum(xp.take(each, order), include_initial=True)
     ends = xp.searchsorted(xp.take(index, order), arange(index, size), side="right")
     total = xp.take(running, ends)
-    return total - xp.concat([zeros(index, 1), total[:-1]])
+    return total - xp.concat([0 * total[:1], total[:-1]])
+
+
+def _as_weight(weight: Array | None) -> Array | None:
+    """In float64: PyTorch adds up in the type of the weights, NumPy in float64 anyway."""
+    if weight is None or isinstance(weight, np.ndarray):
+        return weight
+    xp = namespace(weight)
+    return xp.astype(weight, xp.float64, copy=False)
 
 
 def sort_by(keys: Array, within: Index) -> Index:

@@ -12,7 +12,19 @@ from functools import cached_property
 
 import scipy.fft
 
-from gbdt_pwiser.objectives._arrays import Array, Index, arange, at_least, count, namespace, put, zeros
+from gbdt_pwiser.objectives._arrays import (
+    Array,
+    Index,
+    arange,
+    at_least,
+    count,
+    namespace,
+    put,
+    take,
+    to_index,
+    zeros,
+)
+from gbdt_pwiser.objectives._block import Block
 from gbdt_pwiser.objectives._surrogates import Surrogate
 
 STEP = 2.0**-10
@@ -50,13 +62,17 @@ class LogisticGrid:
         The logistic one.
     scores, weights
         float64 (anchors,): scores of the anchors, at least one, and their weights.
+    margin
+        What is added to an opponent's score s to make it t.
     low, high
-        Limits of the shifted scores of all opponents to come.
+        Limits of the shifted scores t of all opponents to come.
     """
 
-    def __init__(self, surrogate: Surrogate, scores: Array, weights: Array, low: float, high: float) -> None:
+    def __init__(
+        self, surrogate: Surrogate, scores: Array, weights: Array, margin: float, low: float, high: float
+    ) -> None:
         xp = namespace(scores)
-        self._surrogate, self._weights = surrogate, weights
+        self._surrogate, self._margin = surrogate, margin
         middle = float(xp.sort(scores)[scores.shape[0] // 2])
         low = max(min(low, float(xp.min(scores))), middle - MAX_RANGE / 2)
         high = min(max(high, float(xp.max(scores))), middle + MAX_RANGE / 2)
@@ -64,7 +80,7 @@ class LogisticGrid:
         self._nodes = math.ceil((high - low) / self._step) + 2
         self._last = float(self._nodes - 1.001)
         self._at = self._place(scores)
-        self._anchor_mass = self._spread(self._at, weights)
+        self._anchor_mass = self._spread(self._place(scores), weights)
         self._opponent_mass = zeros(scores, self._nodes)
         steps = arange(scores, 2 * self._nodes - 1) - (self._nodes - 1)
         self._differences = xp.astype(steps, xp.float64) * self._step
@@ -75,15 +91,25 @@ class LogisticGrid:
 
     def _place(self, t: Array) -> tuple[Index, Array]:
         xp = namespace(t)
-        x = xp.clip((t - self._low) / self._step, 0.0, self._last)
-        node = xp.astype(x, xp.int64)
-        return node, x - xp.astype(node, xp.float64)
+        x = t - self._low
+        x *= 1.0 / self._step
+        x = xp.clip(x, 0.0, self._last)
+        node = to_index(x)
+        x -= xp.astype(node, xp.float64)
+        return node, x
 
-    def _spread(self, at: tuple[Index, Array], weight: Array) -> Array:
-        node, fraction = at
-        right = fraction * weight
-        mass = count(node, weight - right, self._nodes)
-        mass[1:] += count(node, right, self._nodes)[:-1]
+    def _spread(self, at: tuple[Index, Array], weight: Array | None, skip: Index | None = None) -> Array:
+        """Return the mass on each node; works in place on at."""
+        xp = namespace(at[1])
+        node, right = at
+        if skip is not None:
+            put(node, skip, self._nodes)  # one beyond the last
+        if weight is not None:
+            right *= weight
+        mass = xp.astype(count(node, weight, self._nodes + 1), xp.float64)[:-1]
+        moved = count(node, right, self._nodes + 1)[:-1]
+        mass -= moved
+        mass[1:] += moved[:-1]
         return mass
 
     def _convolve(self, mass: Array, kernel: Array) -> Array:
@@ -96,38 +122,40 @@ class LogisticGrid:
 
     @staticmethod
     def _read(at: tuple[Index, Array], table: Array) -> Array:
-        xp = namespace(table)
         node, fraction = at
-        left = xp.take(table, node)
-        return left + fraction * (xp.take(table, node + 1) - left)
+        left = take(table, node)
+        return left + fraction * (take(table, node + 1) - left)
 
-    @staticmethod
-    def _weight(t: Array, weight: Array | None, skip: Index | None) -> Array:
-        weight = namespace(t).ones_like(t) if weight is None else 1.0 * weight
-        if skip is not None:
-            put(weight, skip, 0.0)
-        return weight
+    def _shifted(self, block: Block) -> Array:
+        xp = namespace(block.s)
+        return xp.astype(block.s, xp.float64) + self._margin
 
-    def add(self, t: Array, weight: Array | None, skip: Index | None = None) -> tuple[Array, Array]:
+    def add(self, block: Block) -> tuple[Array, Array]:
         """Take in a block of opponents; see HingeSweep.add."""
-        weight = self._weight(t, weight, skip)
-        at = self._place(t)
-        self._opponent_mass += self._spread(at, weight)
-        return self._read(at, self._first) * weight, self._read(at, self._second) * weight
+        xp = namespace(block.s)
+        at = self._place(self._shifted(block))
+        pull = []
+        for table in (self._first, self._second):
+            read = xp.astype(self._read(at, table), block.z.dtype)
+            if block.skip is not None:
+                put(read, block.skip, 0.0)
+            pull.append(read)
+        self._opponent_mass += self._spread(at, block.weight, block.skip)
+        return pull[0], pull[1]
 
     def anchors(self) -> tuple[Array, Array]:
-        """Return the derivatives in the anchors' scores; see HingeSweep.anchors."""
+        """Return the derivatives in the anchors' scores, for a weight of 1; see HingeSweep.anchors."""
         first, second = (
             # Read from the anchors' side the differences run backwards.
             self._read(self._at, self._convolve(self._opponent_mass, k(-self._differences)))
             for k in (self._surrogate.first, self._surrogate.second)
         )
-        return -self._weights * first, self._weights * second
+        return -first, second
 
-    def value(self, t: Array, weight: Array | None, skip: Index | None = None) -> float:
-        """Return the weighted sum itself over a block of opponents, given as to `add`."""
-        mass = self._spread(self._place(t), self._weight(t, weight, skip))
-        return float(namespace(t).sum(self._values * mass))
+    def value(self, block: Block) -> float:
+        """Return the weighted sum itself over a block of opponents."""
+        mass = self._spread(self._place(self._shifted(block)), block.weight, block.skip)
+        return float(namespace(mass).sum(self._values * mass))
 
     @cached_property
     def _values(self) -> Array:

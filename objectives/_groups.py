@@ -1,12 +1,13 @@
 """Sums over the pairs inside groups, for all groups at once.
 
 Anchors are laid out group after group (a *segment* is the run of one group's anchors), opponents know
-their segment. Interface as in HingeSweep, with the opponents' segments in place of the skipped ones.
+their segment. Interface as in HingeSweep.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from gbdt_pwiser.objectives._arrays import (
     Array,
@@ -16,12 +17,13 @@ from gbdt_pwiser.objectives._arrays import (
     namespace,
     nonzero,
     put,
-    sort_by,
+    take,
     zeros,
 )
+from gbdt_pwiser.objectives._block import Block
 from gbdt_pwiser.objectives._convolution import LogisticGrid
 from gbdt_pwiser.objectives._surrogates import Surrogate
-from gbdt_pwiser.objectives._sweep import prefix, weighted_sum
+from gbdt_pwiser.objectives._sweep import prefix, shift_and_center, weighted_sum
 
 # Segments up to this many anchors are paired one by one: at most this many operations an opponent.
 PAIRED_ONE_BY_ONE = 64
@@ -32,157 +34,165 @@ class GroupedHingeSweep:
 
     Parameters
     ----------
-    surrogate
-        One with a degree of 1 or 2.
-    scores, weights
-        float64 (anchors,): segment after segment, in any order inside one.
+    surrogate, scores, weights, margin, thresholds, dtype
+        As HingeSweep; anchors segment after segment, ascending inside each.
     bounds
         int64 (segments + 1,): segment g holds the anchors bounds[g] .. bounds[g + 1] - 1.
     """
 
-    def __init__(self, surrogate: Surrogate, scores: Array, weights: Array, bounds: Index) -> None:
-        self._degree = surrogate.degree
+    def __init__(
+        self,
+        surrogate: Surrogate,
+        scores: Array,
+        weights: Array,
+        margin: float,
+        thresholds: Array,
+        bounds: Index,
+        dtype: Any,
+    ) -> None:
+        self._degree, self._dtype, self._bounds = surrogate.degree, dtype, bounds
         xp = namespace(scores)
-        self._bounds = bounds
         anchors, segments = int(scores.shape[0]), int(bounds.shape[0]) - 1
         segment = xp.repeat(arange(scores, segments), bounds[1:] - bounds[:-1])
-        self._order = sort_by(scores, segment)
-        self._sorted = xp.take(scores, self._order)
-        self._center = float(self._sorted[anchors // 2])
-        self._scores, self._weights = self._sorted - self._center, xp.take(weights, self._order)
-        self._moments = [prefix(self._weights * self._scores**k) for k in range(self._degree + 1)]
+        self._thresholds = thresholds
+        self._shift, center = shift_and_center(scores, margin)
+        self._scores = scores - center
+        self._moments = [prefix(weights * self._scores**k) for k in range(self._degree + 1)]
         # A segment of k anchors has k + 1 places for an opponent, so anchor r of segment g has slot r + g.
         self._slot = arange(scores, anchors) + segment
-        self._last_slot = xp.take(bounds[1:] + arange(scores, segments), segment)
+        self._last_slot = take(bounds[1:] + arange(scores, segments), segment)
+        self._longest = int(xp.max(bounds[1:] - bounds[:-1]))
         self._opponents = [zeros(scores, anchors + segments) for _ in range(self._degree)]
 
-    def _locate(self, t: Array, segment: Index) -> Index:
-        """Lower bound of each t inside its segment: binary search, all opponents a step at a time."""
-        xp = namespace(t)
-        low = xp.take(self._bounds, segment)
-        length = xp.take(self._bounds, segment + 1) - low
-        last = self._sorted.shape[0] - 1
+    def _locate(self, raw: Array, segment: Index, start: Index) -> Index:
+        """Return how many thresholds of its segment, and of those before, lie below each raw score."""
+        xp = namespace(raw)
+        length = take(self._bounds, segment + 1) - start
+        if self._longest == 1:
+            return start + xp.astype(take(self._thresholds, start) < raw, xp.int64)
+        # Binary search, all opponents a step at a time.
+        low, last = start, self._thresholds.shape[0] - 1
         while xp.any(length > 0):
             half = length >> 1
             middle = low + half
-            below = (length > 0) & (xp.take(self._sorted, xp.clip(middle, 0, last)) < t)
+            below = (length > 0) & (take(self._thresholds, xp.clip(middle, 0, last)) < raw)
             low = xp.where(below, middle + 1, low)
             length = xp.where(below, length - half - 1, half)
         return low
 
     def _between(self, k: int, start: Index, stop: Index) -> Array:
-        xp = namespace(start)
-        return xp.take(self._moments[k], stop) - xp.take(self._moments[k], start)
+        return take(self._moments[k], stop) - take(self._moments[k], start)
 
-    def add(self, t: Array, weight: Array | None, segment: Index) -> tuple[Array, Array | None]:
+    def add(self, block: Block) -> tuple[Array, Array | None]:
         """Take in a block of opponents, each of a segment; returns as HingeSweep.add."""
-        location = self._locate(t, segment)
-        start = namespace(t).take(self._bounds, segment)
-        t = t - self._center
+        xp, segment = namespace(block.raw), block.segment
+        start = take(self._bounds, segment)
+        location = self._locate(block.raw, segment, start)
+        t = block.s - self._shift
         for k, total in enumerate(self._opponents):
-            values = weight if k == 0 else (t if weight is None else t * weight)
-            total += count(location + segment, values, total.shape[0])
-        first = self._between(0, start, location)
-        second = None
-        if self._degree == 2:
-            second = 2.0 * first
-            first = second * t - 2.0 * self._between(1, start, location)
-        if weight is not None:
-            first = first * weight
-            second = None if second is None else second * weight
-        return first, second
+            values = block.weight if k == 0 else (t if block.weight is None else t * block.weight)
+            total += xp.astype(count(location + segment, values, total.shape[0]), xp.float64)
+        first = xp.astype(self._between(0, start, location), self._dtype)
+        if self._degree == 1:
+            return first, None
+        second = 2.0 * first
+        return second * t - 2.0 * xp.astype(self._between(1, start, location), self._dtype), second
 
     def anchors(self) -> tuple[Array, Array | None]:
-        """Return the derivatives in the anchors' scores, in the order they were given."""
+        """Return the derivatives in the anchors' scores, for a weight of 1."""
         xp = namespace(self._scores)
         above = []
         for total in self._opponents:
             running = xp.cumulative_sum(total)
-            above.append(xp.take(running, self._last_slot) - xp.take(running, self._slot))
-        back = xp.argsort(self._order)
+            above.append(take(running, self._last_slot) - take(running, self._slot))
         if self._degree == 1:
-            return xp.take(-self._weights * above[0], back), None
-        first = -2.0 * self._weights * (above[1] - above[0] * self._scores)
-        return xp.take(first, back), xp.take(2.0 * self._weights * above[0], back)
+            return -above[0], None
+        return -2.0 * (above[1] - above[0] * self._scores), 2.0 * above[0]
 
-    def value(self, t: Array, weight: Array | None, segment: Index) -> float:
-        """Return the weighted sum itself over a block of opponents, given as to `add`."""
-        location, start = self._locate(t, segment), namespace(t).take(self._bounds, segment)
-        t = t - self._center
+    def value(self, block: Block) -> float:
+        """Return the weighted sum itself over a block of opponents."""
+        start = take(self._bounds, block.segment)
+        location = self._locate(block.raw, block.segment, start)
+        t = block.s - self._shift
         m = [self._between(k, start, location) for k in range(self._degree + 1)]
         each = m[0] * t - m[1] if self._degree == 1 else (m[0] * t - 2.0 * m[1]) * t + m[2]
-        return weighted_sum(each, weight)
+        return weighted_sum(each, block.weight)
 
 
 class GroupedLogistic:
     """Sums of log(1 + exp(t_j - s_i)) over the pairs of each segment.
 
     Pairs of a segment with few anchors are summed one by one, exactly; a segment with many gets a grid of
-    its own. Parameters as GroupedHingeSweep; low and high as LogisticGrid.
+    its own. Parameters as LogisticGrid; bounds as GroupedHingeSweep.
     """
 
     def __init__(
-        self, surrogate: Surrogate, scores: Array, weights: Array, bounds: Index, low: float, high: float
+        self,
+        surrogate: Surrogate,
+        scores: Array,
+        weights: Array,
+        margin: float,
+        bounds: Index,
+        low: float,
+        high: float,
     ) -> None:
         self._surrogate, self._scores, self._weights, self._bounds = surrogate, scores, weights, bounds
+        self._margin = margin
         self._first, self._second = (zeros(scores, scores.shape[0]) for _ in range(2))
         many = nonzero(bounds[1:] - bounds[:-1] > PAIRED_ONE_BY_ONE)
         # Only segments with many anchors come here, so this loop is short.
         self._grids: dict[int, tuple[slice, LogisticGrid]] = {}
         for g in (int(many[k]) for k in range(many.shape[0])):
             run = slice(int(bounds[g]), int(bounds[g + 1]))
-            self._grids[g] = run, LogisticGrid(surrogate, scores[run], weights[run], low, high)
+            self._grids[g] = run, LogisticGrid(surrogate, scores[run], weights[run], margin, low, high)
 
-    def _pairs(self, segment: Index) -> tuple[Index, Index]:
-        """Opponent and anchor of every pair of the segments without a grid."""
-        xp = namespace(segment)
-        start = xp.take(self._bounds, segment)
-        anchors = xp.take(self._bounds, segment + 1) - start
+    def _pairs(self, block: Block) -> tuple[Index, Index, Array]:
+        """Opponent, anchor and t - s of every pair of the segments without a grid."""
+        xp = namespace(block.raw)
+        start = take(self._bounds, block.segment)
+        anchors = take(self._bounds, block.segment + 1) - start
         anchors = xp.where(anchors > PAIRED_ONE_BY_ONE, 0, anchors)
-        opponent = xp.repeat(arange(segment, segment.shape[0]), anchors)
+        opponent = xp.repeat(arange(start, start.shape[0]), anchors)
         first_pair = xp.cumulative_sum(anchors) - anchors
-        offset = arange(segment, opponent.shape[0]) - xp.take(first_pair, opponent)
-        return opponent, xp.take(start, opponent) + offset
+        anchor = arange(start, opponent.shape[0]) + take(start - first_pair, opponent)
+        t = xp.astype(block.s, xp.float64) + self._margin
+        return opponent, anchor, take(t, opponent) - take(self._scores, anchor)
 
-    def _with_grid(self, segment: Index) -> Iterator[tuple[LogisticGrid, Index]]:
+    def _with_grid(self, block: Block) -> Iterator[tuple[LogisticGrid, Index, Block]]:
         for g, (_, grid) in self._grids.items():
-            rows = nonzero(segment == g)
+            rows = nonzero(block.segment == g)
             if rows.shape[0]:
-                yield grid, rows
+                yield grid, rows, block.take(rows, None)
 
-    def add(self, t: Array, weight: Array | None, segment: Index) -> tuple[Array, Array]:
+    def add(self, block: Block) -> tuple[Array, Array]:
         """Take in a block of opponents, each of a segment; returns as HingeSweep.add."""
-        xp = namespace(t)
-        weight = xp.ones_like(t) if weight is None else weight
-        opponent, anchor = self._pairs(segment)
-        u = xp.take(t, opponent) - xp.take(self._scores, anchor)
-        pair_weight = xp.take(weight, opponent) * xp.take(self._weights, anchor)
+        xp, size = namespace(block.raw), block.raw.shape[0]
+        opponent, anchor, u = self._pairs(block)
+        weight = None if block.weight is None else take(block.weight, opponent)
+        anchor_weight = take(self._weights, anchor)
         out = []
         for kernel, total in ((self._surrogate.first, self._first), (self._surrogate.second, self._second)):
-            pull = kernel(u) * pair_weight
-            total += count(anchor, pull, total.shape[0])
-            out.append(count(opponent, pull, t.shape[0]))
-        for grid, rows in self._with_grid(segment):
-            for sums, of_grid in zip(out, grid.add(xp.take(t, rows), xp.take(weight, rows)), strict=True):
+            pull = kernel(u)
+            total += count(anchor, pull if weight is None else pull * weight, total.shape[0])
+            out.append(xp.astype(count(opponent, pull * anchor_weight, size), block.z.dtype))
+        for grid, rows, part in self._with_grid(block):
+            for sums, of_grid in zip(out, grid.add(part), strict=True):
                 put(sums, rows, of_grid)
         return out[0], out[1]
 
     def anchors(self) -> tuple[Array, Array]:
-        """Return the derivatives in the anchors' scores, in the order they were given."""
+        """Return the derivatives in the anchors' scores, for a weight of 1."""
         derivatives = (-self._first, 1.0 * self._second)
         for run, grid in self._grids.values():
             for sums, of_grid in zip(derivatives, grid.anchors(), strict=True):
                 sums[run] = of_grid
         return derivatives
 
-    def value(self, t: Array, weight: Array | None, segment: Index) -> float:
-        """Return the weighted sum itself over a block of opponents, given as to `add`."""
-        xp = namespace(t)
-        weight = xp.ones_like(t) if weight is None else weight
-        opponent, anchor = self._pairs(segment)
-        pair_weight = xp.take(weight, opponent) * xp.take(self._weights, anchor)
-        u = xp.take(t, opponent) - xp.take(self._scores, anchor)
-        total = weighted_sum(self._surrogate.value(u), pair_weight)
-        return total + sum(
-            grid.value(xp.take(t, rows), xp.take(weight, rows)) for grid, rows in self._with_grid(segment)
-        )
+    def value(self, block: Block) -> float:
+        """Return the weighted sum itself over a block of opponents."""
+        opponent, anchor, u = self._pairs(block)
+        weight = take(self._weights, anchor)
+        if block.weight is not None:
+            weight = weight * take(block.weight, opponent)
+        total = weighted_sum(self._surrogate.value(u), weight)
+        return total + sum(grid.value(part) for grid, _, part in self._with_grid(block))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -20,17 +19,19 @@ from gbdt_pwiser.objectives._arrays import (
     namespace,
     on_cpu,
     put,
-    zeros,
+    sort_by,
+    take,
 )
+from gbdt_pwiser.objectives._block import Block, finite_range, in_type
 from gbdt_pwiser.objectives._convolution import LogisticGrid
 from gbdt_pwiser.objectives._errors import InputError
 from gbdt_pwiser.objectives._groups import GroupedHingeSweep, GroupedLogistic
 from gbdt_pwiser.objectives._plan import Opponents, PairPlan, make_plan
-from gbdt_pwiser.objectives._surrogates import sigmoid, softplus, surrogate_named
+from gbdt_pwiser.objectives._surrogates import sigmoid, sigmoid_and_rest, softplus, surrogate_named
 from gbdt_pwiser.objectives._sweep import HingeSweep, weighted_sum
 
 # Rows handled at a time: a few arrays of this length stay in the processor's cache.
-BLOCK = 1 << 14
+BLOCK = 1 << 16
 # Least second-order value, in units of the mean sample weight: a leaf whose hessians sum to nearly nothing
 # gets an absurd value or none.
 HESSIAN_FLOOR = 1e-6
@@ -148,25 +149,21 @@ class PWiseRLoss:
         InputError
             A shape, grade, weight or score that is not finite.
         """
-        z_all, plan = self._arguments(raw_score, grade, group, sample_weight)
+        raw, plan = self._arguments(raw_score, grade, group, sample_weight)
         if plan.n == 0:
             return 0.0
-        xp = namespace(z_all)
-        w_all, total, pairwise = plan.sample_weight, 0.0, 0.0
-        terms = self._terms(z_all, plan)
-        dense = next((term for term in terms if term.opponents.rows is None), None)
-        for block, clicked in _blocks(plan):
-            z = _as_scores(z_all[block])
-            w = None if w_all is None else w_all[block]
+        xp = namespace(raw)
+        total, pairwise = 0.0, 0.0
+        _, terms = self._terms(raw, plan, xp.float64)
+        for rows, clicked in _blocks(plan):
+            z, _, _, block = self._block(raw[rows], plan, rows, clicked, xp.float64)
             bce = softplus(z)
-            put(bce, clicked, xp.take(bce, clicked) - xp.take(z, clicked))
-            total += weighted_sum(bce, w)
-            if dense:
-                pairwise += dense.sums.value(self._s(z) + dense.margin, w, clicked)
-        for term in terms:
-            for rows, extra in term.listed():
-                t = self._s(_as_scores(xp.take(z_all, rows))) + term.margin
-                pairwise += term.sums.value(t, None if w_all is None else xp.take(w_all, rows), *extra)
+            put(bce, clicked, take(bce, clicked) - take(z, clicked))
+            total += weighted_sum(bce, block.weight)
+            for term in terms:
+                _, opponents = term.opponents_in(rows, block)
+                if opponents is not None:
+                    pairwise += term.sums.value(opponents)
         return (total + pairwise) / plan.total_weight
 
     def gradient_hessian(
@@ -176,6 +173,7 @@ class PWiseRLoss:
         *,
         group: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
+        dtype: Literal["float32", "float64"] | None = None,
     ) -> tuple[Array, Array]:
         """Return gradient and second-order value of n * L in the raw scores (sum of weights for n).
 
@@ -188,101 +186,113 @@ class PWiseRLoss:
         derivative is phi'' (e_i - e_j)(e_i - e_j)^T, which twice its diagonal dominates: the diagonal
         matrix of hess minus the true hessian is positive semidefinite.
 
-        Parameters and errors are those of `value`.
+        Parameters and errors are those of `value`, and:
+
+        dtype
+            Floating type of the result and of what is computed row by row; None for that of raw_score.
+            Which pairs count is decided on the raw scores as given, and sums are taken in float64, with
+            either.
 
         Returns
         -------
         grad, hess
-            (n,): in the library, on the device and in the floating type of raw_score; sums are taken in
-            float64.
+            (n,): in the library and on the device of raw_score.
         """
-        z_all, plan = self._arguments(raw_score, grade, group, sample_weight)
-        xp = namespace(z_all)
-        grad, hess = xp.empty_like(z_all), xp.empty_like(z_all)
+        raw, plan = self._arguments(raw_score, grade, group, sample_weight)
+        xp = namespace(raw)
+        if dtype not in (None, "float32", "float64"):
+            raise InputError(f"dtype is {dtype!r}; choose float32 or float64")
+        kind = raw.dtype if dtype is None else getattr(xp, dtype)
+        grad, hess = xp.empty_like(raw, dtype=kind), xp.empty_like(raw, dtype=kind)
         if plan.n == 0:
             return grad, hess
-        w_all = plan.sample_weight
         floor = HESSIAN_FLOOR * plan.total_weight / plan.n
-        terms = self._terms(z_all, plan)
-        dense = next((term for term in terms if term.opponents.rows is None), None)
+        anchors, terms = self._terms(raw, plan, kind)
 
-        for block, clicked in _blocks(plan):
-            z = _as_scores(z_all[block])
-            w = None if w_all is None else w_all[block]
-            p = sigmoid(z)
-            pull = None
-            if dense is not None:
-                pull = dense.sums.add((p if self.scale == "probability" else z) + dense.margin, w, clicked)
-            grad[block], hess[block] = self._chain(p, clicked, w, pull, floor, z_all.dtype)
-
-        def write(rows: Index, click: bool, pull: tuple[Array, Array | None]) -> None:
-            w = None if w_all is None else xp.take(w_all, rows)
-            p = sigmoid(_as_scores(xp.take(z_all, rows)))
-            clicked = arange(rows, rows.shape[0] if click else 0)
-            for out, values in zip(
-                (grad, hess), self._chain(p, clicked, w, pull, floor, z_all.dtype), strict=True
-            ):
-                put(out, rows, values)
-
-        # The clicked rows, and inside groups all rows with pairs: few, and written over what is there.
-        for term in terms:
-            for rows, extra in term.listed():
-                t = self._s(_as_scores(xp.take(z_all, rows))) + term.margin
-                pull = term.sums.add(t, None if w_all is None else xp.take(w_all, rows), *extra)
-                write(rows, term.opponents.grade > 0, pull)
-        if terms:
-            rows = plan.anchors
-            first, second = (zeros(z_all, rows.shape[0]) for _ in range(2))
+        for rows, clicked in _blocks(plan):
+            _, p, rest, block = self._block(raw[rows], plan, rows, clicked, kind)
+            pull: tuple[Array | None, Array | None] = None, None
             for term in terms:
-                f, s = term.sums.anchors()
-                first += f
-                if s is not None:
-                    second += s
-            write(rows, True, (first, second))
+                positions, opponents = term.opponents_in(rows, block)
+                if opponents is not None:
+                    pull = _merged(pull, term.sums.add(opponents), positions, p)
+            grad[rows], hess[rows] = self._chain(p, rest, clicked, block.weight, pull, floor)
+
+        if terms:  # the anchors' side is complete now
+            clicked = arange(anchors, anchors.shape[0])
+            _, p, rest, block = self._block(take(raw, anchors), plan, anchors, clicked, kind)
+            pull = self._anchors_pull(terms, kind)
+            for out, values in zip(
+                (grad, hess), self._chain(p, rest, clicked, block.weight, pull, floor), strict=True
+            ):
+                put(out, anchors, values)
         return grad, hess
+
+    def _block(
+        self, raw: Array, plan: PairPlan, rows: slice | Index, clicked: Index, dtype: Any
+    ) -> tuple[Array, Array, Array, Block]:
+        """Return z, p and 1 - p in the computing type, and the block itself."""
+        low, high = finite_range(raw)
+        z = in_type(raw, dtype, low, high)
+        p, rest = sigmoid_and_rest(z, low)
+        w = plan.sample_weight
+        if w is not None:
+            w = w[rows] if isinstance(rows, slice) else take(w, rows)
+        s = p if self.scale == "probability" else z
+        return z, p, rest, Block(raw, z, s, low, high, w, clicked)
+
+    @staticmethod
+    def _anchors_pull(terms: list[_Term], dtype: Any) -> tuple[Array | None, Array | None]:
+        pull = []
+        for parts in zip(*(term.sums.anchors() for term in terms), strict=True):
+            total = None
+            for term, part in zip(terms, parts, strict=True):
+                if part is not None:
+                    total = term.unit * part if total is None else total + term.unit * part
+            pull.append(None if total is None else namespace(total).astype(total, dtype))
+        return pull[0], pull[1]
 
     def _chain(
         self,
         p: Array,
+        rest: Array,
         clicked: Index,
         w: Array | None,
-        pull: tuple[Array, Array | None] | None,
+        pull: tuple[Array | None, Array | None],
         floor: float,
-        dtype: Any,
     ) -> tuple[Array, Array]:
         """Return BCE's derivatives in z, plus the pairs', brought from s to z by the chain rule.
 
-        Works in place: p and the pull's arrays are used up.
+        Works in place: p, rest and the pull's arrays are used up.
         """
-        xp = namespace(p)
-        rest = 1.0 - p
-        q = p * rest
-        h = q if w is None else q * w
-        if pull is None:
-            first = None
-        elif self.scale == "logit":
-            first, second = pull
+        first, second = pull
+        h = p * rest
+        unclicked = take(rest, clicked)
+        if first is None or self.scale == "logit":
+            put(p, clicked, -unclicked)
+            if first is not None:
+                p += first
             if second is not None:
                 second *= 2.0
                 h += second
         else:
-            first, second = pull
-            if second is not None:
-                second *= 2.0 * q
-                second *= q
-            first *= q
-            # s'' = q (1 - 2 p), and q is already in.
             rest -= p
-            rest *= first
-            h += at_least(rest, 0.0)
-            if second is not None:
-                h += second
-        put(p, clicked, xp.take(p, clicked) - 1.0)
-        if w is not None:
-            p *= w
-        if first is not None:
+            put(p, clicked, -unclicked)
+            first *= h
             p += first
-        return xp.astype(p, dtype, copy=False), xp.astype(at_least(h, floor), dtype, copy=False)
+            first *= rest  # s'' = q (1 - 2 p), and q is already in
+            first = at_least(first, 0.0)
+            if second is not None:
+                second *= h
+                second *= h
+                second *= 2.0
+                first += second
+            h += first
+        if w is not None:
+            w = namespace(p).astype(w, p.dtype, copy=False)
+            p *= w
+            h *= w
+        return p, at_least(h, floor)
 
     def _s(self, z: Array) -> Array:
         return sigmoid(z) if self.scale == "probability" else z
@@ -312,57 +322,97 @@ class PWiseRLoss:
             )
         return z, plan.beside(z)
 
-    def _terms(self, z_all: Array, plan: PairPlan) -> list[_Term]:
-        """Set up the sums of each pairwise term; none for weight 0."""
-        if self.weight == 0:
-            return []
-        xp = namespace(z_all)
+    def _terms(self, raw: Array, plan: PairPlan, dtype: Any) -> tuple[Index, list[_Term]]:
+        """Set up the sums of each pairwise term, none for weight 0; and return the anchors in their order."""
+        if self.weight == 0 or not plan.opponents:
+            return plan.anchors, []
+        xp = namespace(raw)
         surrogate = surrogate_named(self.surrogate)
-        anchor_scores = self._s(_as_scores(xp.take(z_all, plan.anchors)))
+        anchors = take(raw, plan.anchors)
+        finite_range(anchors)  # before anything is made of them
+        segment = plan.anchor_segment
+        order = xp.argsort(anchors) if segment is None else sort_by(anchors, segment)
+        rows, anchors = take(plan.anchors, order), take(anchors, order)
+        scores = self._s(xp.astype(anchors, xp.float64))
         w = plan.sample_weight
-        unit = xp.ones_like(anchor_scores) if w is None else xp.take(w, plan.anchors)
+        weights = xp.ones_like(scores) if w is None else take(w, rows)
+        sample = raw[:: max(1, plan.n // 2048)]
+        low, high = (0.0, 1.0) if self.scale == "probability" or surrogate.degree else finite_range(raw)
         terms = []
         for opponents in plan.opponents:
             margin = float(self.click_margin if opponents.grade else self.impression_margin)
             # weight * n / pairs goes into the anchors' weights, and so into everything made of them.
-            weights = unit * (self.weight * plan.total_weight / opponents.pairs)
+            unit = self.weight * plan.total_weight / opponents.pairs
+            shared = surrogate, scores, unit * weights, margin
             sums: HingeSweep | LogisticGrid | GroupedHingeSweep | GroupedLogistic
             if surrogate.degree:
+                thresholds = self._thresholds(anchors, scores, margin)
                 if plan.bounds is None:
-                    sample = self._s(_as_scores(z_all[:: max(1, plan.n // 2048)])) + margin
-                    sums = HingeSweep(surrogate, anchor_scores, weights, sample)
+                    sums = HingeSweep(*shared, thresholds, sample, dtype)
                 else:
-                    sums = GroupedHingeSweep(surrogate, anchor_scores, weights, plan.bounds)
+                    sums = GroupedHingeSweep(*shared, thresholds, plan.bounds, dtype)
             else:
-                low, high = (0.0, 1.0) if self.scale == "probability" else (xp.min(z_all), xp.max(z_all))
-                limits = float(low) + margin, float(high) + margin
+                limits = low + margin, high + margin
                 if plan.bounds is None:
-                    sums = LogisticGrid(surrogate, anchor_scores, weights, *limits)
+                    sums = LogisticGrid(*shared, *limits)
                 else:
-                    sums = GroupedLogistic(surrogate, anchor_scores, weights, plan.bounds, *limits)
-            terms.append(_Term(opponents, margin, sums))
-        return terms
+                    sums = GroupedLogistic(*shared, plan.bounds, *limits)
+            terms.append(_Term(opponents, unit, sums))
+        return rows, terms
+
+    def _thresholds(self, anchors: Array, scores: Array, margin: float) -> Array:
+        """Return the highest raw score that keeps the margin to each anchor, in the type of the scores."""
+        if margin == 0:
+            return anchors
+        xp = namespace(anchors)
+        kept = scores - margin
+        if self.scale == "probability":
+            with np.errstate(divide="ignore"):
+                kept = xp.clip(kept, 0.0, None)
+                kept = xp.log(kept) - xp.log1p(-kept)
+        rounded = xp.astype(kept, anchors.dtype)
+        # A raw score above the rounded threshold must be above the exact one.
+        lower = xp.nextafter(rounded, xp.full_like(rounded, -np.inf))
+        return xp.where(xp.astype(rounded, xp.float64) > kept, lower, rounded)
 
 
 @dataclass(frozen=True, eq=False)
 class _Term:
+    """A pairwise term: its opponents, the weight of one of its pairs, and the sums over them."""
+
     opponents: Opponents
-    margin: float
+    unit: float
     sums: Any
 
-    def listed(self) -> Iterator[tuple[Index, tuple[Index, ...]]]:
-        """Blocks of listed opponents, each with its further arguments for the sums."""
-        rows, segment = self.opponents.rows, self.opponents.segment
-        if rows is None:
-            return
-        for start in range(0, rows.shape[0], block_length(rows)):
-            block = slice(start, start + block_length(rows))
-            yield rows[block], () if segment is None else (segment[block],)
+    def opponents_in(self, rows: slice, block: Block) -> tuple[Index | None, Block | None]:
+        """Return the opponents in a block and their positions in it; None for all, and for no opponents."""
+        listed = self.opponents.rows
+        if listed is None:
+            return None, block
+        ends = like(listed, [rows.start, rows.stop])
+        start, stop = (int(end) for end in namespace(listed).searchsorted(listed, ends))
+        if start == stop:
+            return None, None
+        positions, segment = listed[start:stop] - rows.start, self.opponents.segment
+        return positions, block.take(positions, None if segment is None else segment[start:stop])
 
 
-def block_length(x: Array) -> int:
-    """Return how many rows are handled at a time: on a device other than the CPU, all."""
-    return BLOCK if on_cpu(x) else max(1, int(x.shape[0]))
+def _merged(
+    pull: tuple[Array | None, Array | None],
+    more: tuple[Array, Array | None],
+    positions: Index | None,
+    like_this: Array,
+) -> tuple[Array | None, Array | None]:
+    """Write what one term pulls with over what the block holds; no row is an opponent in two terms."""
+    if positions is None:
+        return more
+    merged = []
+    for whole, part in zip(pull, more, strict=True):
+        if part is not None:
+            whole = namespace(like_this).zeros_like(like_this) if whole is None else whole
+            put(whole, positions, part)
+        merged.append(whole)
+    return merged[0], merged[1]
 
 
 def _blocks(plan: PairPlan) -> Iterator[tuple[slice, Index]]:
@@ -373,15 +423,3 @@ def _blocks(plan: PairPlan) -> Iterator[tuple[slice, Index]]:
     for k, start in enumerate(starts):
         clicked = plan.clicked[int(cuts[k]) : int(cuts[k + 1])] - start
         yield slice(start, min(start + length, plan.n)), clicked
-
-
-def _as_scores(z: Array) -> Array:
-    """Scores in float64, refused if one is not finite: boosters take NaN gradients in silence."""
-    xp = namespace(z)
-    scores = xp.astype(z, xp.float64, copy=False)
-    # A finite sum proves finite scores in one pass; else look closer.
-    if not math.isfinite(float(xp.sum(scores))) and not xp.all(xp.isfinite(scores)):
-        raise InputError(
-            "a raw score is NaN or infinite; look for NaN in labels, base score or learning rate before it"
-        )
-    return scores

@@ -60,11 +60,11 @@ class PWiseRObjective:
         self._plans: WeakKeyDictionary[Any, tuple[Labels, PairPlan]] = WeakKeyDictionary()
 
     def __call__(self, raw_score: Any, data: Any) -> tuple[Array, Array]:
-        """Return (grad, hess), each (n,) in the type of raw_score."""
+        """Return (grad, hess), float32 (n,): what both libraries keep them as."""
         scores, (labels, plan) = _one_output(raw_score), self._read(data)
         if self._cupy is None:
-            return self.loss.gradient_hessian(scores, plan)
-        grad, hess = self.loss.gradient_hessian(self._cupy.asarray(scores), plan)
+            return self.loss.gradient_hessian(scores, plan, dtype="float32")
+        grad, hess = self.loss.gradient_hessian(self._cupy.asarray(scores), plan, dtype="float32")
         return (grad, hess) if labels.library == "xgboost" else (grad.get(), hess.get())
 
     def _read(self, data: Any) -> tuple[Labels, PairPlan]:
@@ -125,7 +125,7 @@ class PWiseRSklearnObjective:
         sample_weight: ArrayLike | None = None,
         group: ArrayLike | None = None,
     ) -> tuple[Array, Array]:
-        """Return (grad, hess), each (n,) in the type of y_pred; group holds sizes, as LightGBM gives them."""
+        """Return (grad, hess), float32 (n,); group holds sizes, as LightGBM gives them."""
         y = np.asarray(y_true)
         if self.conversion is not None:
             if len(self.conversion) != len(y):
@@ -137,7 +137,7 @@ class PWiseRSklearnObjective:
         ids = None if group is None else np.repeat(np.arange(len(np.asarray(group))), np.asarray(group))
         plan = self.loss.plan(y, group=ids, sample_weight=sample_weight)
         _warn_without_anchors(self.loss, plan)
-        return self.loss.gradient_hessian(_one_output(y_pred), plan)
+        return self.loss.gradient_hessian(_one_output(y_pred), plan, dtype="float32")
 
     def __repr__(self) -> str:
         return _described(self)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from array_api_compat import device
@@ -51,6 +51,8 @@ class PairPlan:
         int64: positions with a conversion; group after group where pairs stay inside groups.
     bounds
         int64 (groups with anchors + 1,): where each group's run of anchors begins; None for all pairs.
+    anchor_segment
+        int64, one per anchor: which run it is in, ascending; None for all pairs.
     opponents
         The terms that have pairs.
     sample_weight
@@ -62,6 +64,7 @@ class PairPlan:
     clicked: Index
     anchors: Index
     bounds: Index | None
+    anchor_segment: Index | None
     opponents: tuple[Opponents, ...]
     sample_weight: Array | None
 
@@ -82,6 +85,7 @@ class PairPlan:
                 clicked=move(self.clicked),
                 anchors=move(self.anchors),
                 bounds=move(self.bounds),
+                anchor_segment=move(self.anchor_segment),
                 opponents=opponents,
                 sample_weight=move(self.sample_weight),
             )
@@ -110,19 +114,20 @@ def make_plan(
             return float(weight[members].sum())
         return float(len(members) if members.dtype != np.bool_ else np.count_nonzero(members))
 
-    common = {
-        "n": n,
-        "total_weight": float(n) if weight is None else float(weight.sum()),
-        "clicked": clicked,
-        "sample_weight": weight,
-    }
+    planned = partial(
+        PairPlan,
+        n=n,
+        total_weight=float(n) if weight is None else float(weight.sum()),
+        clicked=clicked,
+        sample_weight=weight,
+    )
     if not within_groups:
         click_only = np.flatnonzero(grades == CLICK)
         terms = [
             Opponents(0, None, None, mass(anchors) * mass(grades == 0)),
             Opponents(CLICK, click_only, None, mass(anchors) * mass(click_only)),
         ]
-        return PairPlan(anchors=anchors, bounds=None, opponents=_with_pairs(terms), **common)  # type: ignore[arg-type]
+        return planned(anchors=anchors, bounds=None, anchor_segment=None, opponents=_with_pairs(terms))
 
     if group is None:
         raise InputError('pairs="group" needs the group of each exposure; pass group=..., or use pairs="all"')
@@ -147,7 +152,12 @@ def make_plan(
             masses = anchor_mass[segment]
             pairs = float(masses.sum() if weight is None else masses @ weight[rows])
             terms.append(Opponents(kind, rows, segment, pairs))
-    return PairPlan(anchors=anchors, bounds=bounds, opponents=_with_pairs(terms), **common)  # type: ignore[arg-type]
+    return planned(
+        anchors=anchors,
+        bounds=bounds,
+        anchor_segment=segment_of[anchors],
+        opponents=_with_pairs(terms),
+    )
 
 
 def _with_pairs(terms: list[Opponents]) -> tuple[Opponents, ...]:

@@ -42,6 +42,19 @@ def sigmoid(z: Array) -> Array:
     return 1.0 / p
 
 
+def sigmoid_and_rest(z: Array, low: float) -> tuple[Array, Array]:
+    """Return p = sigmoid(z) and 1 - p, both to the last digits of their type; no z is below low."""
+    xp = namespace(z)
+    lowest = -700.0 if z.dtype == xp.float64 else -80.0  # exp(-z) must not overflow
+    if low < lowest:
+        z = xp.clip(z, lowest, None)
+    rest = xp.exp(-z)
+    p = 1.0 + rest
+    p = 1.0 / p
+    rest *= p
+    return p, rest
+
+
 def softplus(z: Array) -> Array:
     """Return log(1 + exp(z)), elementwise, without overflow."""
     xp = namespace(z)

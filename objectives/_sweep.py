@@ -1,17 +1,36 @@
 """Exact hinge sums over all pairs without forming a pair.
 
-An opponent with shifted score t (its score plus the margin) violates its margin against exactly the
-anchors with score s < t. Sort the few anchors once; then everything an opponent needs is a prefix sum
-looked up at its *location*, the number of distinct anchor scores below t, and everything an anchor
-needs is a suffix sum over the locations of the opponents. The n opponents are never sorted.
+An opponent violates its margin against exactly the anchors whose *threshold*, the highest raw score that
+still keeps the margin, lies below its own raw score. Sort the few thresholds once; then everything an
+opponent needs is a prefix sum looked up at its *location*, the number of distinct thresholds below it, and
+everything an anchor needs is a suffix sum over the locations of the opponents. The n opponents are never
+sorted, and their raw scores are compared as they were given, whatever type the rest is computed in.
 """
 
 from __future__ import annotations
 
+from functools import cached_property
+from typing import Any
+
 import numpy as np
 
-from gbdt_pwiser.objectives._arrays import Array, Index, count, like, namespace, nonzero, put, zeros
+from gbdt_pwiser.objectives._arrays import (
+    Array,
+    Index,
+    count,
+    like,
+    namespace,
+    nonzero,
+    put,
+    take,
+    to_index,
+    zeros,
+)
+from gbdt_pwiser.objectives._block import Block
 from gbdt_pwiser.objectives._surrogates import Surrogate
+
+# Up to this many thresholds inside a block's range are compared with its rows one after another.
+FEW = 6
 
 
 class ScoreGrid:
@@ -25,167 +44,296 @@ class ScoreGrid:
     Parameters
     ----------
     scores
-        float64 (k,), k >= 1, strictly increasing.
+        float (k,): strictly increasing; only the first may be -inf.
     sample
-        float64 (any,): scores like those that will be located. They choose where the cells are fine, so
+        float (any,): scores like those that will be located. They choose where the cells are fine, so
         they affect speed, never the result: a single anchor at 1e30 must not make all others share a cell.
+    dtype
+        Floating type that cells are computed in.
+
+    Attributes
+    ----------
+    cells
+        How many there are; the last one is nowhere: it holds no score and no score falls into it.
+    before
+        int64 (cells,): scores in earlier cells; 0 for nowhere.
+    held
+        bool (cells,): whether a cell holds a score, so that what falls into it must be compared.
     """
 
-    def __init__(self, scores: Array, sample: Array) -> None:
+    def __init__(self, scores: Array, sample: Array, dtype: Any) -> None:
         xp = namespace(scores)
-        self._scores, self._size = scores, int(scores.shape[0])
-        self._next = xp.concat([scores, like(scores, [np.inf])])
-        low, high = float(scores[0]), float(scores[-1])
-        if sample.shape[0]:
-            ordered, last = xp.sort(sample), sample.shape[0] - 1
-            bulk_low, bulk_high = float(ordered[int(0.005 * last)]), float(ordered[int(0.995 * last)])
-            if max(low, bulk_low) < min(high, bulk_high):
-                low, high = max(low, bulk_low), min(high, bulk_high)
+        self._scores, self._dtype = scores, dtype
+        self._next = xp.concat([scores, like(scores, [np.inf], dtype=scores.dtype)])
+        infinite = int(xp.sum(xp.astype(scores == -np.inf, xp.int64)))
+        finite = scores[infinite:]
+        size = int(finite.shape[0])
         # Room for 16 cells a score while the table fits the cache; for very many scores, at least 2.
-        wanted = max(1 << 10, min(16 * self._size, 1 << 16), min(2 * self._size, 1 << 20))
-        cells = 1 << (wanted - 1).bit_length()
-        per_unit = cells / (high - low) if high > low else 0.0
+        wanted = max(1 << 10, min(16 * size, 1 << 16), min(2 * size, 1 << 20))
+        inner = 1 << (wanted - 1).bit_length()
+        low, high = _fine_range(finite, sample)
+        per_unit = inner / (high - low) if high > low else 0.0
         if not np.isfinite(per_unit):  # a range of a few subnormal numbers
             per_unit = 0.0
-        self._low, self._per_unit, self._last_cell = low, per_unit, float(cells + 1)
-        held = count(self._cell(scores), None, cells + 2)
-        before = xp.astype(xp.cumulative_sum(held) - held, xp.int64)
-        # One table answers both questions: ~before, which is negative, where a score has to be compared.
-        self._before = xp.where(held > 0, ~before, before)
+        # A cell below the range and one above: what lies there shares none with the scores at the ends.
+        self._low, self._per_unit, self._last = low - (high - low) / inner, per_unit, float(inner + 2)
+        self.cells = inner + 4
+        cell = self.cell(xp.astype(finite, dtype), -np.inf, np.inf)
+        held = count(cell, None, self.cells)
+        self.before = xp.astype(xp.cumulative_sum(held) - held, xp.int64) + infinite
+        self.before[-1] = 0
+        self.held = held > 0
 
-    def _cell(self, t: Array) -> Index:
-        xp = namespace(t)
-        x = t - self._low
-        x *= self._per_unit
-        return xp.astype(xp.clip(x, 0.0, self._last_cell), xp.int64)
+    @property
+    def nowhere(self) -> int:
+        """The cell for rows that are no opponents."""
+        return self.cells - 1
 
-    def between(self, t: Array) -> int | None:
-        """Return the location that all t share, or None where they have several."""
-        xp = namespace(t)
-        location = int(xp.searchsorted(self._scores, xp.min(t)))
-        return location if bool(xp.max(t) <= self._next[location]) else None
+    def cell(self, z: Array, low: float, high: float) -> Index:
+        """Return the cell of each z, which lie between low and high."""
+        xp = namespace(z)
+        with np.errstate(over="ignore", invalid="ignore"):
+            x = z - self._low
+            x *= self._per_unit
+        # One cell and the rounding of z are what x may be off by.
+        slack = 1.0 + 1e-6 * max(abs(low), abs(high)) * self._per_unit
+        inside = (low - self._low) * self._per_unit > slack
+        if not (inside and (high - self._low) * self._per_unit < self._last - slack):
+            x = xp.clip(x, 0.0, self._last)
+        return to_index(x)
 
-    def locate(self, t: Array) -> Index:
-        """Return, for each t, the number of scores < t; int64, the shape of t."""
-        xp = namespace(t)
-        location = xp.take(self._before, self._cell(t))
-        shared = nonzero(location < 0)
-        if shared.shape[0]:
-            put(location, shared, self._compare(xp.take(t, shared), ~xp.take(location, shared)))
-        return location
-
-    def _compare(self, t: Array, before: Index) -> Index:
-        """Locate t in cells that hold scores, of which `before` lie in earlier cells."""
-        xp = namespace(t)
-        location = before + xp.astype(xp.take(self._next, before) < t, xp.int64)
-        several = nonzero((location > before) & (xp.take(self._next, location) < t))
+    def compare(self, raw: Array, cell: Index) -> Index:
+        """Return, for each raw score in a cell that holds some, the number of scores < it."""
+        xp = namespace(raw)
+        before = take(self.before, cell)
+        location = before + xp.astype(take(self._next, before) < raw, xp.int64)
+        several = nonzero((location > before) & (take(self._next, location) < raw))
         if several.shape[0]:
-            found = xp.searchsorted(self._scores, xp.take(t, several))
+            found = xp.searchsorted(self._scores, take(raw, several))
             put(location, several, xp.astype(found, xp.int64))
         return location
+
+    def locate(self, raw: Array) -> Index:
+        """Return, for each raw score, the number of scores < it."""
+        xp = namespace(raw)
+        cell = self.cell(xp.astype(raw, self._dtype), -np.inf, np.inf)
+        location = take(self.before, cell)
+        shared = nonzero(take(self.held, cell))
+        if shared.shape[0]:
+            put(location, shared, self.compare(take(raw, shared), take(cell, shared)))
+        return location
+
+
+def _fine_range(scores: Array, sample: Array) -> tuple[float, float]:
+    """Return the range to cut into cells: where the scores lie, as far as the bulk of the sample does."""
+    low, high = (float(scores[0]), float(scores[-1])) if scores.shape[0] else (0.0, 0.0)
+    if not sample.shape[0]:
+        return low, high
+    ordered, last = namespace(sample).sort(sample), sample.shape[0] - 1
+    bulk_low, bulk_high = float(ordered[int(0.005 * last)]), float(ordered[int(0.995 * last)])
+    if max(low, bulk_low) < min(high, bulk_high):
+        low, high = max(low, bulk_low), min(high, bulk_high)
+    # A single score would leave no range at all.
+    room = max(0.0, (bulk_high - bulk_low) / 64 - (high - low)) / 2
+    return low - room, high + room
 
 
 class HingeSweep:
     """Sums of max(0, t_j - s_i) ** degree over all anchors i and opponents j, and their derivatives.
 
-    Opponents come in blocks; the anchors' side accumulates meanwhile and is read at the end.
+    t = s + margin is an opponent's shifted score. Opponents come in blocks; the anchors' side accumulates
+    meanwhile and is read at the end.
 
     Parameters
     ----------
     surrogate
         One with a degree of 1 or 2.
     scores, weights
-        float64 (anchors,): scores of the anchors, at least one, and their weights.
+        float64 (anchors,), at least one: scores of the anchors on the scale of the loss, ascending, and
+        their weights.
+    margin
+        What is added to an opponent's score s to make it t.
+    thresholds
+        (anchors,), ascending, in the type of the raw scores: an opponent with a greater raw score violates
+        the margin.
     sample
-        Some shifted opponent scores, for ScoreGrid.
+        Some raw scores, for ScoreGrid.
+    dtype
+        Type that the opponents' side is computed in; sums are taken in float64.
     """
 
-    def __init__(self, surrogate: Surrogate, scores: Array, weights: Array, sample: Array) -> None:
-        self._degree = surrogate.degree
+    def __init__(
+        self,
+        surrogate: Surrogate,
+        scores: Array,
+        weights: Array,
+        margin: float,
+        thresholds: Array,
+        sample: Array,
+        dtype: Any,
+    ) -> None:
         xp = namespace(scores)
-        distinct, self._rank = xp.unique_inverse(scores)
-        self._size = int(distinct.shape[0]) + 1
+        self._degree, self._dtype, self._sample = surrogate.degree, dtype, sample
+        thresholds = xp.sort(thresholds)  # rounding may have swapped neighbours
+        starts = xp.concat([thresholds[:1] == thresholds[:1], thresholds[1:] > thresholds[:-1]])
+        self._distinct = take(thresholds, nonzero(starts))
+        self._rank = xp.cumulative_sum(xp.astype(starts, xp.int64)) - 1
+        distinct = int(self._distinct.shape[0])
+        self._size = distinct + 1
         # Sums of (t - s) are taken about a point inside the scores, or digits cancel.
-        self._center = float(distinct[self._size // 2 - 1])
-        self._scores, self._weights = scores - self._center, weights
-        self._grid = ScoreGrid(distinct, sample)
-        # Blocks between two neighbouring anchors are cheap, but worth looking for only if the sample is one.
-        self._narrow = bool(sample.shape[0]) and self._grid.between(sample) is not None
+        self._shift, center = shift_and_center(scores, margin)
+        self._scores = scores - center
         self._moments = [
-            prefix(count(self._rank, weights * self._scores**k, self._size - 1))
-            for k in range(self._degree + 1)
+            prefix(count(self._rank, weights * self._scores**k, distinct)) for k in range(self._degree + 1)
         ]
-        self._opponents = [zeros(scores, self._size) for _ in range(self._degree)]
+        self._by_location = [zeros(scores, self._size) for _ in range(self._degree)]
+        self._by_cell: list[Array] = []
 
-    def _locate(self, t: Array, skip: Index | None) -> Index:
-        location = self._grid.locate(t)
-        if skip is not None:
-            put(location, skip, 0)  # below every anchor: no pair
-        return location
+    @cached_property
+    def _grid(self) -> ScoreGrid:
+        return ScoreGrid(self._distinct, self._sample, self._dtype)
 
-    def add(self, t: Array, weight: Array | None, skip: Index | None = None) -> tuple[Array, Array | None]:
+    @cached_property
+    def _tables(self) -> list[Array]:
+        """What an opponent in each cell needs: the moments before it, or -1 where it must be compared."""
+        xp = namespace(self._distinct)
+        tables = [take(moment, self._grid.before) for moment in self._moments[: self._degree]]
+        tables[0] = xp.where(self._grid.held, -1.0, tables[0])
+        return [xp.astype(table, self._dtype) for table in tables]
+
+    def add(self, block: Block) -> tuple[Array, Array | None]:
         """Take in a block of opponents.
-
-        Parameters
-        ----------
-        t
-            float64 (b,): score plus margin.
-        weight
-            float64 (b,), or None for 1 each.
-        skip
-            Positions in the block that are no opponents.
 
         Returns
         -------
         first, second
-            float64 (b,): derivatives of the weighted sum in t; second is None where it vanishes.
+            (b,): derivatives in t, for a weight of 1; second is None where it vanishes.
         """
-        if self._narrow and self._degree == 1 and weight is None:
-            between = self._grid.between(t)
-            if between is not None:
-                return self._add_between(between, t, skip), None
-        location = self._locate(t, skip)
-        xp = namespace(t)
-        first = xp.take(self._moments[0], location)
-        second = None
-        self._opponents[0] += count(location, weight, self._size)
-        if self._degree == 2:
-            t = t - self._center
-            self._opponents[1] += count(location, t if weight is None else t * weight, self._size)
-            second = 2.0 * first
-            first = second * t
-            first -= 2.0 * xp.take(self._moments[1], location)
-        if weight is not None:
-            first *= weight
-            if second is not None:
-                second *= weight
-        return first, second
+        ends = like(self._distinct, [block.low, block.high], dtype=self._distinct.dtype)
+        lowest, highest = (int(end) for end in namespace(ends).searchsorted(self._distinct, ends))
+        if lowest == highest:
+            return self._add_at_one_place(block, lowest)
+        if highest - lowest <= FEW and self._degree == 1 and block.weight is None:
+            return self._add_among_few(block, lowest, highest), None
+        return self._add_among_many(block)
 
-    def _add_between(self, location: int, t: Array, skip: Index | None) -> Array:
-        """Take in a block whose opponents all have one location, as most have in practice."""
-        first = namespace(t).full_like(t, float(self._moments[0][location]))
-        opponents = t.shape[0]
-        if skip is not None:
-            put(first, skip, 0.0)
-            opponents -= skip.shape[0]
-        self._opponents[0][location] += float(opponents)
+    def _shifted(self, block: Block) -> list[Array | None]:
+        """Return what is summed by location: weights, and for degree 2 also weighted shifted scores."""
+        if self._degree == 1:
+            return [block.weight]
+        t = block.s - self._shift
+        return [block.weight, t if block.weight is None else t * block.weight]
+
+    def _add_at_one_place(self, block: Block, location: int) -> tuple[Array, Array | None]:
+        """Take in a block between two neighbouring thresholds: in practice most blocks are."""
+        xp = namespace(block.raw)
+        moments = [float(moment[location]) for moment in self._moments]
+        for total, values in zip(self._by_location, self._shifted(block), strict=True):
+            if values is None:
+                total[location] += float(
+                    block.raw.shape[0] - (0 if block.skip is None else block.skip.shape[0])
+                )
+            else:
+                total[location] += xp.sum(values, dtype=xp.float64)
+                if block.skip is not None:
+                    total[location] -= xp.sum(take(values, block.skip), dtype=xp.float64)
+        if self._degree == 1:
+            pulls = [xp.full_like(block.z, moments[0])]
+        else:
+            first = block.s - self._shift
+            first *= 2.0 * moments[0]
+            first -= 2.0 * moments[1]
+            pulls = [first, xp.full_like(first, 2.0 * moments[0])]
+        if block.skip is not None:
+            for pull in pulls:
+                put(pull, block.skip, 0.0)
+        return pulls[0], pulls[1] if self._degree == 2 else None
+
+    def _add_among_few(self, block: Block, lowest: int, highest: int) -> Array:
+        """Take in a block with a few locations, from lowest to highest."""
+        xp, totals, moments = namespace(block.raw), self._by_location[0], self._moments[0]
+        first = xp.full_like(block.z, float(moments[lowest]))
+        totals[lowest] += block.opponents
+        for k in range(lowest, highest):
+            above = block.raw > float(self._distinct[k])
+            if block.skip is not None:
+                put(above, block.skip, False)
+            moved = float(xp.count_nonzero(above))
+            totals[k] -= moved
+            totals[k + 1] += moved
+            step = xp.astype(above, self._dtype)
+            step *= float(moments[k + 1] - moments[k])
+            first += step
+        if block.skip is not None:
+            put(first, block.skip, 0.0)
         return first
 
-    def anchors(self) -> tuple[Array, Array | None]:
-        """Return the derivatives of the weighted sum in the anchors' scores, for all opponents so far."""
-        xp = namespace(self._scores)
-        above = [xp.take(suffix(total), self._rank) for total in self._opponents]
+    def _add_among_many(self, block: Block) -> tuple[Array, Array | None]:
+        xp, grid = namespace(block.raw), self._grid
+        cell = grid.cell(block.z, block.low, block.high)
+        if block.skip is not None:
+            put(cell, block.skip, grid.nowhere)
+        counted = self._shifted(block)
+        moments = [take(table, cell) for table in self._tables]
+        by_cell = [count(cell, values, grid.cells) for values in counted]
+        if not self._by_cell:
+            self._by_cell = by_cell
+        else:
+            for total, more in zip(self._by_cell, by_cell, strict=True):
+                total += more
+        compared = nonzero(moments[0] < 0)
+        if compared.shape[0]:
+            at = grid.compare(take(block.raw, compared), take(cell, compared))
+            for k, values in enumerate(counted):
+                values = None if values is None else take(values, compared)
+                self._by_location[k] += xp.astype(count(at, values, self._size), xp.float64)
+                put(moments[k], compared, xp.astype(take(self._moments[k], at), self._dtype))
         if self._degree == 1:
-            return -self._weights * above[0], None
-        return -2.0 * self._weights * (above[1] - above[0] * self._scores), 2.0 * self._weights * above[0]
+            return moments[0], None
+        second = moments[0]
+        second *= 2.0
+        first = block.s - self._shift
+        first *= second
+        first -= 2.0 * moments[1]
+        return first, second
 
-    def value(self, t: Array, weight: Array | None, skip: Index | None = None) -> float:
-        """Return the weighted sum itself over a block of opponents, given as to `add`."""
-        location = self._locate(t, skip)
-        t = t - self._center
-        m = [namespace(t).take(moment, location) for moment in self._moments]
+    def anchors(self) -> tuple[Array, Array | None]:
+        """Return the derivatives in the anchors' scores, for a weight of 1, for all opponents so far."""
+        xp = namespace(self._scores)
+        totals = self._by_location
+        if self._by_cell:
+            free = xp.astype(~self._grid.held, xp.float64)  # the others were compared
+            by_cell = [
+                count(self._grid.before, free * xp.astype(cells, xp.float64), self._size)
+                for cells in self._by_cell
+            ]
+            totals = [a + b for a, b in zip(totals, by_cell, strict=True)]
+        above = [take(suffix(total), self._rank) for total in totals]
+        if self._degree == 1:
+            return -above[0], None
+        return -2.0 * (above[1] - above[0] * self._scores), 2.0 * above[0]
+
+    def value(self, block: Block) -> float:
+        """Return the weighted sum itself over a block of opponents."""
+        location = self._grid.locate(block.raw)
+        if block.skip is not None:
+            put(location, block.skip, 0)  # below every threshold: no pair
+        t = block.s - self._shift
+        m = [take(moment, location) for moment in self._moments]
         each = m[0] * t - m[1] if self._degree == 1 else (m[0] * t - 2.0 * m[1]) * t + m[2]
-        return weighted_sum(each, weight)
+        return weighted_sum(each, block.weight)
+
+
+def shift_and_center(scores: Array, margin: float) -> tuple[float, float]:
+    """Return what to take off an opponent's score s, and off an anchor's, for sums about the middle.
+
+    (s_j + margin) - s_i = (s_j - shift) - (s_i - center)
+
+    The shift has few digits, so that taking it off a float32 score takes off the same as in float64.
+    """
+    middle = float(scores[scores.shape[0] // 2])
+    shift = float(np.float32(middle - margin))
+    return shift, shift + margin
 
 
 def weighted_sum(values: Array, weight: Array | None) -> float:

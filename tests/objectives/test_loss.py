@@ -282,6 +282,46 @@ def test_float32_scores_give_float32_derivatives():
         np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.parametrize("kind", KINDS, ids="-".join)
+@given(data=rows)
+def test_float32_is_asked_for_of_float64_scores(library, kind, data):
+    """Row by row in float32, but pairs decided on the scores as given: no pair changes sides."""
+    loss, z, grade, extra = case(kind, data)
+    exact = run(library, "gradient_hessian", loss, z, grade, **extra)
+    raw = asarray(library, z)
+    single = loss.gradient_hessian(raw, grade, **extra, dtype="float32")
+    total = len(z) if extra["sample_weight"] is None else extra["sample_weight"].sum()
+    for got, expected in zip(single, exact, strict=True):
+        assert str(got.dtype).endswith("float32")
+        # The scores themselves are rounded, by 6e-8 of up to 50.
+        np.testing.assert_allclose(as_numpy(got), expected, rtol=2e-5, atol=total * loss.weight * 2e-5)
+
+
+def test_dtype_must_be_known():
+    with pytest.raises(InputError, match="dtype is 'float16'; choose float32 or float64"):
+        PWiseRLoss().gradient_hessian([0.0], [0], dtype="float16")
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.25])
+@pytest.mark.parametrize("scale", ["probability", "logit"])
+def test_scores_that_float32_cannot_tell_apart(scale, margin):
+    """An anchor a hair above its opponents violates nothing, whatever type the result has."""
+    z = np.full(100, 1.0)
+    grade = np.zeros(100, dtype=np.int8)
+    grade[0] = 2
+    s = 1 / (1 + np.exp(-z[0])) if scale == "probability" else z[0]
+    above = s + margin + 1e-12
+    z[0] = np.log(above / (1 - above)) if scale == "probability" else above
+    loss = PWiseRLoss(weight=1.0, scale=scale, impression_margin=margin)
+    for dtype in ("float32", "float64"):
+        pushed = loss.gradient_hessian(z, grade, dtype=dtype)[0]
+        alone = PWiseRLoss(weight=0).gradient_hessian(z, grade, dtype=dtype)[0]
+        np.testing.assert_array_equal(pushed, alone)
+        z_below = z.copy()
+        z_below[0] -= 1e-9
+        assert loss.gradient_hessian(z_below, grade, dtype=dtype)[0][0] < alone[0] - 1
+
+
 @pytest.mark.parametrize("score_type", [np.int64, np.float16])
 def test_other_number_types_are_taken_as_float64(score_type):
     z, grade = np.array([1, 0, -2]), np.array([2, 1, 0])
@@ -368,7 +408,7 @@ def test_groups_must_fit(group):
 
 @pytest.mark.parametrize("surrogate", SURROGATES)
 def test_memory_beside_inputs_and_outputs_is_below_12_bytes_a_row(surrogate):
-    n = 300_000
+    n = 1_000_000
     rng = np.random.default_rng(9)
     z, grade = rng.normal(-3, 1, n), rng.choice(3, n, p=[0.95, 0.04, 0.01]).astype(np.int8)
     loss = PWiseRLoss(surrogate=surrogate)

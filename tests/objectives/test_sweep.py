@@ -16,7 +16,7 @@ numbers = st.one_of(st.floats(-1e30, 1e30), st.floats(0, 1), st.sampled_from([0.
 def test_locate_is_a_binary_search(scores, t, sample):
     distinct = np.unique(np.array(scores))
     wanted = np.array(t + scores)
-    got = ScoreGrid(distinct, np.array(sample)).locate(wanted)
+    got = ScoreGrid(distinct, np.array(sample), np.float64).locate(wanted)
     np.testing.assert_array_equal(got, np.searchsorted(distinct, wanted, side="left"))
 
 
@@ -25,5 +25,5 @@ def test_cells_that_hold_many_scores(crowd):
     rng = np.random.default_rng(0)
     distinct = np.unique(np.r_[0.5 + 1e-9 * rng.random(crowd), 0.0, 1.0])
     t = np.r_[distinct, np.nextafter(distinct, 2), 0.5 + 1e-9 * rng.random(1000), rng.random(1000)]
-    got = ScoreGrid(distinct, t).locate(t)
+    got = ScoreGrid(distinct, t, np.float64).locate(t)
     np.testing.assert_array_equal(got, np.searchsorted(distinct, t, side="left"))
