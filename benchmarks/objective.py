@@ -1,8 +1,12 @@
-"""Time of gradient_hessian beside a plain NumPy BCE gradient, the pair matrix and sort + searchsorted.
+"""Time and memory of gradient_hessian beside a plain NumPy BCE gradient and the ways it replaces.
 
-    python -m benchmarks.objective [--rows 100000,1000000] [--json FILE]
+    python -m benchmarks.objective [--rows 100000,1000000,10000000] [--rates 0.0005,0.005,0.02] [--json FILE]
 
-Ratios are medians over runs that alternate in one process on one thread; absolute times are the machine's.
+Scores are float64, as LightGBM gives them, and gradients float32, as both boosters keep them, unless a line
+says otherwise. Everything alternates in one process on one thread; ratios are of medians in that process,
+times are the machine's. The C library is first made to keep freed memory up to its own limit of 32 MB, as
+it does in any process that has freed a larger array; else arrays of a million rows are mapped anew at every
+call, which doubles the time of the plain gradient and depends on what ran before.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ import platform
 import statistics
 import sys
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +30,11 @@ from tqdm import tqdm
 from gbdt_pwiser.objectives import PWiseRLoss
 
 CLICK_RATE = 0.04
+BASE = "plain BCE"
+# The pair matrix holds a byte, and while it is made eight more, for every pair.
+MOST_PAIRS = 2e8
+
+Calls = dict[str, Callable[[], object]]
 
 
 def plain_bce(z, click):
@@ -35,7 +45,7 @@ def plain_bce(z, click):
 def pair_matrix(z, grade, click, loss):
     """The obvious way: every pair, in memory."""
     grad, hess = plain_bce(z, click)
-    p = click - click + 1.0 / (1.0 + np.exp(-z))
+    p = 1.0 / (1.0 + np.exp(-z))
     anchors = np.flatnonzero(grade == 2)
     for kind, margin in ((1, loss.click_margin), (0, loss.impression_margin)):
         opponents = np.flatnonzero(grade == kind)
@@ -61,36 +71,70 @@ def sort_and_search(z, grade, click, loss):
     return grad, hess
 
 
-def rivals(n: int, rate: float) -> dict[str, Callable[[], object]]:
+def exposures(n: int, rate: float):
     rng = np.random.default_rng(0)
     z, draw = rng.normal(-3.5, 1.0, n), rng.random(n)
     grade = np.where(draw < rate, 2, np.where(draw < max(CLICK_RATE, 2 * rate), 1, 0)).astype(np.int8)
-    click, group, weight = (grade > 0).astype(float), np.arange(n) // 20, rng.random(n)
-    timed: dict[str, Callable[[], object]] = {"plain BCE": lambda: plain_bce(z, click)}
+    return z, grade, rng.random(n)
 
-    def ours(name: str, loss: PWiseRLoss, **extra: object) -> None:
-        plan = loss.plan(grade, **extra)
-        timed[name] = lambda: loss.gradient_hessian(z, plan)
 
-    ours("weight 0", PWiseRLoss(weight=0))
-    ours("hinge", PWiseRLoss())
-    ours("hinge, sample weights", PWiseRLoss(), sample_weight=weight)
-    ours("hinge, logit scale", PWiseRLoss(scale="logit"))
-    ours("hinge, pairs in groups", PWiseRLoss(pairs="group"), group=group)
-    ours("squared hinge", PWiseRLoss(surrogate="squared_hinge"))
-    ours("logistic", PWiseRLoss(surrogate="logistic"))
-    timed["sort + searchsorted"] = lambda: sort_and_search(z, grade, click, PWiseRLoss())
-    if n * rate * n <= 2e8:
-        timed["pair matrix"] = lambda: pair_matrix(z, grade, click, PWiseRLoss())
+def ours(loss: PWiseRLoss, z, grade, *, dtype: str = "float32", **extra: object) -> Callable[[], object]:
+    plan = loss.plan(grade, **extra)
+    return lambda: loss.gradient_hessian(z, plan, dtype=dtype)
+
+
+def rivals(n: int, rate: float) -> Calls:
+    z, grade, weight = exposures(n, rate)
+    click, group, hinge = (grade > 0).astype(float), np.arange(n) // 20, PWiseRLoss()
+    narrow, narrow_click = z.astype(np.float32), click.astype(np.float32)
+    timed: Calls = {
+        BASE: lambda: plain_bce(z, click),
+        "weight 0": ours(PWiseRLoss(weight=0), z, grade),
+        "hinge": ours(hinge, z, grade),
+        "hinge, float64 result": ours(hinge, z, grade, dtype="float64"),
+        "hinge, sample weights": ours(hinge, z, grade, sample_weight=weight),
+        "hinge, no margin": ours(PWiseRLoss(click_margin=0, impression_margin=0), z, grade),
+        "hinge, logit scale": ours(PWiseRLoss(scale="logit"), z, grade),
+        "hinge, pairs in groups": ours(PWiseRLoss(pairs="group"), z, grade, group=group),
+        "squared hinge": ours(PWiseRLoss(surrogate="squared_hinge"), z, grade),
+        "logistic": ours(PWiseRLoss(surrogate="logistic"), z, grade),
+        "plain BCE, float32 scores": lambda: plain_bce(narrow, narrow_click),
+        "hinge, float32 scores": ours(hinge, narrow, grade),
+        "sort + searchsorted": lambda: sort_and_search(z, grade, click, hinge),
+    }
+    if n * rate * n <= MOST_PAIRS:
+        timed["pair matrix"] = lambda: pair_matrix(z, grade, click, hinge)
     return timed
 
 
-def medians(timed: dict[str, Callable[[], object]], seconds: float) -> dict[str, float]:
+def adversaries(n: int, rate: float) -> Calls:
+    """The same rows with scores made to hurt; margins of 0 put every anchor among the opponents."""
+    z, grade, _ = exposures(n, rate)
+    loss = PWiseRLoss(scale="logit", click_margin=0.5, impression_margin=0.5)
+    anchors = np.flatnonzero(grade == 2)
+    one_cell, outlier, tied = z.copy(), z.copy(), np.round(z)
+    one_cell[anchors] = 1e-9 * z[anchors]
+    outlier[anchors[0]] = 1e30
+    tied[anchors] += 0.5
+    order = np.argsort(z)
+    cases = {
+        BASE: (z, grade),  # here: the random case
+        "all equal": (np.zeros(n), grade),
+        "anchors in one cell": (one_cell, grade),
+        "one outlier at 1e30": (outlier, grade),
+        "sorted": (z[order], grade[order]),
+        "reversed": (z[order[::-1]], grade[order[::-1]]),
+        "all tied at the margin": (tied, grade),
+    }
+    return {name: ours(loss, *case) for name, case in cases.items()}
+
+
+def medians(timed: Calls, seconds: float) -> dict[str, float]:
     times: dict[str, list[float]] = {name: [] for name in timed}
     for call in timed.values():
         call()
     until = time.perf_counter() + seconds
-    while time.perf_counter() < until or len(times["plain BCE"]) < 3:
+    while time.perf_counter() < until or len(times[BASE]) < 3:
         for name, call in timed.items():
             started = time.perf_counter()
             call()
@@ -98,38 +142,58 @@ def medians(timed: dict[str, Callable[[], object]], seconds: float) -> dict[str,
     return {name: statistics.median(values) for name, values in times.items()}
 
 
+def peak_bytes(call: Callable[[], object]) -> int:
+    """Most memory beyond inputs and outputs."""
+    tracemalloc.start()
+    outputs = call()
+    peak = tracemalloc.get_traced_memory()[1] - sum(array.nbytes for array in outputs)
+    tracemalloc.stop()
+    return peak
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", default="100000,1000000")
-    parser.add_argument("--rates", default="0.0005,0.001,0.005,0.02", help="conversions per row")
-    parser.add_argument("--seconds", type=float, default=5.0, help="time for each table row")
+    parser.add_argument("--rows", default="100000,1000000,10000000")
+    parser.add_argument("--rates", default="0.0005,0.005,0.02", help="conversions per row")
+    parser.add_argument("--seconds", type=float, default=5.0, help="time for each block of the table")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    cells = [
-        (int(float(n)), float(rate)) for n in arguments.rows.split(",") for rate in arguments.rates.split(",")
-    ]
-    records = []
-    for n, rate in tqdm(cells, disable=None):
-        found = medians(rivals(n, rate), arguments.seconds)
-        base = found["plain BCE"]
-        print(f"\n{n:,} rows, {rate:.2%} conversions, 1 thread, plain BCE {base * 1e3:.2f} ms")
+    rows = [int(float(n)) for n in arguments.rows.split(",")]
+    rates = [float(rate) for rate in arguments.rates.split(",")]
+    blocks = [(rivals, n, rate) for n in rows for rate in rates] + [(adversaries, rows[-1], rates[-1])]
+    np.empty(1 << 25, dtype=np.int8)  # made and freed: see above
+    records: list[dict[str, object]] = []
+    per_row: dict[tuple[float, str], list[str]] = {}
+    for make, n, rate in tqdm(blocks, disable=None):
+        timed = make(n, rate)
+        found = medians(timed, arguments.seconds)
+        base = found[BASE]
+        title = "" if make is rivals else ", logit scale, margin 0.5; plain BCE stands for the random case"
+        print(f"\n{n:,} rows, {rate:.2%} conversions, 1 thread{title}")
+        print(f"  {'':<27}{'ms':>10}{'x':>9}{'bytes a row':>13}")
         for name, value in found.items():
-            print(f"  {name:<24}{value * 1e3:>10.2f} ms {value / base:>9.2f} x")
+            memory = peak_bytes(timed[name]) / n
+            print(f"  {name:<27}{value * 1e3:>10.2f}{value / base:>9.2f}{memory:>13.1f}", flush=True)
             records.append(
-                {"rows": n, "conversion_rate": rate, "what": name, "seconds": value, "ratio": value / base}
-            )
-    if arguments.json:
-        arguments.json.write_text(
-            json.dumps(
                 {
-                    "machine": platform.processor(),
-                    "numpy": np.__version__,
-                    "python": sys.version.split()[0],
-                    "cells": records,
-                },
-                indent=2,
+                    "table": make.__name__,
+                    "rows": n,
+                    "conversion_rate": rate,
+                    "what": name,
+                    "seconds": value,
+                    "ratio": value / base,
+                    "peak_bytes_per_row": memory,
+                }
             )
-        )
+            if make is rivals and name in (BASE, "hinge", "squared hinge", "logistic"):
+                per_row.setdefault((rate, name), []).append(f"{value / n * 1e9:.1f}")
+    print(f"\nnanoseconds a row at {', '.join(f'{n:,}' for n in rows)} rows")
+    for (rate, name), values in per_row.items():
+        print(f"  {rate:.2%}  {name:<16}{'  '.join(f'{value:>7}' for value in values)}")
+    if arguments.json:
+        about = {"processor": platform.processor(), "numpy": np.__version__, "threads": 1}
+        about["python"] = sys.version.split()[0]
+        arguments.json.write_text(json.dumps({**about, "cells": records}, indent=2))
 
 
 if __name__ == "__main__":
