@@ -18,6 +18,8 @@ from gbdt_pwiser.objectives._arrays import (
     arange,
     at_least,
     count,
+    host,
+    like,
     namespace,
     put,
     take,
@@ -25,6 +27,7 @@ from gbdt_pwiser.objectives._arrays import (
     zeros,
 )
 from gbdt_pwiser.objectives._block import Block
+from gbdt_pwiser.objectives._peers import Peers
 from gbdt_pwiser.objectives._surrogates import Surrogate
 
 STEP = 2.0**-10
@@ -142,6 +145,11 @@ class LogisticGrid:
             pull.append(read)
         self._opponent_mass += self._spread(at, block.weight, block.skip)
         return pull[0], pull[1]
+
+    def share(self, peers: Peers) -> None:
+        """Add up what all workers have taken in; see HingeSweep.share."""
+        if peers.size > 1:
+            self._opponent_mass = like(self._opponent_mass, peers.sum(host(self._opponent_mass)))
 
     def anchors(self) -> tuple[Array, Array]:
         """Return the derivatives in the anchors' scores, for a weight of 1; see HingeSweep.anchors."""

@@ -22,6 +22,7 @@ from gbdt_pwiser.objectives._arrays import (
 )
 from gbdt_pwiser.objectives._block import Block
 from gbdt_pwiser.objectives._convolution import LogisticGrid
+from gbdt_pwiser.objectives._peers import Peers
 from gbdt_pwiser.objectives._surrogates import Surrogate
 from gbdt_pwiser.objectives._sweep import prefix, shift_and_center, weighted_sum
 
@@ -97,6 +98,9 @@ class GroupedHingeSweep:
             return first, None
         second = 2.0 * first
         return second * t - 2.0 * xp.astype(self._between(1, start, location), self._dtype), second
+
+    def share(self, peers: Peers) -> None:
+        """Do nothing: a group lies with one worker."""
 
     def anchors(self) -> tuple[Array, Array | None]:
         """Return the derivatives in the anchors' scores, for a weight of 1."""
@@ -179,6 +183,9 @@ class GroupedLogistic:
             for sums, of_grid in zip(out, grid.add(part), strict=True):
                 put(sums, rows, of_grid)
         return out[0], out[1]
+
+    def share(self, peers: Peers) -> None:
+        """Do nothing: a group lies with one worker."""
 
     def anchors(self) -> tuple[Array, Array]:
         """Return the derivatives in the anchors' scores, for a weight of 1."""

@@ -14,6 +14,7 @@ from gbdt_pwiser.objectives._arrays import (
     Index,
     arange,
     at_least,
+    host,
     is_array,
     like,
     namespace,
@@ -26,6 +27,7 @@ from gbdt_pwiser.objectives._block import Block, finite_range, in_type
 from gbdt_pwiser.objectives._convolution import LogisticGrid
 from gbdt_pwiser.objectives._errors import InputError
 from gbdt_pwiser.objectives._groups import GroupedHingeSweep, GroupedLogistic
+from gbdt_pwiser.objectives._peers import Alone, Peers, gather
 from gbdt_pwiser.objectives._plan import Opponents, PairPlan, make_plan
 from gbdt_pwiser.objectives._surrogates import sigmoid, sigmoid_and_rest, softplus, surrogate_named
 from gbdt_pwiser.objectives._sweep import HingeSweep, weighted_sum
@@ -109,14 +111,24 @@ class PWiseRLoss:
                 raise InputError(f"{name} is {number}; give a finite number of at least 0")
 
     def plan(
-        self, grade: ArrayLike, *, group: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+        self,
+        grade: ArrayLike,
+        *,
+        group: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        peers: Peers | None = None,
     ) -> PairPlan:
         """Check grades, groups and weights once, for many calls with new scores.
 
         Parameters are those of `value`. The plan may be given to `value` and `gradient_hessian` in place of
-        grades; it holds for losses with the same `pairs`.
+        grades; it holds for losses with the same `pairs`. With peers the rows are this worker's part of a
+        data set, `gradient_hessian` is that of the whole, and all workers call both together; groups must
+        not be split between workers.
         """
-        return make_plan(grade, group=group, sample_weight=sample_weight, within_groups=self.pairs == "group")
+        within_groups = self.pairs == "group"
+        return make_plan(
+            grade, group=group, sample_weight=sample_weight, within_groups=within_groups, peers=peers
+        )
 
     def value(
         self,
@@ -204,9 +216,7 @@ class PWiseRLoss:
             raise InputError(f"dtype is {dtype!r}; choose float32 or float64")
         kind = raw.dtype if dtype is None else getattr(xp, dtype)
         grad, hess = xp.empty_like(raw, dtype=kind), xp.empty_like(raw, dtype=kind)
-        if plan.n == 0:
-            return grad, hess
-        floor = HESSIAN_FLOOR * plan.total_weight / plan.n
+        floor = HESSIAN_FLOOR * plan.mean_weight
         anchors, terms = self._terms(raw, plan, kind)
 
         for rows, clicked in _blocks(plan):
@@ -218,14 +228,16 @@ class PWiseRLoss:
                     pull = _merged(pull, term.sums.add(opponents), positions, p)
             grad[rows], hess[rows] = self._chain(p, rest, clicked, block.weight, pull, floor)
 
-        if terms:  # the anchors' side is complete now
-            clicked = arange(anchors, anchors.shape[0])
-            _, p, rest, block = self._block(take(raw, anchors), plan, anchors, clicked, kind)
-            pull = self._anchors_pull(terms, kind)
+        for term in terms:
+            term.sums.share(plan.peers)
+        if anchors is not None and anchors.rows.shape[0]:  # the anchors' side is complete now
+            clicked = arange(anchors.rows, anchors.rows.shape[0])
+            _, p, rest, block = self._block(take(raw, anchors.rows), plan, anchors.rows, clicked, kind)
+            pull = _anchors_pull(terms, anchors, kind)
             for out, values in zip(
                 (grad, hess), self._chain(p, rest, clicked, block.weight, pull, floor), strict=True
             ):
-                put(out, anchors, values)
+                put(out, anchors.rows, values)
         return grad, hess
 
     def _block(
@@ -240,17 +252,6 @@ class PWiseRLoss:
             w = w[rows] if isinstance(rows, slice) else take(w, rows)
         s = p if self.scale == "probability" else z
         return z, p, rest, Block(raw, z, s, low, high, w, clicked)
-
-    @staticmethod
-    def _anchors_pull(terms: list[_Term], dtype: Any) -> tuple[Array | None, Array | None]:
-        pull = []
-        for parts in zip(*(term.sums.anchors() for term in terms), strict=True):
-            total = None
-            for term, part in zip(terms, parts, strict=True):
-                if part is not None:
-                    total = term.unit * part if total is None else total + term.unit * part
-            pull.append(None if total is None else namespace(total).astype(total, dtype))
-        return pull[0], pull[1]
 
     def _chain(
         self,
@@ -322,31 +323,27 @@ class PWiseRLoss:
             )
         return z, plan.beside(z)
 
-    def _terms(self, raw: Array, plan: PairPlan, dtype: Any) -> tuple[Index, list[_Term]]:
-        """Set up the sums of each pairwise term, none for weight 0; and return the anchors in their order."""
+    def _terms(self, raw: Array, plan: PairPlan, dtype: Any) -> tuple[_Anchors | None, list[_Term]]:
+        """Set up the sums of each pairwise term; none for weight 0."""
         if self.weight == 0 or not plan.opponents:
-            return plan.anchors, []
+            return None, []
         xp = namespace(raw)
         surrogate = surrogate_named(self.surrogate)
-        anchors = take(raw, plan.anchors)
-        finite_range(anchors)  # before anything is made of them
-        segment = plan.anchor_segment
-        order = xp.argsort(anchors) if segment is None else sort_by(anchors, segment)
-        rows, anchors = take(plan.anchors, order), take(anchors, order)
-        scores = self._s(xp.astype(anchors, xp.float64))
-        w = plan.sample_weight
-        weights = xp.ones_like(scores) if w is None else take(w, rows)
+        anchors = _anchors(raw, plan)
+        scores = self._s(xp.astype(anchors.raw, xp.float64))
         sample = raw[:: max(1, plan.n // 2048)]
-        low, high = (0.0, 1.0) if self.scale == "probability" or surrogate.degree else finite_range(raw)
+        low, high = 0.0, 1.0
+        if self.scale == "logit" and not surrogate.degree:
+            low, high = _range_of_all(raw, plan.peers if plan.bounds is None else Alone())
         terms = []
         for opponents in plan.opponents:
             margin = float(self.click_margin if opponents.grade else self.impression_margin)
             # weight * n / pairs goes into the anchors' weights, and so into everything made of them.
             unit = self.weight * plan.total_weight / opponents.pairs
-            shared = surrogate, scores, unit * weights, margin
+            shared = surrogate, scores, unit * anchors.weights, margin
             sums: HingeSweep | LogisticGrid | GroupedHingeSweep | GroupedLogistic
             if surrogate.degree:
-                thresholds = self._thresholds(anchors, scores, margin)
+                thresholds = self._thresholds(anchors.raw, scores, margin)
                 if plan.bounds is None:
                     sums = HingeSweep(*shared, thresholds, sample, dtype)
                 else:
@@ -358,7 +355,7 @@ class PWiseRLoss:
                 else:
                     sums = GroupedLogistic(*shared, plan.bounds, *limits)
             terms.append(_Term(opponents, unit, sums))
-        return rows, terms
+        return anchors, terms
 
     def _thresholds(self, anchors: Array, scores: Array, margin: float) -> Array:
         """Return the highest raw score that keeps the margin to each anchor, in the type of the scores."""
@@ -374,6 +371,69 @@ class PWiseRLoss:
         # A raw score above the rounded threshold must be above the exact one.
         lower = xp.nextafter(rounded, xp.full_like(rounded, -np.inf))
         return xp.where(xp.astype(rounded, xp.float64) > kept, lower, rounded)
+
+
+@dataclass(frozen=True, eq=False)
+class _Anchors:
+    """All workers' anchors in ascending order (inside each group, where pairs stay in groups).
+
+    Attributes
+    ----------
+    raw, weights
+        Raw scores, and float64 sample weights.
+    rows
+        Positions of this worker's own.
+    mine
+        Where they are among all; None where all are its own and in the same order.
+    """
+
+    raw: Array
+    weights: Array
+    rows: Index
+    mine: Index | None
+
+
+def _anchors(raw: Array, plan: PairPlan) -> _Anchors:
+    xp = namespace(raw)
+    own = take(raw, plan.anchors)
+    if own.shape[0]:
+        finite_range(own)  # before anything is made of them
+    w = plan.sample_weight
+    weights = xp.ones_like(own, dtype=xp.float64) if w is None else take(w, plan.anchors)
+    if plan.peers.size == 1 or plan.anchor_segment is not None:
+        order = xp.argsort(own) if plan.anchor_segment is None else sort_by(own, plan.anchor_segment)
+        return _Anchors(take(own, order), take(weights, order), take(plan.anchors, order), None)
+    everyone, start = gather(plan.peers, host(own))
+    every_weight, _ = gather(plan.peers, host(weights))
+    order = np.argsort(everyone, kind="stable")  # the same on every worker
+    mine = np.argsort(order, kind="stable")[start : start + own.shape[0]]
+    return _Anchors(
+        like(raw, everyone[order], dtype=raw.dtype),
+        like(raw, every_weight[order]),
+        plan.anchors,
+        like(plan.anchors, mine),
+    )
+
+
+def _range_of_all(raw: Array, peers: Peers) -> tuple[float, float]:
+    """Return the least and the greatest raw score of all workers."""
+    ends, _ = gather(peers, np.array(finite_range(raw) if raw.shape[0] else ()))
+    return float(ends.min()), float(ends.max())
+
+
+def _anchors_pull(terms: list[_Term], anchors: _Anchors, dtype: Any) -> tuple[Array | None, Array | None]:
+    """Return the derivatives in the scores of this worker's anchors, of all terms together."""
+    pull = []
+    for parts in zip(*(term.sums.anchors() for term in terms), strict=True):
+        total = None
+        for term, part in zip(terms, parts, strict=True):
+            if part is not None:
+                total = term.unit * part if total is None else total + term.unit * part
+        if total is not None:
+            total = total if anchors.mine is None else take(total, anchors.mine)
+            total = namespace(total).astype(total, dtype)
+        pull.append(total)
+    return pull[0], pull[1]
 
 
 @dataclass(frozen=True, eq=False)

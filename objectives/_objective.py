@@ -14,6 +14,7 @@ from gbdt_pwiser.objectives._arrays import Array
 from gbdt_pwiser.objectives._data import Labels, grade_from, read_labels
 from gbdt_pwiser.objectives._errors import InputError
 from gbdt_pwiser.objectives._loss import Pairs, PWiseRLoss, Scale
+from gbdt_pwiser.objectives._peers import Alone, Peers, XGBoostPeers
 from gbdt_pwiser.objectives._plan import PairPlan
 
 
@@ -37,6 +38,10 @@ class PWiseRObjective:
     Labels it reads: grades 0, 1, 2 (both libraries); or label = click with label_lower_bound = conversion
     (XGBoost; `make_dmatrix` builds that). Weights in the data set are applied. A data set without
     conversions trains on BCE alone, with a warning.
+
+    Where XGBoost trains on several workers (`xgboost.dask.train`), pairs span the rows of all workers, and
+    the gradient is that of one machine; base_score must be that of all rows, and a group must lie with one
+    worker. LightGBM has no way for its workers to talk in Python: its objective would see local pairs only.
 
     Parameters
     ----------
@@ -69,10 +74,16 @@ class PWiseRObjective:
 
     def _read(self, data: Any) -> tuple[Labels, PairPlan]:
         """Labels and plan of a data set, the plan made anew when labels, weights or groups have changed."""
+        _refuse_several_machines_of_lightgbm(data)
         labels = read_labels(data)
         known = self._plans.get(data)
-        if known is None or not labels.same_as(known[0]):
-            plan = self.loss.plan(labels.grade(), group=labels.group(), sample_weight=labels.sample_weight())
+        peers: Peers = XGBoostPeers() if labels.library == "xgboost" else Alone()
+        if known is None or known[1].peers.size != peers.size or not labels.same_as(known[0]):
+            # A worker may be left without rows.
+            grade = labels.grade() if peers.size == 1 or len(labels.label) else np.zeros(0)
+            plan = self.loss.plan(
+                grade, group=labels.group(), sample_weight=labels.sample_weight(), peers=peers
+            )
             _warn_without_anchors(self.loss, plan)
             self._plans[data] = known = (labels, plan)
         return known
@@ -141,6 +152,15 @@ class PWiseRSklearnObjective:
 
     def __repr__(self) -> str:
         return _described(self)
+
+
+def _refuse_several_machines_of_lightgbm(data: Any) -> None:
+    params = data.params if hasattr(data, "get_init_score") else None
+    if params and int(params.get("num_machines", 1)) > 1:
+        raise InputError(
+            "LightGBM's workers cannot tell each other of their anchors, so pairs would span the rows of one "
+            "worker only; train XGBoost with gbdt_pwiser.distributed.train, or on one machine"
+        )
 
 
 def _cupy(device: str) -> Any:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gbdt_pwiser.objectives._arrays import Array, Index, host, like, namespace
 from gbdt_pwiser.objectives._errors import InputError
+from gbdt_pwiser.objectives._peers import Alone, Peers
 
 CLICK, CONVERSION = 1, 2
 
@@ -28,7 +29,7 @@ class Opponents:
     segment
         int64, one per row: the run of anchors a row is paired with; None when it is paired with all.
     pairs
-        Number of pairs, or with sample weights the sum of the pairs' weights.
+        Number of pairs, or with sample weights the sum of the pairs' weights; with peers, of all workers.
     """
 
     grade: int
@@ -43,8 +44,10 @@ class PairPlan:
 
     Attributes
     ----------
-    n, total_weight
-        Number of rows, and the sum of their weights (n without sample weights).
+    n
+        Number of rows.
+    mean_weight, total_weight
+        Of all rows' weights, 1 each without sample weights; with peers, of all workers' rows.
     clicked
         int64: positions with a click, ascending.
     anchors
@@ -57,9 +60,12 @@ class PairPlan:
         The terms that have pairs.
     sample_weight
         float64 (n,) or None.
+    peers
+        The workers that hold the other rows; positions are this worker's own.
     """
 
     n: int
+    mean_weight: float
     total_weight: float
     clicked: Index
     anchors: Index
@@ -67,6 +73,7 @@ class PairPlan:
     anchor_segment: Index | None
     opponents: tuple[Opponents, ...]
     sample_weight: Array | None
+    peers: Peers
 
     def beside(self, x: Array) -> PairPlan:
         """Return the plan as arrays of the library, and on the device, of x."""
@@ -97,12 +104,18 @@ class PairPlan:
 
 
 def make_plan(
-    grade: ArrayLike, *, group: ArrayLike | None, sample_weight: ArrayLike | None, within_groups: bool
+    grade: ArrayLike,
+    *,
+    group: ArrayLike | None,
+    sample_weight: ArrayLike | None,
+    within_groups: bool,
+    peers: Peers | None = None,
 ) -> PairPlan:
     """Check grades, groups and weights and find anchors and opponents.
 
     Raises InputError for a grade outside 0, 1, 2, a shape that differs, a weight that is negative or not
-    finite, or missing groups where pairs stay inside groups.
+    finite, or missing groups where pairs stay inside groups. With peers every worker makes its plan together
+    with the others; a group must not be split between them.
     """
     grades = checked_grade(grade)
     n = len(grades)
@@ -114,18 +127,23 @@ def make_plan(
             return float(weight[members].sum())
         return float(len(members) if members.dtype != np.bool_ else np.count_nonzero(members))
 
+    peers = peers or Alone()
+    total_weight, total_rows = peers.sum(np.array([float(n) if weight is None else weight.sum(), n]))
     planned = partial(
         PairPlan,
         n=n,
-        total_weight=float(n) if weight is None else float(weight.sum()),
+        mean_weight=float(total_weight / max(total_rows, 1.0)),
+        total_weight=float(total_weight),
         clicked=clicked,
         sample_weight=weight,
+        peers=peers,
     )
     if not within_groups:
         click_only = np.flatnonzero(grades == CLICK)
+        masses = peers.sum(np.array([mass(anchors), mass(grades == 0), mass(click_only)]))
         terms = [
-            Opponents(0, None, None, mass(anchors) * mass(grades == 0)),
-            Opponents(CLICK, click_only, None, mass(anchors) * mass(click_only)),
+            Opponents(0, None, None, float(masses[0] * masses[1])),
+            Opponents(CLICK, click_only, None, float(masses[0] * masses[2])),
         ]
         return planned(anchors=anchors, bounds=None, anchor_segment=None, opponents=_with_pairs(terms))
 
@@ -144,14 +162,18 @@ def make_plan(
         segment_of[anchors], None if weight is None else weight[anchors], minlength=int(holds_anchor.sum())
     )
     bounds = np.concatenate(([0], np.cumsum(np.bincount(segment_of[anchors])))).astype(np.int64)
-    terms = []
+    listed = []
     for kind in (0, CLICK):
         rows = np.flatnonzero(paired & (grades == kind))
-        if len(rows):
-            segment = segment_of[rows]
-            masses = anchor_mass[segment]
-            pairs = float(masses.sum() if weight is None else masses @ weight[rows])
-            terms.append(Opponents(kind, rows, segment, pairs))
+        segment = segment_of[rows]
+        masses = anchor_mass[segment]
+        listed.append((kind, rows, segment, masses.sum() if weight is None else masses @ weight[rows]))
+    pairs = peers.sum(np.array([own for *_, own in listed], dtype=np.float64))
+    terms = [
+        Opponents(kind, rows, segment, float(total))
+        for (kind, rows, segment, own), total in zip(listed, pairs, strict=True)
+        if own > 0
+    ]
     return planned(
         anchors=anchors,
         bounds=bounds,

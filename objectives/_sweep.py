@@ -18,6 +18,7 @@ from gbdt_pwiser.objectives._arrays import (
     Array,
     Index,
     count,
+    host,
     like,
     namespace,
     nonzero,
@@ -27,6 +28,7 @@ from gbdt_pwiser.objectives._arrays import (
     zeros,
 )
 from gbdt_pwiser.objectives._block import Block
+from gbdt_pwiser.objectives._peers import Peers
 from gbdt_pwiser.objectives._surrogates import Surrogate
 
 # Up to this many thresholds inside a block's range are compared with its rows one after another.
@@ -297,18 +299,20 @@ class HingeSweep:
         first -= 2.0 * moments[1]
         return first, second
 
+    def share(self, peers: Peers) -> None:
+        """Add up what all workers have taken in; after the last block, before `anchors`."""
+        if self._by_cell:
+            xp = namespace(self._scores)
+            free = xp.astype(~self._grid.held, xp.float64)  # the others were compared
+            for total, cells in zip(self._by_location, self._by_cell, strict=True):
+                total += count(self._grid.before, free * xp.astype(cells, xp.float64), self._size)
+            self._by_cell = []
+        if peers.size > 1:
+            self._by_location = [like(total, peers.sum(host(total))) for total in self._by_location]
+
     def anchors(self) -> tuple[Array, Array | None]:
         """Return the derivatives in the anchors' scores, for a weight of 1, for all opponents so far."""
-        xp = namespace(self._scores)
-        totals = self._by_location
-        if self._by_cell:
-            free = xp.astype(~self._grid.held, xp.float64)  # the others were compared
-            by_cell = [
-                count(self._grid.before, free * xp.astype(cells, xp.float64), self._size)
-                for cells in self._by_cell
-            ]
-            totals = [a + b for a, b in zip(totals, by_cell, strict=True)]
-        above = [take(suffix(total), self._rank) for total in totals]
+        above = [take(suffix(total), self._rank) for total in self._by_location]
         if self._degree == 1:
             return -above[0], None
         return -2.0 * (above[1] - above[0] * self._scores), 2.0 * above[0]

@@ -186,6 +186,12 @@ def test_weights_per_group_of_xgboost(data):
     np.testing.assert_array_equal(pwiser_objective(z, dtrain)[0], expected)
 
 
+def test_several_machines_of_lightgbm_are_refused(data):
+    dtrain = make_dataset(data.features, data.click, data.conversion, params={"num_machines": 2})
+    with pytest.raises(InputError, match="LightGBM's workers cannot tell each other"):
+        pwiser_objective(np.zeros(len(data.click)), dtrain)
+
+
 def dmatrix(label, **info):
     data = xgb.DMatrix(np.zeros((3, 1)), **({} if label is None else {"label": label}))
     for name, value in info.items():

@@ -1,0 +1,142 @@
+"""Two and three Dask workers train the model of one machine, whoever holds the anchors."""
+
+import os
+import signal
+import warnings
+
+import numpy as np
+import pytest
+
+from gbdt_pwiser.distributed import train
+from gbdt_pwiser.objectives import InputError, PWiseRObjective, make_dmatrix, xgboost_params
+
+da = pytest.importorskip("dask.array", reason="dask is not installed")
+dd = pytest.importorskip("distributed", reason="distributed is not installed")
+import xgboost as xgb  # noqa: E402
+
+pytestmark = pytest.mark.filterwarnings("default")  # Dask's own warnings are none of ours
+
+PARAMS = {"max_depth": 3, "learning_rate": 0.3, "tree_method": "hist", "nthread": 1}
+ROUNDS = 8
+N = 6000
+
+
+@pytest.fixture(scope="module", params=[2, 3])
+def client(request):
+    with (
+        dd.LocalCluster(
+            n_workers=request.param, threads_per_worker=1, dashboard_address=None, processes=True
+        ) as cluster,
+        dd.Client(cluster) as client,
+    ):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def exposures():
+    """Features are small integers, so that the cuts do not depend on who holds which row."""
+    rng = np.random.default_rng(0)
+    features = rng.integers(0, 12, (N, 5)).astype(np.float32)
+    raw = -2 + 0.25 * features[:, 0] - 0.1 * features[:, 1]
+    click = rng.random(N) < 1 / (1 + np.exp(-raw))
+    conversion = click & (rng.random(N) < 0.05 + 0.02 * features[:, 2])
+    return features, click.astype(np.float32), conversion.astype(np.float32)
+
+
+def parts(exposures, boundaries):
+    """Dask arrays cut at the boundaries."""
+    sizes = tuple(np.diff([0, *boundaries, N]))
+    features, click, conversion = exposures
+    return (
+        da.from_array(features, chunks=(sizes, features.shape[1])),
+        da.from_array(click, chunks=(sizes,)),
+        da.from_array(conversion, chunks=(sizes,)),
+    )
+
+
+def margins(booster, features):
+    return booster.predict(xgb.DMatrix(features), output_margin=True)
+
+
+def alone(exposures, objective):
+    features, click, conversion = exposures
+    data = make_dmatrix(features, click, conversion, quantile=True)
+    return xgb.train({**PARAMS, **xgboost_params(click)}, data, ROUNDS, obj=objective)
+
+
+@pytest.mark.parametrize("surrogate", ["hinge", "squared_hinge", "logistic"])
+def test_workers_train_the_model_of_one_machine(client, exposures, surrogate):
+    objective = PWiseRObjective(weight=0.5, surrogate=surrogate)
+    booster = train(
+        client, PARAMS, *parts(exposures, [2500, 4000]), objective=objective, num_boost_round=ROUNDS
+    )
+    one = alone(exposures, objective)
+    np.testing.assert_allclose(margins(booster, exposures[0]), margins(one, exposures[0]), atol=1e-5)
+    bce = alone(exposures, PWiseRObjective(weight=0))
+    assert np.abs(margins(bce, exposures[0]) - margins(one, exposures[0])).max() > 0.01
+
+
+def test_a_worker_without_anchors(client, exposures):
+    """Sorted by grade, one part holds no conversion and another nothing else."""
+    features, click, conversion = exposures
+    order = np.argsort(click + conversion, kind="stable")
+    by_grade = features[order], click[order], conversion[order]
+    clicked, converted = int(N - click.sum()), int(N - conversion.sum())
+    objective = PWiseRObjective(weight=0.5)
+    booster = train(
+        client, PARAMS, *parts(by_grade, [clicked, converted]), objective=objective, num_boost_round=ROUNDS
+    )
+    np.testing.assert_allclose(
+        margins(booster, features), margins(alone(by_grade, objective), features), atol=1e-5
+    )
+
+
+def test_a_worker_without_rows(client, exposures):
+    objective = PWiseRObjective(weight=0.5)
+    booster = train(client, PARAMS, *parts(exposures, []), objective=objective, num_boost_round=ROUNDS)
+    np.testing.assert_allclose(
+        margins(booster, exposures[0]), margins(alone(exposures, objective), exposures[0]), atol=1e-5
+    )
+
+
+def test_what_is_refused(client, exposures):
+    features, click, conversion = parts(exposures, [3000])
+    with pytest.raises(InputError, match='pairs="group" needs the group'):
+        train(client, PARAMS, features, click, conversion, objective=PWiseRObjective(pairs="group"))
+    with pytest.raises(InputError, match="the mean click is 0.0"):
+        train(client, PARAMS, features, 0 * click, conversion)
+    with pytest.raises(InputError, match="weights per group"):
+        train(client, PARAMS, features, click, conversion, group=click, sample_weight=click)
+
+
+class Dies(PWiseRObjective):
+    """Kills the worker with rank 1 in the third round."""
+
+    calls = 0
+
+    def __call__(self, raw_score, data):
+        from xgboost import collective
+
+        Dies.calls += 1
+        if Dies.calls == 3 and collective.get_rank() == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__call__(raw_score, data)
+
+
+def test_a_killed_worker_is_an_error_or_a_right_model(exposures):
+    with (
+        warnings.catch_warnings(),
+        dd.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        dd.Client(cluster) as client,
+    ):
+        warnings.simplefilter("ignore")
+        objective = Dies(weight=0.5)
+        try:
+            booster = train(
+                client, PARAMS, *parts(exposures, [3000]), objective=objective, num_boost_round=ROUNDS
+            )
+        except Exception as error:
+            assert not isinstance(error, InputError)
+        else:
+            one = alone(exposures, PWiseRObjective(weight=0.5))
+            np.testing.assert_allclose(margins(booster, exposures[0]), margins(one, exposures[0]), atol=1e-5)
