@@ -16,7 +16,7 @@ from gbdt_pwiser.objectives import InputError, PWiseRObjective, pwiser_objective
 def require_distributed_extra() -> None:
     """Raise InputError, saying what to install, where Dask is missing."""
     try:
-        import dask.array
+        import dask.array  # noqa: F401
         import distributed  # noqa: F401
     except ImportError as error:
         raise InputError(

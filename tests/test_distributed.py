@@ -1,5 +1,7 @@
 """Two and three Dask workers train the model of one machine, whoever holds the anchors."""
 
+import contextlib
+import gc
 import os
 import signal
 import warnings
@@ -103,7 +105,7 @@ def test_what_is_refused(client, exposures):
     features, click, conversion = parts(exposures, [3000])
     with pytest.raises(InputError, match='pairs="group" needs the group'):
         train(client, PARAMS, features, click, conversion, objective=PWiseRObjective(pairs="group"))
-    with pytest.raises(InputError, match="the mean click is 0.0"):
+    with pytest.raises(InputError, match=r"the mean click is 0\.0"):
         train(client, PARAMS, features, 0 * click, conversion)
     with pytest.raises(InputError, match="weights per group"):
         train(client, PARAMS, features, click, conversion, group=click, sample_weight=click)
@@ -124,19 +126,19 @@ class Dies(PWiseRObjective):
 
 
 def test_a_killed_worker_is_an_error_or_a_right_model(exposures):
-    with (
-        warnings.catch_warnings(),
-        dd.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
-        dd.Client(cluster) as client,
-    ):
+    booster = None
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        objective = Dies(weight=0.5)
-        try:
+        with (
+            dd.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+            dd.Client(cluster) as client,
+            contextlib.suppress(RuntimeError, OSError, ValueError),  # of Dask's scheduler and of XGBoost
+        ):
+            killer = Dies(weight=0.5)
             booster = train(
-                client, PARAMS, *parts(exposures, [3000]), objective=objective, num_boost_round=ROUNDS
+                client, PARAMS, *parts(exposures, [3000]), objective=killer, num_boost_round=ROUNDS
             )
-        except Exception as error:
-            assert not isinstance(error, InputError)
-        else:
-            one = alone(exposures, PWiseRObjective(weight=0.5))
-            np.testing.assert_allclose(margins(booster, exposures[0]), margins(one, exposures[0]), atol=1e-5)
+        gc.collect()  # the sockets of the dead, before they warn in some other test
+    if booster is not None:
+        one = alone(exposures, PWiseRObjective(weight=0.5))
+        np.testing.assert_allclose(margins(booster, exposures[0]), margins(one, exposures[0]), atol=1e-5)
