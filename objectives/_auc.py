@@ -53,14 +53,7 @@ def auc(score: ArrayLike, positive: ArrayLike, *, sample_weight: ArrayLike | Non
         raise InputError("a sample_weight is negative or not finite; give weights of at least 0")
     if weight is None:
         return _unweighted(scores, positives)
-    order = np.argsort(scores)
-    scores, positives, weight = scores[order], positives[order], weight[order]
-    # One step per distinct score: positives beat all negatives below and half of those that tie.
-    first = np.flatnonzero(np.append(True, scores[1:] != scores[:-1])) if len(scores) else np.empty(0, int)
-    up = np.add.reduceat(weight * positives, first) if len(first) else np.zeros(0)
-    down = np.add.reduceat(weight * ~positives, first) if len(first) else np.zeros(0)
-    total = up.sum() * down.sum()
-    return float(up @ (np.cumsum(down) - down / 2) / total) if total > 0 else float("nan")
+    return _weighted(scores, positives, weight)
 
 
 def _unweighted(scores: Any, positives: Any) -> float:
@@ -72,6 +65,21 @@ def _unweighted(scores: Any, positives: Any) -> float:
     below_or_half = int(np.searchsorted(many, few, "left").sum() + np.searchsorted(many, few, "right").sum())
     doubled_pairs = 2 * len(up) * len(down)
     return (below_or_half if few is up else doubled_pairs - below_or_half) / doubled_pairs
+
+
+def _weighted(scores: Any, positives: Any, weight: Any) -> float:
+    """Sort each class by itself; a positive beats the weight of all negatives below and half of its ties."""
+
+    def ascending(side: Any) -> tuple[Any, Any]:
+        order = np.argsort(scores[side])
+        return scores[side][order], weight[side][order]
+
+    up, up_weight = ascending(positives)
+    down, down_weight = ascending(~positives)
+    below = np.append(0.0, np.cumsum(down_weight))
+    beaten = below[np.searchsorted(down, up, "left")] + below[np.searchsorted(down, up, "right")]
+    doubled_total = 2.0 * up_weight.sum() * below[-1]
+    return float(up_weight @ beaten / doubled_total) if doubled_total > 0 else float("nan")
 
 
 def auc_ctr(raw_score: Any, data: Any) -> tuple[str, float] | tuple[str, float, bool]:

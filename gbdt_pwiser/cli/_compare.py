@@ -41,6 +41,19 @@ from gbdt_pwiser.objectives import InputError
     help="Weight of the pairwise term; of several the best on validation.",
 )
 @click.option(
+    "--calibrate",
+    default="none",
+    show_default=True,
+    help="none, isotonic or sigmoid, fitted on validation; test is scored before and after.",
+)
+@click.option(
+    "--bootstrap",
+    type=int,
+    default=200,
+    show_default=True,
+    help="Draws behind the error of a gain; 0: the seeds alone.",
+)
+@click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for results.parquet and report.html.",
@@ -51,12 +64,15 @@ def compare(
     losses: tuple[str, ...],
     seeds: int,
     weights: tuple[float, ...],
+    calibrate: Any,
+    bootstrap: int,
     output: Path | None,
     **options: Any,
 ) -> None:
     """Train models with and without the pairwise term on the same splits and print the difference."""
     from gbdt_pwiser.evaluation import compare as run
     from gbdt_pwiser.evaluation import format_table, records, write_results
+    from gbdt_pwiser.evaluation.published import format_published
     from gbdt_pwiser.report import ScoreDistribution, SplitSize, require_report_extra, write_report
 
     if seeds < 1:
@@ -81,12 +97,16 @@ def compare(
         weights=weights,
         base=base,
         choose_by=options["choose_by"],
+        calibrate=calibrate,
+        replicates=bootstrap,
         on_test=keep_distribution if output else None,
     )
     if options["as_json"]:
         click.echo(json.dumps(records(results), indent=2))
     else:
         click.echo(format_table(results))
+        if published := format_published(results[0].dataset):
+            click.echo("\n" + published)
     if output:
         write_results(results, output / "results.parquet")
         split = dataset.split(0)

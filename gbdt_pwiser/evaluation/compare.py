@@ -12,9 +12,13 @@ import numpy as np
 from tqdm import tqdm
 
 from gbdt_pwiser.data import Dataset, Exposures, Split
+from gbdt_pwiser.evaluation.calibration import CALIBRATIONS, Calibrator, Method
 from gbdt_pwiser.evaluation.metrics import METRICS, check_optimisable, evaluate
-from gbdt_pwiser.evaluation.results import Result
+from gbdt_pwiser.evaluation.paired import paired_tests
+from gbdt_pwiser.evaluation.results import BASELINE, Result
+from gbdt_pwiser.evaluation.significance import PairedTest
 from gbdt_pwiser.models import Model, ModelSpec, Predictions, make_model
+from gbdt_pwiser.models.neural import NETWORKS
 from gbdt_pwiser.objectives import InputError
 
 OnTest = Callable[[ModelSpec, Exposures, Predictions], None]
@@ -38,6 +42,8 @@ def compare(
     weights: Sequence[float] | None = None,
     base: ModelSpec | None = None,
     choose_by: str = "ctr_auc",
+    replicates: int = 200,
+    calibrate: Method = "none",
     on_test: OnTest | None = None,
 ) -> list[Result]:
     """Train every model with every loss on every seed's split and score it on validation and test.
@@ -59,13 +65,17 @@ def compare(
         Everything else about the models; None for the defaults.
     choose_by
         Metric on validation by which a weight is chosen.
+    replicates
+        Of the bootstrap behind the error of a gain; 0 for no test on the test sample.
+    calibrate
+        A method of `Calibrator`, fitted on validation: test is scored before and after it.
     on_test
         Called once per scored model with its spec, the test exposures and the predictions.
 
     Returns
     -------
     list of Result
-        A row per model, loss, seed, split (valid, test) and metric.
+        A row per model, loss, seed, split (valid, test) and metric; bce before the losses compared with it.
 
     Raises
     ------
@@ -78,10 +88,12 @@ def compare(
         if len(set(values)) < len(values):
             raise InputError(f"a {what} is named twice in {', '.join(map(str, values))}; name each once")
     check_optimisable(choose_by)
+    if calibrate not in CALIBRATIONS:
+        raise InputError(f"calibration is {calibrate!r}; choose one of {', '.join(CALIBRATIONS)}")
     base = base or ModelSpec(model=models[0])
     jobs = [
         (model, loss, _candidates(replace(base, model=model, loss=loss), weights))
-        for model, loss in product(models, losses)
+        for model, loss in product(models, sorted(losses, key=lambda loss: loss != BASELINE))
     ]
     for _, _, candidates in jobs:
         make_model(candidates[0])  # an unknown name is refused before anything is trained
@@ -90,11 +102,30 @@ def compare(
     with tqdm(total=fits, unit="fit", disable=None) as progress:
         for seed in seeds:
             split = dataset.split(seed)
-            for _, _, candidates in jobs:
+            baselines: dict[str, Predictions] = {}
+            for model, loss, candidates in jobs:
                 fitted = choose(
                     [replace(spec, seed=seed) for spec in candidates], split, choose_by, progress=progress
                 )
-                results.extend(_scored(fitted, split, on_test))
+                started = time.perf_counter()
+                predictions = fitted.model.predict(split.test)
+                seconds = time.perf_counter() - started
+                if loss == BASELINE:
+                    baselines = {model: predictions}  # of one model at a time
+                if on_test is not None:
+                    on_test(fitted.model.spec, split.test, predictions)
+                tests = _tests(split.test, predictions, baselines.get(model), loss, replicates)
+                scored = {
+                    "valid": (fitted.valid, fitted.valid_seconds),
+                    "test": (evaluate(split.test, predictions.pctr, predictions.pctcvr), seconds),
+                }
+                if calibrate != "none":
+                    calibrated = _calibrated(fitted.model, split.valid, predictions, calibrate)
+                    scored[f"test_{calibrate}"] = (
+                        evaluate(split.test, calibrated.pctr, calibrated.pctcvr),
+                        seconds,
+                    )
+                results.extend(_results(fitted.model, split.test.name, scored, tests))
     return results
 
 
@@ -148,35 +179,53 @@ def _candidates(spec: ModelSpec, weights: Sequence[float] | None) -> list[ModelS
     return [replace(spec, pwiser=replace(spec.pwiser, weight=weight)) for weight in weights]
 
 
-def _scored(fitted: Fitted, split: Split, on_test: OnTest | None) -> Iterator[Result]:
-    model, spec = fitted.model, fitted.model.spec
-    started = time.perf_counter()
-    predictions = model.predict(split.test)
-    test_seconds = time.perf_counter() - started
-    if on_test is not None:
-        on_test(spec, split.test, predictions)
-    test = evaluate(split.test, predictions.pctr, predictions.pctcvr)
-    for name, values, seconds in (
-        ("valid", fitted.valid, fitted.valid_seconds),
-        ("test", test, test_seconds),
-    ):
+def _tests(
+    test: Exposures, predictions: Predictions, baseline: Predictions | None, loss: str, replicates: int
+) -> dict[str, PairedTest]:
+    if loss == BASELINE or baseline is None or not replicates:
+        return {}
+    return paired_tests(test, predictions, baseline, replicates=replicates)
+
+
+def _calibrated(model: Model, valid: Exposures, predictions: Predictions, method: Method) -> Predictions:
+    """Calibrate pCTR on validation and leave pCVR as it is."""
+    calibrator = Calibrator.fit(method, model.predict(valid).pctr, valid.click)
+    pctr = calibrator(predictions.pctr)
+    pcvr = np.divide(
+        predictions.pctcvr, predictions.pctr, out=np.zeros_like(pctr), where=predictions.pctr > 0
+    )
+    return Predictions(pctr=pctr, pctcvr=pctr * pcvr)
+
+
+def _results(
+    model: Model,
+    dataset: str,
+    scored: dict[str, tuple[dict[str, float], float]],
+    tests: dict[str, PairedTest],
+) -> Iterator[Result]:
+    spec = model.spec
+    for split, (values, seconds) in scored.items():
         for metric, value in values.items():
+            tested = split == "test" and metric in tests
             yield Result(
-                dataset=split.test.name,
+                dataset=dataset,
                 model=spec.model,
                 loss=spec.loss,
                 seed=spec.seed,
-                split=name,
+                split=split,
                 metric=metric,
                 value=value,
                 weight=spec.weight,
                 rounds=model.rounds_used,
+                size=model.size,
                 fit_seconds=model.fit_seconds,
                 predict_seconds=seconds,
                 versions=_versions(spec.model),
+                gain_error=tests[metric].standard_error if tested else float("nan"),
             )
 
 
 def _versions(model: str) -> str:
-    packages = ("gbdt-pwiser", *(name for name in ("lightgbm", "xgboost") if name == model), "numpy")
+    library = {"lightgbm": "lightgbm", "xgboost": "xgboost", **dict.fromkeys(NETWORKS, "torch")}.get(model)
+    packages = ("gbdt-pwiser", *([library] if library else []), "numpy")
     return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)

@@ -7,7 +7,7 @@ import re
 import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, get_type_hints
@@ -16,13 +16,29 @@ import numpy as np
 import polars as pl
 
 from gbdt_pwiser._files import replacing_file
+from gbdt_pwiser.evaluation.calibration import CALIBRATIONS, RECOMMENDED_BEYOND
 from gbdt_pwiser.evaluation.metrics import METRICS
+from gbdt_pwiser.evaluation.significance import CONFIDENCE, PairedTest, across_seeds, combine_seeds, holm
 from gbdt_pwiser.objectives import InputError
 
 BASELINE: Final = "bce"
 """The loss every gain is measured against."""
 
 Verdict = Literal["better", "worse", "unclear"]
+
+
+_FAMILIES: Final = {
+    "ranking": "ranking (higher is better)",
+    "calibration": "calibration (lower loss, entropy and ECE are better; PCOC is best at 1)",
+}
+"""Metrics of a table, by family, with its heading."""
+
+
+CALIBRATED: Final = {f"test_{method}": method for method in CALIBRATIONS if method != "none"}
+"""Names of the test split after a calibration that was fitted on validation."""
+
+SPLITS: Final = ("valid", "test", *CALIBRATED)
+"""What results are of."""
 
 
 class Cell(NamedTuple):
@@ -46,17 +62,22 @@ class Result:
     Parameters
     ----------
     dataset, model, loss, seed, split, metric
-        The cell. split is "test" or "valid"; metric is a name in `METRICS`.
+        The cell. split is a name in `SPLITS`; metric is one in `METRICS`.
     value
         The metric's value; NaN where the data cannot give it.
     weight
         Weight of the pairwise term the model was fitted with; 0 for bce.
     rounds
-        Trees, or epochs of a network.
+        Boosting rounds, or epochs of a network, that count.
+    size
+        Trees of both boosters, or trainable parameters of a network.
     fit_seconds, predict_seconds
         Wall-clock time of the fit, and of predicting this split.
     versions
         The libraries in use, as in "gbdt-pwiser 0.1.0, lightgbm 4.7.0".
+    gain_error
+        Standard error, on this test sample, of the difference to the same model's bce (see `paired_tests`);
+        NaN for bce itself and where there was no test.
     """
 
     dataset: str
@@ -68,15 +89,17 @@ class Result:
     value: float
     weight: float
     rounds: int
+    size: int
     fit_seconds: float
     predict_seconds: float
     versions: str
+    gain_error: float = math.nan
 
     def __post_init__(self) -> None:
         if self.metric not in METRICS:
             raise InputError(f"metric is {self.metric!r}; choose one of {', '.join(METRICS)}")
-        if self.split not in ("test", "valid"):
-            raise InputError(f"split is {self.split!r}; results are of test or valid")
+        if self.split not in SPLITS:
+            raise InputError(f"split is {self.split!r}; choose one of {', '.join(SPLITS)}")
 
     @property
     def cell(self) -> Cell:
@@ -96,8 +119,14 @@ class Summary:
         How many seeds there are.
     mean, standard_error
         Over the seeds; the error is the sample deviation over sqrt(seeds), NaN for one seed.
-    gain, gain_standard_error
-        The same of the differences to bce within each seed; NaN for bce itself and without a bce.
+    gain, gain_standard_error, gain_low, gain_high
+        Mean of the differences to bce within each seed, its error and 95 % interval, of the test sample and
+        of the seeds together (`combine_seeds`); of the seeds alone where the sample was not tested. NaN for
+        bce itself and without a bce.
+    p_value
+        That the true gain is 0, adjusted by Holm's method to all cells of the data set that a table marks.
+    method
+        What the error stands for, in words.
     """
 
     dataset: str
@@ -109,12 +138,16 @@ class Summary:
     standard_error: float
     gain: float
     gain_standard_error: float
+    gain_low: float
+    gain_high: float
+    p_value: float
+    method: str
 
     @property
     def verdict(self) -> Verdict:
-        """Which way the gain points, "unclear" within two standard errors or where neither way is better."""
+        """Which way the gain points; "unclear" where it may be chance or where neither way is better."""
         higher_is_better = METRICS[self.metric].higher_is_better
-        if higher_is_better is None or not abs(self.gain) > 2 * self.gain_standard_error:
+        if higher_is_better is None or not self.p_value < 1.0 - CONFIDENCE:
             return "unclear"
         return "better" if (self.gain > 0) == higher_is_better else "worse"
 
@@ -129,6 +162,7 @@ class Cost:
     lowest_weight: float
     highest_weight: float
     rounds: float
+    size: float
     fit_seconds: float
     predict_seconds: float
 
@@ -208,8 +242,8 @@ def check_complete(results: Sequence[Result]) -> None:
         )
 
 
-def summarize(results: Sequence[Result]) -> list[Summary]:
-    """Mean, error and gain of each (dataset, model, loss, metric) on the test split, in order of appearance.
+def summarize(results: Sequence[Result], split: str = "test") -> list[Summary]:
+    """Mean, error and gain of each (dataset, model, loss, metric) on a split, in order of appearance.
 
     gain = mean over seeds s of (value_s - value_s of the same model's bce)
 
@@ -222,24 +256,59 @@ def summarize(results: Sequence[Result]) -> list[Summary]:
         A cell is doubled or missing.
     """
     check_complete(results)
-    values: defaultdict[tuple[str, str, str, str], dict[int, float]] = defaultdict(dict)
+    cells: defaultdict[tuple[str, str, str, str], dict[int, Result]] = defaultdict(dict)
     for r in results:
-        if r.split == "test":
-            values[r.dataset, r.model, r.loss, r.metric][r.seed] = r.value
+        if r.split == split:
+            cells[r.dataset, r.model, r.loss, r.metric][r.seed] = r
 
     summaries = []
-    for (dataset, model, loss, metric), by_seed in values.items():
-        mean, error = _mean_and_error(list(by_seed.values()))
-        gain = gain_error = math.nan
-        baseline = values.get((dataset, model, BASELINE, metric))
-        if baseline is not None and loss != BASELINE:
-            gain, gain_error = _mean_and_error([value - baseline[seed] for seed, value in by_seed.items()])
-        summaries.append(Summary(dataset, model, loss, metric, len(by_seed), mean, error, gain, gain_error))
-    return summaries
+    for (dataset, model, loss, metric), by_seed in cells.items():
+        mean, error = _mean_and_error([r.value for r in by_seed.values()])
+        baseline = cells.get((dataset, model, BASELINE, metric)) if loss != BASELINE else None
+        gain = _gain(by_seed, baseline) if baseline else _NO_GAIN
+        summaries.append(
+            Summary(
+                *(dataset, model, loss, metric, len(by_seed), mean, error),
+                gain=gain.gain,
+                gain_standard_error=gain.standard_error,
+                gain_low=gain.low,
+                gain_high=gain.high,
+                p_value=gain.p_value,
+                method=gain.method,
+            )
+        )
+    return _adjusted(summaries)
+
+
+_NO_GAIN: Final = PairedTest(*(math.nan,) * 5, method="")
+
+
+def _gain(by_seed: dict[int, Result], baseline: dict[int, Result]) -> PairedTest:
+    gains = [(r.value - baseline[seed].value, r.gain_error) for seed, r in by_seed.items()]
+    if any(math.isnan(error) for _, error in gains):
+        return across_seeds([gain for gain, _ in gains])
+    return combine_seeds([PairedTest.from_error(gain, error, "test sample") for gain, error in gains])
+
+
+def _adjusted(summaries: list[Summary]) -> list[Summary]:
+    """Adjust p-values to the number of cells of each data set that a table may mark."""
+    p_values = np.array([s.p_value if _marked(s.metric) else math.nan for s in summaries])
+    datasets = np.array([s.dataset for s in summaries])
+    for dataset in dict.fromkeys(datasets):
+        p_values[datasets == dataset] = holm(p_values[datasets == dataset])
+    return [
+        replace(s, p_value=float(p)) if _marked(s.metric) else s
+        for s, p in zip(summaries, p_values, strict=True)
+    ]
+
+
+def _marked(metric: str) -> bool:
+    described = METRICS[metric]
+    return described.family in _FAMILIES and described.higher_is_better is not None
 
 
 def costs(results: Sequence[Result]) -> list[Cost]:
-    """Time, rounds and pairwise weight of each (dataset, model, loss) on the test split."""
+    """Time, rounds, size and pairwise weight of each (dataset, model, loss) on the test split."""
     runs: defaultdict[tuple[str, str, str], dict[int, Result]] = defaultdict(dict)
     for r in results:
         if r.split == "test":
@@ -250,6 +319,7 @@ def costs(results: Sequence[Result]) -> list[Cost]:
             lowest_weight=min(r.weight for r in by_seed.values()),
             highest_weight=max(r.weight for r in by_seed.values()),
             rounds=float(np.mean([r.rounds for r in by_seed.values()])),
+            size=float(np.mean([r.size for r in by_seed.values()])),
             fit_seconds=float(np.mean([r.fit_seconds for r in by_seed.values()])),
             predict_seconds=float(np.mean([r.predict_seconds for r in by_seed.values()])),
         )
@@ -294,18 +364,9 @@ def format_table(results: Sequence[Result]) -> str:
     InputError
         A cell is doubled or missing.
     """
-    summaries, spent = summarize(results), costs(results)
-    datasets = dict.fromkeys(s.dataset for s in summaries)
-    return "\n\n".join(
-        _format_dataset([s for s in summaries if s.dataset == d], [c for c in spent if c.dataset == d])
-        for d in datasets
-    )
-
-
-_FAMILIES: Final = {
-    "ranking": "ranking (higher is better)",
-    "calibration": "calibration (lower loss and entropy are better; PCOC is best at 1)",
-}
+    datasets = dict.fromkeys(r.dataset for r in results if r.split == "test")
+    check_complete(results)
+    return "\n\n".join(_format_dataset([r for r in results if r.dataset == d]) for d in datasets)
 
 
 def shown_metrics(summaries: Iterable[Summary], family: str) -> list[str]:
@@ -314,35 +375,67 @@ def shown_metrics(summaries: Iterable[Summary], family: str) -> list[str]:
     return [name for name, metric in METRICS.items() if metric.family == family and name in known]
 
 
-def _format_dataset(summaries: list[Summary], spent: list[Cost]) -> str:
-    by_cell = {(s.model, s.loss, s.metric): s for s in summaries}
+def _format_dataset(results: Sequence[Result]) -> str:
+    summaries, spent = summarize(results), costs(results)
     seeds = summaries[0].seeds
     lines = [f"{summaries[0].dataset}, test split, {seeds} seed{'s' * (seeds != 1)}"]
     for family, title in _FAMILIES.items():
-        if not (metrics := shown_metrics(summaries, family)):
-            continue
-        # Two lines per heading keep the columns as narrow as their numbers.
-        headings = [textwrap.wrap(METRICS[m].label, 11) for m in metrics]
-        rows = [["model", "loss", "weight", *(h[-1] + " " for h in headings)]]
-        if any(len(h) > 1 for h in headings):
-            rows.insert(0, ["", "", "", *(h[0] + " " if len(h) > 1 else "" for h in headings)])
-        for cost in spent:
-            row = [by_cell[cost.model, cost.loss, m] for m in metrics]
-            cells = [format_estimate(s.mean, s.standard_error, METRICS[s.metric].decimals) + " " for s in row]
-            rows.append([cost.model, cost.loss, cost.weight, *cells])
-            if not all(math.isnan(s.gain) for s in row):
-                rows.append(["", "  gain", "", *map(_format_gain, row)])
-        lines += ["", title, *_align(rows)]
-
-    lines += ["", "± is the standard error over the seeds." if seeds > 1 else "One seed: no standard errors."]
+        if metrics := shown_metrics(summaries, family):
+            lines += ["", title, *_block(summaries, spent, metrics)]
+    for split, method in CALIBRATED.items():
+        calibrated = summarize(results, split)
+        if calibrated:
+            metrics = ["ctr_auc", *shown_metrics(calibrated, "calibration")]
+            lines += ["", f"after {method} calibration on validation", *_block(calibrated, spent, metrics)]
+    lines += [
+        "",
+        "± is the standard error over the seeds." if seeds > 1 else "One seed: means have no error.",
+    ]
     if not all(math.isnan(s.gain) for s in summaries):
-        marked = "; * is beyond two standard errors" if seeds > 1 else ""
-        lines.append(f"gain: mean difference to the same model's bce, seed by seed{marked}.")
+        lines += [
+            "gain: mean difference to the same model's bce, seed by seed; ± is of test sample and seeds.",
+            "* survives Holm's correction for all gains above: the chance of any false mark is 5 %.",
+        ]
     if left_out := [s.mean for s in summaries if s.metric == "gauc_left_out" and not math.isnan(s.mean)]:
         lines.append(
             f"GAUC leaves out {np.mean(left_out):.1%} of the groups: without a click, or with clicks only."
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, *_advice(results)])
+
+
+def _block(summaries: list[Summary], spent: list[Cost], metrics: list[str]) -> list[str]:
+    """Lay out a row per model and loss, and one for its gain."""
+    by_cell = {(s.model, s.loss, s.metric): s for s in summaries}
+    # Two lines per heading keep the columns as narrow as their numbers.
+    headings = [textwrap.wrap(METRICS[m].label, 11) for m in metrics]
+    rows = [["model", "loss", "weight", *(h[-1] + " " for h in headings)]]
+    if any(len(h) > 1 for h in headings):
+        rows.insert(0, ["", "", "", *(h[0] + " " if len(h) > 1 else "" for h in headings)])
+    for cost in spent:
+        row = [by_cell[cost.model, cost.loss, m] for m in metrics]
+        cells = [format_estimate(s.mean, s.standard_error, METRICS[s.metric].decimals) + " " for s in row]
+        rows.append([cost.model, cost.loss, cost.weight, *cells])
+        if not all(math.isnan(s.gain) for s in row):
+            rows.append(["", "  gain", "", *map(_format_gain, row)])
+    return _align(rows)
+
+
+def _advice(results: Sequence[Result]) -> list[str]:
+    """Recommend calibration where a loss moved PCOC on validation off 1, and it was not asked for."""
+    if any(r.split in CALIBRATED for r in results):
+        return []
+    moved = [
+        s
+        for s in summarize(results, "valid")
+        if s.metric == "pcoc"
+        and s.loss != BASELINE
+        and abs(s.mean - 1.0) > RECOMMENDED_BEYOND
+        and not abs(s.gain) <= RECOMMENDED_BEYOND  # what bce is off by too is not the loss's work
+    ]
+    return [
+        f"{s.model} {s.loss}: PCOC on validation is {s.mean:.3f}; calibrate for bids (--calibrate isotonic)."
+        for s in moved
+    ]
 
 
 def _format_gain(s: Summary) -> str:

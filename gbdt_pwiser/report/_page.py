@@ -124,6 +124,7 @@ def write_report(
         seeds=list(dict.fromkeys(r.seed for r in results)),
         findings=_findings(summaries),
         baseline=BASELINE,
+        tested=any(not math.isnan(r.gain_error) for r in results),
         metrics=[METRICS[m] for m in metrics],
         rows=_rows(summaries, spent, metrics),
         left_out=next(
@@ -177,13 +178,14 @@ def _findings(summaries: list[Summary]) -> list[str]:
         if len(compared) > 1:
             amount = f"from {amount} to {high.gain:+.4f} ({high.model})"
         start = f"Gain in CTR AUC of {loss} over {BASELINE} of the same model: {amount}."
-        if compared[0].seeds == 1:
-            sentences.append(f"{start} One seed gives no error, so it cannot tell a gain from chance.")
+        if all(math.isnan(s.p_value) for s in compared):
+            sentences.append(f"{start} Without an error it cannot be told from chance.")
             continue
         count = Counter(s.verdict for s in compared)
         sentences.append(
-            f"{start} By more than two standard errors, {count['better']} of {len(compared)} "
-            f"{'gains is' if count['better'] == 1 else 'gains are'} above zero and {count['worse']} below."
+            f"{start} Corrected for all gains of the table, {count['better']} of {len(compared)} "
+            f"{'gains is' if count['better'] == 1 else 'gains are'} above zero by more than chance and "
+            f"{count['worse']} below."
         )
     return sentences
 
@@ -199,4 +201,4 @@ def _name_of_gains(summaries: list[Summary]) -> str:
         for s in summaries
         if s.metric == "ctr_auc" and not math.isnan(s.gain)
     )
-    return f"Gain over {BASELINE} of the same model by metric, with two standard errors. CTR AUC: {gains}"
+    return f"Gain over {BASELINE} of the same model by metric, with 95 % intervals. CTR AUC: {gains}"

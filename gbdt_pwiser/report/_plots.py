@@ -51,7 +51,7 @@ def drawing_style() -> Iterator[None]:
 
 
 def plot_gains(summaries: Sequence[Summary], *, name: str) -> str | None:
-    """Draw each gain over bce with a bar of two standard errors; None where there is no gain.
+    """Draw each gain over bce with its 95 % interval; None where there is no gain.
 
     Parameters
     ----------
@@ -74,11 +74,11 @@ def plot_gains(summaries: Sequence[Summary], *, name: str) -> str | None:
             panel.errorbar(
                 s.gain,
                 metrics.index(s.metric),
-                xerr=None if np.isnan(s.gain_standard_error) else 2 * s.gain_standard_error,
+                xerr=None if np.isnan(s.gain_low) else s.gain_high - s.gain,
                 marker="o",
                 markersize=6.5,
                 markeredgewidth=1.5,
-                # Hollow where the bar reaches zero.
+                # Hollow where the gain may be chance in a table of so many.
                 markerfacecolor="none" if s.verdict == "unclear" else _BLUE,
                 color=_BLUE,
                 elinewidth=1.8,

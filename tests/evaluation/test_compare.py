@@ -39,6 +39,7 @@ class Written:
     answer: object
     events: list
     rounds_used = 7
+    size = 9
     fit_seconds = 0.25
 
     def fit(self, train, valid):
@@ -85,7 +86,7 @@ def test_rows_are_complete_and_say_what_was_run(dataset, written):
     assert len(cells) == 2 * 2 * 2 * 2
     assert len(results) == len(cells) * len(METRICS)  # simulated data have a value for every metric
     for r in results:
-        assert (r.dataset, r.rounds, r.fit_seconds) == ("simulated", 7, 0.25)
+        assert (r.dataset, r.rounds, r.size, r.fit_seconds) == ("simulated", 7, 9, 0.25)
         assert r.predict_seconds >= 0
         assert r.weight == (0 if r.loss == "bce" else 0.01)
         assert "gbdt-pwiser " in r.versions
@@ -308,3 +309,47 @@ def test_trees_are_compared_on_tiny_data(dataset):
     check_complete(first)
     assert [(r.cell, r.value, r.weight) for r in first] == [(r.cell, r.value, r.weight) for r in again]
     assert all(1 <= r.rounds <= 4 for r in first)
+
+
+# ------------------------------------------------------------------------------ tests of gains, calibration
+
+
+def answers(spec, part, exposures):
+    """Loss "pwiser" gives more clicks the high pCTR; both promise far too much."""
+    return ranked(exposures, 1.0 if spec.loss == "pwiser" else 0.5, low=0.5, high=0.9)
+
+
+def test_gains_are_tested_on_the_test_sample_whatever_the_order(dataset, written):
+    written(answers)
+    rows = compare(dataset, models=["a", "b"], losses=["pwiser", "bce"], seeds=[0], replicates=20)
+    assert list(dict.fromkeys((r.model, r.loss) for r in rows)) == [
+        *(("a", "bce"), ("a", "pwiser"), ("b", "bce"), ("b", "pwiser"))
+    ]
+    errors = {(r.loss, r.split, r.metric): r.gain_error for r in rows if r.model == "b"}
+    assert 0 < errors["pwiser", "test", "ctr_auc"] < 0.1
+    assert errors["pwiser", "test", "log_loss"] > 0
+    assert np.isnan(errors["bce", "test", "ctr_auc"])
+    assert np.isnan(errors["pwiser", "valid", "ctr_auc"])
+    gain = next(s for s in summarize(rows) if (s.model, s.loss, s.metric) == ("b", "pwiser", "ctr_auc"))
+    assert gain.gain == pytest.approx(0.25, abs=0.002)
+    assert gain.verdict == "better"
+
+
+def test_without_bootstrap_or_baseline_nothing_is_tested(dataset, written):
+    written(answers)
+    for options in ({"losses": ["bce", "pwiser"], "replicates": 0}, {"losses": ["pwiser"]}):
+        rows = compare(dataset, models=["a"], seeds=[0], **options)
+        assert all(np.isnan(r.gain_error) for r in rows)
+
+
+def test_calibration_is_fitted_on_validation_and_scored_on_test(dataset, written):
+    written(answers)
+    rows = compare(dataset, models=["a"], losses=["bce"], seeds=[0], calibrate="isotonic")
+    by = {(r.split, r.metric): r.value for r in rows}
+    check_complete(rows)
+    assert by["test", "pcoc"] > 2
+    assert by["test_isotonic", "pcoc"] == pytest.approx(1.0, abs=0.1)
+    assert by["test_isotonic", "ctr_auc"] == pytest.approx(by["test", "ctr_auc"])
+    assert by["test_isotonic", "cvr_auc"] == pytest.approx(by["test", "cvr_auc"])
+    with pytest.raises(InputError, match="calibration is 'beta'; choose one of none, isotonic, sigmoid"):
+        compare(dataset, models=["a"], losses=["bce"], seeds=[0], calibrate="beta")

@@ -42,6 +42,7 @@ def results():
             value=value if split == "test" else 0.0,
             weight=0.0 if loss == "bce" else 0.01 * (seed + 1),
             rounds=100 + seed,
+            size=130 + seed,
             fit_seconds=2.0,
             predict_seconds=0.5,
             versions="gbdt-pwiser 0.1.0",
@@ -77,7 +78,11 @@ def test_summary_by_hand(results):
 )
 def test_the_verdict_knows_which_way_is_better(results, metric, shift, verdict):
     rows = [
-        replace(r, metric=metric, value=0.5 + 0.125 * r.seed + (r.loss == "pwiser") * shift)
+        replace(
+            r,
+            metric=metric,
+            value=0.5 + 0.125 * r.seed + (r.loss == "pwiser") * (shift + 0.001 * r.seed),
+        )
         for r in results
         if r.metric == "ctr_auc"
     ]
@@ -90,7 +95,45 @@ def test_one_seed_has_a_gain_but_no_error(results):
     assert (pwiser.gain, pwiser.verdict) == (0.0, "unclear")
     assert math.isnan(pwiser.standard_error)
     assert math.isnan(pwiser.gain_standard_error)
-    assert "One seed: no standard errors." in format_table(one)
+    assert "One seed: means have no error." in format_table(one)
+
+
+def worse_by_two_errors(results):
+    one = [r for r in results if r.seed == 0]
+    return [replace(r, gain_error=0.01, value=0.7 - 0.02 * (r.loss == "pwiser")) for r in one]
+
+
+def test_one_seed_has_the_error_of_its_test_sample(results):
+    """-2 errors: p is twice the normal tail, .0455, and Holm leaves the only marked cell as it is."""
+    one = [
+        replace(r, gain_error=0.01, value=0.7 - 0.02 * (r.loss == "pwiser")) for r in results if r.seed == 0
+    ]
+    pwiser = next(s for s in summarize(one) if s.loss == "pwiser" and s.metric == "ctr_auc")
+    assert (pwiser.gain, pwiser.gain_standard_error) == (pytest.approx(-0.02), 0.01)
+    assert (pwiser.gain_low, pwiser.gain_high) == (
+        pytest.approx(-0.0396, abs=1e-4),
+        pytest.approx(-0.0004, abs=1e-4),
+    )
+    assert pwiser.p_value == pytest.approx(0.0455, abs=1e-4)
+    assert pwiser.verdict == "worse"
+
+
+def test_seeds_and_test_sample_share_the_error(results):
+    """Variance of a mean gain: .03 ** 2 of the sample, .02 ** 2 / 3 of the gains .00 .02 .04."""
+    tested = [replace(r, gain_error=0.03 if r.loss == "pwiser" else math.nan) for r in results]
+    pwiser = next(s for s in summarize(tested) if s.loss == "pwiser" and s.metric == "ctr_auc")
+    assert pwiser.gain_standard_error == pytest.approx(math.sqrt(0.03**2 + 0.02**2 / 3))
+
+
+def test_marks_are_for_the_whole_table(results):
+    """One gain with p = .0455 is marked alone, and not as one of two."""
+    one = [
+        replace(r, gain_error=0.01, value=0.7 - 0.02 * (r.loss == "pwiser")) for r in results if r.seed == 0
+    ]
+    alone = [r for r in one if r.metric == "ctr_auc"]
+    other = [replace(r, metric="log_loss", gain_error=math.nan if r.loss == "bce" else 1.0) for r in alone]
+    assert [s.verdict for s in summarize(alone)] == ["unclear", "worse"]
+    assert [s.verdict for s in summarize(alone + other)] == ["unclear"] * 4
 
 
 def test_without_a_baseline_there_is_no_gain(results):
@@ -109,16 +152,45 @@ def test_the_table_by_hand(results):
         "lightgbm  pwiser  0.01–0.03   .7400 ± .0231\n"
         "            gain             +.0200 ± .0115\n"
         "\n"
-        "calibration (lower loss and entropy are better; PCOC is best at 1)\n"
+        "calibration (lower loss, entropy and ECE are better; PCOC is best at 1)\n"
         "model     loss       weight          PCOC\n"
         "lightgbm  bce             0  1.000 ± .000\n"
         "lightgbm  pwiser  0.01–0.03  1.100 ± .000\n"
-        "            gain             +.100 ± .000\n"
+        "            gain                    +.100\n"
         "\n"
         "± is the standard error over the seeds.\n"
-        "gain: mean difference to the same model's bce, seed by seed; * is beyond two standard errors.\n"
+        "gain: mean difference to the same model's bce, seed by seed; ± is of test sample and seeds.\n"
+        "* survives Holm's correction for all gains above: the chance of any false mark is 5 %.\n"
         "GAUC leaves out 30.0% of the groups: without a click, or with clicks only."
     )
+
+
+@pytest.mark.parametrize(
+    ("bce", "pwiser", "advised"), [(1.0, 1.1, True), (1.1, 1.1, False), (1.0, 1.01, False), (None, 1.1, True)]
+)
+def test_calibration_is_advised_where_the_loss_moved_pcoc(results, bce, pwiser, advised):
+    pcoc = {"bce": bce, "pwiser": pwiser}
+    rows = [
+        replace(r, value=pcoc[r.loss]) for r in results if r.metric == "pcoc" and pcoc[r.loss] is not None
+    ]
+    says = "lightgbm pwiser: PCOC on validation is 1.100; calibrate for bids (--calibrate isotonic)."
+    assert (format_table(rows).splitlines()[-1] == says) == advised
+
+
+def test_calibrated_results_have_a_block_of_their_own(results):
+    better = [replace(r, split="test_isotonic", value=1.0) for r in results if r.split == "test"]
+    lines = format_table(results + better).splitlines()
+    start = lines.index("after isotonic calibration on validation")
+    assert lines[start + 1].split() == ["model", "loss", "weight", "CTR", "AUC", "PCOC"]
+    assert lines[start + 2].split() == [
+        "lightgbm",
+        "bce",
+        "0",
+        *("1.0000", "±", ".0000"),
+        *("1.000", "±", ".000"),
+    ]
+    assert "--calibrate" not in lines[-1]
+    assert [s.mean for s in summarize(results + better)] == [s.mean for s in summarize(results)]
 
 
 def test_a_metric_that_is_always_nan_has_no_column(results):
@@ -128,7 +200,8 @@ def test_a_metric_that_is_always_nan_has_no_column(results):
 
 def test_costs_by_hand(results):
     bce, pwiser = costs(results)
-    assert (bce.loss, bce.rounds, bce.fit_seconds, bce.predict_seconds) == ("bce", 101.0, 2.0, 0.5)
+    assert (bce.loss, bce.rounds, bce.size) == ("bce", 101.0, 131.0)
+    assert (bce.fit_seconds, bce.predict_seconds) == (2.0, 0.5)
     assert (bce.weight, pwiser.weight) == ("0", "0.01–0.03")
 
 
