@@ -10,16 +10,37 @@ import click
 
 
 @click.command()
-@click.option("--dataset", required=True, help="us, nl, fr or es.")
+@click.option("--dataset", required=True, help="us, nl, fr, es (AliExpress) or ccp (Ali-CCP).")
 @click.option(
-    "--source", required=True, type=click.Path(path_type=Path), help="Folder or zip with the released files."
+    "--source",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder or archive with the files, released or processed.",
 )
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Where prepared data sets lie.")
-def prepare(dataset: str, source: Path, data_dir: Path | None) -> None:
-    """Turn released AliExpress files into Parquet, whole or not at all."""
-    from gbdt_pwiser.data import prepare_aliexpress, resolve_data_dir
+@click.option("--rare", type=int, help="ccp: an id needs so many training rows for a code of its own. [10]")
+@click.option(
+    "--skip-bad-lines",
+    type=int,
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Leave out up to N damaged lines; one more stops the run.",
+)
+def prepare(dataset: str, source: Path, data_dir: Path | None, rare: int | None, skip_bad_lines: int) -> None:
+    """Turn released AliExpress or Ali-CCP files into Parquet, whole or not at all."""
+    from gbdt_pwiser.data import prepare as prepare_released
+    from gbdt_pwiser.data.prepared import Schema
 
-    click.echo(prepare_aliexpress(dataset, source, resolve_data_dir(data_dir)))
+    folder = prepare_released(dataset, source, data_dir, rare=rare, skip_bad_lines=skip_bad_lines)
+    schema = Schema.read(folder)
+    for number, what in (
+        (schema.train.dropped + schema.test.dropped, "exposures that convert without a click"),
+        (schema.bad_lines, "damaged lines"),
+    ):
+        if number:
+            click.echo(f"left out: {number:,} {what}", err=True)
+    click.echo(folder)
 
 
 @click.command()

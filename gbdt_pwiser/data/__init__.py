@@ -1,9 +1,10 @@
 """Exposures, how they are loaded and prepared, and how they are split."""
 
+from gbdt_pwiser.data.ali_ccp import prepare_ali_ccp
 from gbdt_pwiser.data.aliexpress import prepare_aliexpress
 from gbdt_pwiser.data.description import Description, load_description
 from gbdt_pwiser.data.exposures import Exposures
-from gbdt_pwiser.data.registry import KnownDataset, known_datasets, load, resolve_data_dir
+from gbdt_pwiser.data.registry import KnownDataset, known_datasets, load, prepare, resolve_data_dir
 from gbdt_pwiser.data.simulate import Simulation, simulate
 from gbdt_pwiser.data.split import Dataset, Split, SplitOptions, split
 
@@ -18,6 +19,8 @@ __all__ = [
     "known_datasets",
     "load",
     "load_description",
+    "prepare",
+    "prepare_ali_ccp",
     "prepare_aliexpress",
     "resolve_data_dir",
     "simulate",

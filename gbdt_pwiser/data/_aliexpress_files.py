@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-import shutil
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from tqdm import tqdm
-
+from gbdt_pwiser.data._archive import unpack
 from gbdt_pwiser.objectives import InputError
 
 RAW = ("user_train", "item_train", "user_test", "item_test")
@@ -75,28 +73,13 @@ def _csv_files(
                     continue
                 target = scratch / f"{len(list(scratch.iterdir()))}" / f"{inner}{kind}"
                 target.parent.mkdir()
-                _unpack(archive, member, target, progress)
+                with archive.open(member) as packed:
+                    unpack(packed, member.file_size, target, progress)
                 yield from _csv_files(target, country, wanted, scratch, progress)
                 if kind == ".zip":
                     target.unlink()
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise InputError(f"{path.name} cannot be unpacked ({error}); fetch it again") from error
-
-
-def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path, progress: bool) -> None:
-    with (
-        archive.open(member) as packed,
-        target.open("wb") as unpacked,
-        tqdm.wrapattr(
-            packed,
-            "read",
-            total=member.file_size,
-            desc=f"unpack {target.name}",
-            leave=False,
-            disable=None if progress else True,
-        ) as stream,
-    ):
-        shutil.copyfileobj(stream, unpacked, 1 << 20)
 
 
 def _names_another_country(stem: str, country: str) -> bool:

@@ -1,9 +1,9 @@
-"""Large numeric CSV files, read lazily by column rules, with the line of the first fault."""
+"""Numeric CSV files by the rules of their columns."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,56 +52,54 @@ FLAG = Rule("0 or 1", pl.Int8, 0, 1)
 def read_header(path: Path) -> list[str]:
     """Return the column names of the first line."""
     with path.open(encoding="utf-8-sig", errors="replace") as lines:
-        return lines.readline().rstrip("\r\n").split(",")
+        return lines.readline(1 << 20).rstrip("\r\n").split(",")
 
 
-def scan(path: Path, rules: dict[str, Rule], *, header: Sequence[str] | None = None) -> pl.LazyFrame:
-    """Read the columns of `rules` lazily, in file order; what is missing or breaks a rule is null.
+@dataclass(frozen=True)
+class Csv:
+    """Comma-separated lines without quotes; a `LineFormat`.
 
     Parameters
     ----------
-    path
-        A comma-separated file without quotes.
     rules
-        By column name; in the order of the file's columns where there is no header.
-    header
-        The names in the file's first line; None where the first line is data.
+        By column, those that are read.
+    columns
+        All columns of the file in its order; by default those of `rules`.
     """
 
-    def read_as(column: str) -> type[pl.DataType]:
-        if column not in rules:
+    rules: Mapping[str, Rule]
+    columns: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "columns", self.columns or tuple(self.rules))
+
+    def parse(self, lines: bytes) -> pl.DataFrame | None:
+        """Return the columns of the rules in their types; None where a line breaks one."""
+        try:
+            raw = pl.read_csv(
+                lines,
+                has_header=False,
+                schema={column: self._read_as(column) for column in self.columns},
+                ignore_errors=True,  # a null instead
+                quote_char=None,
+            )
+        except pl.exceptions.PolarsError:
+            return None
+        rows = raw.select(rule.select(column).alias(column) for column, rule in self.rules.items())
+        whole = rows.height == lines.count(b"\n") + (not lines.endswith(b"\n"))
+        return rows if whole and not any(rows.null_count().row(0)) else None
+
+    def fault(self, line: str) -> str | None:
+        """Name the first field that breaks a rule, or the wrong number of fields."""
+        fields = line.split(",")
+        if len(fields) != len(self.columns):
+            return f"{len(fields)} fields instead of {len(self.columns)}"
+        for position, (column, text) in enumerate(zip(self.columns, fields, strict=True), start=1):
+            if column in self.rules and not self.rules[column].admits(text):
+                return f"{column} (field {position}) is {text!r}, not {self.rules[column].meaning}"
+        return None
+
+    def _read_as(self, column: str) -> type[pl.DataType]:
+        if column not in self.rules:
             return pl.String
-        return pl.Int64 if rules[column].dtype == pl.Int64 else pl.Float64
-
-    raw = pl.scan_csv(
-        path,
-        has_header=header is not None,
-        schema={column: read_as(column) for column in header or rules},
-        ignore_errors=True,  # a null instead; `first_fault` then finds the line
-        quote_char=None,
-    )
-    return raw.select(rule.select(column).alias(column) for column, rule in rules.items())
-
-
-def first_fault(path: Path, rules: dict[str, Rule], *, header: Sequence[str] | None = None) -> str | None:
-    """Say where the first line is that breaks a rule, and how; None if there is none.
-
-    A plain scan, slow on a large file: only for one that is known to be damaged.
-    """
-    columns = list(header or rules)
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        for number, line in enumerate(lines, start=1):
-            if number == 1 and header is not None:
-                continue
-            if fault := _fault(line.rstrip("\r\n").split(","), columns, rules):
-                return f"{path.name}, line {number}: {fault}"
-    return None
-
-
-def _fault(fields: Sequence[str], columns: Sequence[str], rules: dict[str, Rule]) -> str | None:
-    if len(fields) != len(columns):
-        return f"{len(fields)} fields instead of {len(columns)}"
-    for position, (column, text) in enumerate(zip(columns, fields, strict=True), start=1):
-        if column in rules and not rules[column].admits(text):
-            return f"{column} (field {position}) is {text!r}, not {rules[column].meaning}"
-    return None
+        return pl.Int64 if self.rules[column].dtype == pl.Int64 else pl.Float64

@@ -7,15 +7,17 @@ their join. Both give the same prepared set, its rows in the order of the item f
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
 import polars as pl
-from tqdm import tqdm
 
 from gbdt_pwiser.data._aliexpress_files import RAW, find_files
-from gbdt_pwiser.data._csv import CODE, FLAG, GRADE, ID, QUANTITY, Rule, first_fault, read_header, scan
-from gbdt_pwiser.data.prepared import Counts, Schema, replacing_folder
+from gbdt_pwiser.data._blocks import BadLines, read_lines
+from gbdt_pwiser.data._csv import CODE, FLAG, GRADE, ID, QUANTITY, Csv, Rule, read_header
+from gbdt_pwiser.data._lookup import Lookup
+from gbdt_pwiser.data.prepared import Counts, Schema, replacing_folder, stored_columns, write_part
 from gbdt_pwiser.objectives import InputError
 
 COUNTRIES = {"us": "United States", "nl": "Netherlands", "fr": "France", "es": "Spain"}
@@ -48,14 +50,16 @@ PROCESSED = (
     | dict.fromkeys(NUMERICAL, QUANTITY)
     | {"click": FLAG, "conversion": FLAG}
 )
-STORED = ("search_id", "grade", *CATEGORICAL, *NUMERICAL)
+STORED = stored_columns("search_id", CATEGORICAL, NUMERICAL)
 
 
-def prepare_aliexpress(country: str, source: Path, data_dir: Path, *, progress: bool = True) -> Path:
+def prepare_aliexpress(
+    country: str, source: Path, data_dir: Path, *, skip_bad_lines: int = 0, progress: bool = True
+) -> Path:
     """Write the prepared set of a country and return its folder, `data_dir/country`.
 
-    Files are streamed: memory holds one user file, not the exposures. The folder appears, or replaces an
-    older one, only when all is written and checked.
+    Files are streamed: memory holds the columns of one user file and some blocks of lines. The folder
+    appears, or replaces an older one, only when all is written and checked.
 
     Parameters
     ----------
@@ -65,6 +69,9 @@ def prepare_aliexpress(country: str, source: Path, data_dir: Path, *, progress: 
         Folder or zip, as released or unpacked; see `find_files`.
     data_dir
         Where prepared sets live; made if need be. It needs room for the unpacked files.
+    skip_bad_lines
+        How many damaged lines, over all files, may be left out. Items of a search whose line was left out
+        are among them.
     progress
         Whether to show progress on standard error, if that is a terminal.
 
@@ -75,102 +82,55 @@ def prepare_aliexpress(country: str, source: Path, data_dir: Path, *, progress: 
     """
     if country not in COUNTRIES:
         raise InputError(f"country is {country!r}; choose one of {', '.join(COUNTRIES)}")
+    bad = BadLines(skip_bad_lines)
     folder = data_dir / country
     with replacing_folder(folder) as workspace:
         scratch, prepared = workspace / "unpacked", workspace / "prepared"
         scratch.mkdir()
         files = find_files(country, source, scratch, progress=progress)
-        counts = {}
-        for part in tqdm(("train", "test"), desc=f"prepare {country}", disable=None if progress else True):
-            target = prepared / f"{part}.parquet"
+        counts: dict[str, Counts] = {}
+        for part in ("train", "test"):
             if RAW[0] in files:
-                counts[part] = _write_raw(files[f"user_{part}"], files[f"item_{part}"], target)
+                last = files[f"item_{part}"]
+                rows = _raw_rows(files[f"user_{part}"], last, bad, progress)
             else:
-                counts[part] = _write_processed(files[part], target)
-        Schema(country, CATEGORICAL, NUMERICAL, **counts).write(prepared)
+                last = files[part]
+                rows = _processed_rows(last, bad, progress)
+            counts[part] = write_part(rows, prepared / f"{part}.parquet", STORED)
+            if not counts[part].rows:
+                raise InputError(f"{last.name} has no rows; fetch it again")
+        Schema(country, CATEGORICAL, NUMERICAL, counts["train"], counts["test"], bad_lines=bad.skipped).write(
+            prepared
+        )
     return folder
 
 
-def _write_raw(user: Path, item: Path, target: Path) -> Counts:
-    searches = _read_searches(user)
-    rows = scan(item, ITEM).join(searches.lazy(), on="search_id", how="left", maintain_order="left")
-    _sink(rows, target, item, ITEM)
-    # The searches have no null, so a null in their columns is an item without a search.
-    orphans = pl.scan_parquet(target).filter(pl.col(CATEGORICAL[0]).is_null())
-    number, first = orphans.select(pl.len(), pl.first("search_id").alias("first")).collect().row(0)
-    if number:
-        raise InputError(
-            f"{item.name}: {number} rows have a search id that {user.name} lacks (the first is {first}); "
-            "give the two files of one country and part"
-        )
-    return _counts(target)
+def _raw_rows(user: Path, item: Path, bad: BadLines, progress: bool) -> Iterator[pl.DataFrame]:
+    """Yield the items in their order, each with the columns of its search."""
+    lines = read_lines(user, Csv(USER), bad, complete=True, progress=progress)
+    searches = Lookup(
+        (rows for rows, _ in lines), "search_id", what="search id", plural="search ids", path=user
+    )
+    for rows, _ in read_lines(item, Csv(ITEM), bad, complete=True, progress=progress):
+        place, found = searches.find(rows["search_id"].to_numpy())
+        yield pl.concat([rows.filter(found), searches.rows[place[found]]], how="horizontal")
+    searches.settle(item, bad)
 
 
-def _read_searches(user: Path) -> pl.DataFrame:
-    try:
-        searches = scan(user, USER).collect(engine="streaming")
-    except pl.exceptions.PolarsError as error:
-        raise _fault(user, USER, error) from error
-    if sum(searches.null_count().row(0)):
-        raise _fault(user, USER)
-    repeated = searches["search_id"].filter(searches["search_id"].is_duplicated())
-    if len(repeated):
-        raise InputError(
-            f"{user.name}: {repeated.n_unique()} search ids occur more than once "
-            f"(the first is {repeated[0]}); a user file has one row per search"
-        )
-    return searches
-
-
-def _write_processed(source: Path, target: Path) -> Counts:
+def _processed_rows(source: Path, bad: BadLines, progress: bool) -> Iterator[pl.DataFrame]:
     header = read_header(source)
     if missing := [column for column in PROCESSED if column not in header]:
         raise InputError(
             f"{source.name} lacks the columns {', '.join(missing)}; its first line must name them"
         )
-    click, conversion = pl.col("click"), pl.col("conversion")
-    # -1 until the rows are counted below: a conversion without a click has no grade.
-    grade = pl.when(conversion > click).then(pl.lit(-1, pl.Int8)).otherwise(click + conversion)
-    rows = scan(source, PROCESSED, header=header).with_columns(grade.alias("grade"))
-    _sink(rows, target, source, PROCESSED, header=header)
-    ungraded = pl.scan_parquet(target).with_row_index("row").filter(pl.col("grade") == -1)
-    number, row = ungraded.select(pl.len(), pl.first("row").alias("first")).collect().row(0)
-    if number:
+    converting, first = 0, 0
+    for rows, lines in read_lines(source, Csv(PROCESSED, tuple(header)), bad, header=True, progress=progress):
+        contrary = (rows["conversion"] > rows["click"]).arg_true()
+        if len(contrary):
+            first = first or int(lines[contrary[0]])
+            converting += len(contrary)
+        yield rows.with_columns(grade=pl.col("click") + pl.col("conversion"))
+    if converting:
         raise InputError(
-            f"{source.name}: {number} rows convert without a click (the first is line {row + 2}); drop them"
+            f"{source.name}: {converting} rows convert without a click (the first is line {first}); drop them"
         )
-    return _counts(target)
-
-
-def _sink(
-    rows: pl.LazyFrame, target: Path, source: Path, rules: dict[str, Rule], *, header: list[str] | None = None
-) -> None:
-    """Stream rows to the target; refuse a source whose own columns have a null, or that has no row."""
-    try:
-        rows.select(STORED).sink_parquet(target)
-    except pl.exceptions.PolarsError as error:
-        raise _fault(source, rules, error, header=header) from error
-    own = [column for column in STORED if column in rules or column == "grade"]
-    written = pl.scan_parquet(target)
-    nulls = written.select(pl.col(own).null_count()).collect(engine="streaming")
-    if sum(nulls.row(0)):
-        raise _fault(source, rules, header=header)
-    if written.select(pl.len()).collect().item() == 0:
-        raise InputError(f"{source.name} has no rows; fetch it again")
-
-
-def _fault(
-    source: Path, rules: dict[str, Rule], error: Exception | None = None, *, header: list[str] | None = None
-) -> InputError:
-    if found := first_fault(source, rules, header=header):
-        return InputError(f"{found}; correct the line or fetch the file again")
-    reason = str(error).partition("\n")[0] if error else "a value is missing or not a number"
-    return InputError(f"{source.name} cannot be read: {reason}; fetch it again")
-
-
-def _counts(target: Path) -> Counts:
-    grade = pl.col("grade")
-    sums = pl.scan_parquet(target).select(
-        pl.len().alias("rows"), (grade >= 1).sum().alias("clicks"), (grade == 2).sum().alias("conversions")
-    )
-    return Counts(**sums.collect(engine="streaming").row(0, named=True))

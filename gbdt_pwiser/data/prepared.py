@@ -1,4 +1,7 @@
-"""A prepared set: train.parquet, test.parquet and schema.json in one folder, written whole or not at all."""
+"""A prepared set: train.parquet, test.parquet and schema.json in one folder, written whole or not at all.
+
+The Parquet files have row groups of `_parquet.ROW_GROUP` rows, so that they can be read a part at a time.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from gbdt_pwiser.data._parquet import write_frames
 from gbdt_pwiser.data.exposures import Exposures
 from gbdt_pwiser.objectives import InputError
 
@@ -23,19 +27,32 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Counts:
-    """How much one part holds."""
+    """How much one part holds, and how many rows of its source convert without a click and were left out."""
 
     rows: int
     clicks: int
     conversions: int
+    dropped: int = 0
 
 
 @dataclass(frozen=True)
 class Schema:
     """What a prepared set holds; stored as schema.json.
 
-    Its Parquet files have the columns `search_id` (Int64), `grade` (Int8), the categoricals (Int32) and the
-    numericals (Float32).
+    Its Parquet files have the columns of `columns`; only features may be null.
+
+    Parameters
+    ----------
+    name
+        What the set is called.
+    categorical, numerical
+        The features.
+    train, test
+        What the two parts hold.
+    group
+        Name of the group column: the search or user.
+    bad_lines
+        Damaged lines of the sources that were left out.
     """
 
     name: str
@@ -43,6 +60,13 @@ class Schema:
     numerical: tuple[str, ...]
     train: Counts
     test: Counts
+    group: str = "search_id"
+    bad_lines: int = 0
+
+    @property
+    def columns(self) -> dict[str, type[pl.DataType]]:
+        """Columns of the Parquet files in their order: the group, the grade, the features."""
+        return stored_columns(self.group, self.categorical, self.numerical)
 
     def write(self, folder: Path) -> None:
         """Write schema.json into the folder."""
@@ -64,6 +88,7 @@ class Schema:
                 numerical=tuple(stored["numerical"]),
                 train=Counts(**stored["train"]),
                 test=Counts(**stored["test"]),
+                **{key: stored[key] for key in ("group", "bad_lines") if key in stored},
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             if isinstance(error, InputError):
@@ -71,11 +96,41 @@ class Schema:
             raise _damaged(folder, f"schema.json: {error!r}") from error
 
 
+def stored_columns(
+    group: str, categorical: Iterable[str], numerical: Iterable[str]
+) -> dict[str, type[pl.DataType]]:
+    """Return the columns of the Parquet files: group Int64, grade Int8, codes Int32, numbers Float32."""
+    return (
+        {group: pl.Int64, "grade": pl.Int8}
+        | dict.fromkeys(categorical, pl.Int32)
+        | dict.fromkeys(numerical, pl.Float32)
+    )
+
+
+def write_part(
+    frames: Iterable[pl.DataFrame], target: Path, columns: Mapping[str, type[pl.DataType]]
+) -> Counts:
+    """Write one part as its frames come and count it; memory holds about one row group."""
+    rows = clicks = conversions = 0
+
+    def counted() -> Iterator[pl.DataFrame]:
+        nonlocal rows, clicks, conversions
+        for frame in frames:
+            grade = frame["grade"].to_numpy()
+            rows += len(grade)
+            clicks += int(np.count_nonzero(grade))
+            conversions += int(np.count_nonzero(grade == 2))
+            yield frame
+
+    write_frames(counted(), target, columns)
+    return Counts(rows, clicks, conversions)
+
+
 def load_prepared(folder: Path) -> Exposures:
     """Load a prepared set, train rows first.
 
-    The publisher numbers the searches of train and test separately, so equal ids are not one search: the
-    ids of the test rows are shifted beyond those of train.
+    Publishers number the groups of train and test separately, so equal ids are not one group: the ids of the
+    test rows are shifted beyond those of train.
 
     Raises
     ------
@@ -86,13 +141,13 @@ def load_prepared(folder: Path) -> Exposures:
     features = [*schema.categorical, *schema.numerical]
     try:
         parts = [
-            pl.read_parquet(folder / f"{part}.parquet", columns=["search_id", "grade", *features])
+            pl.read_parquet(folder / f"{part}.parquet", columns=list(schema.columns))
             for part in ("train", "test")
         ]
         for part, counts in zip(parts, (schema.train, schema.test), strict=True):
             if part.height != counts.rows:
                 raise _damaged(folder, f"{part.height} rows where schema.json says {counts.rows}")
-        train, test = (part["search_id"].to_numpy() for part in parts)
+        train, test = (part[schema.group].to_numpy() for part in parts)
         rows = pl.concat(parts, rechunk=False)
         return Exposures(
             name=schema.name,

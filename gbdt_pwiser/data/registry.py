@@ -9,7 +9,9 @@ from pathlib import Path
 
 import platformdirs
 
-from gbdt_pwiser.data.aliexpress import COUNTRIES
+from gbdt_pwiser.data.ali_ccp import NAME as CCP
+from gbdt_pwiser.data.ali_ccp import prepare_ali_ccp
+from gbdt_pwiser.data.aliexpress import COUNTRIES, prepare_aliexpress
 from gbdt_pwiser.data.description import load_description
 from gbdt_pwiser.data.exposures import Exposures
 from gbdt_pwiser.data.prepared import Schema, load_prepared
@@ -18,8 +20,11 @@ from gbdt_pwiser.data.split import Dataset
 from gbdt_pwiser.objectives import InputError
 
 SIMULATED = "simulated"
-NAMES = (*COUNTRIES, SIMULATED)
-TIANCHI = "https://tianchi.aliyun.com/dataset/74690"
+TIANCHI = "https://tianchi.aliyun.com/dataset"
+RELEASED = {name: f"AliExpress search exposures, {country}" for name, country in COUNTRIES.items()} | {
+    CCP: "Ali-CCP exposures of Taobao's recommendations"
+}
+NAMES = (*RELEASED, SIMULATED)
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,9 @@ def load(
     Parameters
     ----------
     name_or_path
-        `us`, `nl`, `fr`, `es`: AliExpress, once prepared. `simulated`: made on the spot. A path to a
-        `.toml` description, or to a `.parquet` or `.csv` file with a description of the same stem beside it.
+        `us`, `nl`, `fr`, `es` (AliExpress), `ccp` (Ali-CCP), once prepared. `simulated`: made on the
+        spot. A path to a `.toml` description, or to a `.parquet` or `.csv` file with a description of the
+        same stem beside it.
     data_dir
         Where prepared sets live; see `resolve_data_dir`.
     simulate_options
@@ -74,8 +80,8 @@ def load(
         return Dataset(simulate(**simulate_options).exposures)  # type: ignore[arg-type]
     if simulate_options:
         raise InputError(f"{', '.join(simulate_options)} cannot be set for {name}, only for {SIMULATED}")
-    if name in COUNTRIES:
-        return Dataset(_load_country(name, resolve_data_dir(data_dir)))
+    if name in RELEASED:
+        return Dataset(_load_released(name, resolve_data_dir(data_dir)))
     path = Path(name_or_path).expanduser()
     suffix = path.suffix.lower()
     if suffix == ".toml":
@@ -89,16 +95,55 @@ def load(
     )
 
 
+def prepare(
+    name: str,
+    source: Path,
+    data_dir: Path | str | None = None,
+    *,
+    rare: int | None = None,
+    skip_bad_lines: int = 0,
+    progress: bool = True,
+) -> Path:
+    """Prepare a released data set and return its folder; files are streamed, the folder appears whole.
+
+    Parameters
+    ----------
+    name
+        `us`, `nl`, `fr`, `es` or `ccp`.
+    source
+        Folder or archive with the files, as released or as processed.
+    data_dir
+        Where prepared sets live; see `resolve_data_dir`.
+    rare
+        For released Ali-CCP files only; see `prepare_ali_ccp`.
+    skip_bad_lines
+        How many damaged lines may be left out.
+    progress
+        Whether to show progress on standard error, if that is a terminal.
+
+    Raises
+    ------
+    InputError
+        Unknown name, files missing, or a fault in one.
+    """
+    target = resolve_data_dir(data_dir)
+    if name == CCP:
+        return prepare_ali_ccp(source, target, rare=rare, skip_bad_lines=skip_bad_lines, progress=progress)
+    if rare is not None and name in COUNTRIES:
+        raise InputError(f"rare cannot be set for {name}, whose codes are published; it is for {CCP}")
+    return prepare_aliexpress(name, source, target, skip_bad_lines=skip_bad_lines, progress=progress)
+
+
 def known_datasets(data_dir: Path | str | None = None) -> list[KnownDataset]:
     """Describe every data set that has a name; a damaged one counts as not prepared."""
     return [
-        *(_known_country(name, resolve_data_dir(data_dir)) for name in COUNTRIES),
+        *(_known_released(name, resolve_data_dir(data_dir)) for name in RELEASED),
         KnownDataset(SIMULATED, "Simulated search pages with accidental clicks", prepared=True, path=None),
     ]
 
 
-def _known_country(name: str, data_dir: Path) -> KnownDataset:
-    path, description = data_dir / name, f"AliExpress search exposures, {COUNTRIES[name]}"
+def _known_released(name: str, data_dir: Path) -> KnownDataset:
+    path, description = data_dir / name, RELEASED[name]
     try:
         schema = Schema.read(path)
     except InputError:
@@ -115,11 +160,12 @@ def _known_country(name: str, data_dir: Path) -> KnownDataset:
     )
 
 
-def _load_country(name: str, data_dir: Path) -> Exposures:
+def _load_released(name: str, data_dir: Path) -> Exposures:
     folder = data_dir / name
     if not folder.exists():
+        where = f"Ali-CCP from {TIANCHI}/408" if name == CCP else f"AliExpress from {TIANCHI}/74690"
         raise InputError(
-            f"{name} is not prepared (looked in {folder}); download AliExpress from {TIANCHI}, then run "
+            f"{name} is not prepared (looked in {folder}); download {where}, then run "
             f"`gbdt-pwiser prepare --dataset {name} --source PATH`, or use --dataset {SIMULATED}, which "
             "needs nothing"
         )

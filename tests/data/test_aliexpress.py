@@ -23,14 +23,14 @@ from tests.data.helpers import (
 )
 
 
-def prepare(source: Path, data_dir: Path) -> Path:
-    return prepare_aliexpress("us", source, data_dir, progress=False)
+def prepare(source: Path, data_dir: Path, **options: int) -> Path:
+    return prepare_aliexpress("us", source, data_dir, progress=False, **options)
 
 
-def refused(source: Path, data_dir: Path) -> str:
+def refused(source: Path, data_dir: Path, **options: int) -> str:
     """Message of a prepare that must fail and leave nothing behind."""
     with pytest.raises(InputError) as caught:
-        prepare(source, data_dir)
+        prepare(source, data_dir, **options)
     assert list(data_dir.iterdir()) == []
     assert "\n" not in str(caught.value)
     return str(caught.value)
@@ -214,6 +214,54 @@ def test_the_first_bad_line_is_named(
     assert message in refused(raw, out)
 
 
+@pytest.mark.parametrize(
+    ("name", "line"), [("us_item_train.csv", 5), ("us_item_test.csv", 1), ("us_user_test.csv", 2)]
+)
+def test_a_bad_line_may_be_skipped(raw: Path, out: Path, name: str, line: int) -> None:
+    edit_line(raw / name, line, lambda fields: fields[:-1])
+    message = refused(raw, out)
+    assert f"{name}, line {line}: " in message
+    assert "(--skip-bad-lines N leaves out up to N such lines)" in message
+    # The three items of a search that is left out are left out with it.
+    skipped = 4 if name == "us_user_test.csv" else 1
+    assert "bad lines so far" in refused(raw, out, skip_bad_lines=skipped - 1) or skipped == 1
+    folder = prepare(raw, out, skip_bad_lines=skipped)
+    schema = Schema.read(folder)
+    assert schema.bad_lines == skipped
+    assert schema.train.rows + schema.test.rows == 18 - (3 if skipped == 4 else 1)
+
+
+def test_skipped_lines_are_counted_over_all_files(raw: Path, out: Path) -> None:
+    for name, line in (("us_item_train.csv", 2), ("us_item_train.csv", 9), ("us_item_test.csv", 6)):
+        edit_line(raw / name, line, lambda fields: [*fields, "0"])
+    assert (
+        "us_item_test.csv, line 6: 50 fields instead of 49; correct the line or fetch the file again "
+        "(3 bad lines so far, 2 may be skipped)"
+    ) in refused(raw, out, skip_bad_lines=2)
+    train = pl.read_parquet(prepare(raw, out, skip_bad_lines=3) / "train.parquet")
+    assert train["search_id"].to_list() == [1] * 3 + [2] * 4 + [3] * 3
+    assert train["categorical_10"].to_list() == [0, 2, 3, 0, 1, 2, 3, 1, 2, 3]
+
+
+@pytest.mark.parametrize("cut", [1, 2, 40])
+@pytest.mark.parametrize("name", ["us_item_train.csv", "us_user_test.csv"])
+def test_a_cut_last_line_is_named(raw: Path, out: Path, name: str, cut: int) -> None:
+    path = raw / name
+    lines = len(path.read_text().splitlines())
+    path.write_text(path.read_text()[:-cut])
+    assert f"{name}, line {lines}: " in refused(raw, out)
+
+
+def test_blocks_of_any_size_give_the_same(raw: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = pl.read_parquet(prepare(raw, out) / "train.parquet")
+    for size in (300, 777, 1000):
+        monkeypatch.setattr("gbdt_pwiser.data._blocks.BLOCK", size)
+        assert pl.read_parquet(prepare(raw, out) / "train.parquet").equals(expected)
+        edit_line(raw / "us_item_train.csv", 11, set_field(3, "x"))
+        assert "us_item_train.csv, line 11: " in refused(raw, out / "bad")
+        write_lines(raw / "us_item_train.csv", item_lines(3, 4))
+
+
 def test_items_without_a_search_are_counted(raw: Path, out: Path) -> None:
     write_lines(raw / "us_user_test.csv", user_lines(1))
     assert (
@@ -300,8 +348,8 @@ def test_an_interrupted_prepare_leaves_the_older_set_alone(
         written.append(real(*args))  # type: ignore[arg-type]
         return written[0]
 
-    real = aliexpress._write_raw
-    monkeypatch.setattr(aliexpress, "_write_raw", interrupted)
+    real = aliexpress.write_part
+    monkeypatch.setattr(aliexpress, "write_part", interrupted)
     with pytest.raises(stop):
         prepare(raw, out)
     assert written == [Counts(18, 12, 6)]
@@ -367,3 +415,11 @@ def test_real_raw_and_processed_files_give_the_same(tmp_path: Path) -> None:
         parts[kind] = [frame.sort(frame.columns) for frame in frames]
     for one, other in zip(parts["raw"], parts["processed"], strict=True):
         assert one.equals(other)
+
+
+def test_a_file_without_lines_is_not_read_whole(
+    raw: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gbdt_pwiser.data._blocks.BLOCK", 1000)
+    (raw / "us_item_train.csv").write_bytes(b"\0" * 10_000)
+    assert r"us_item_train.csv, line 1: 1 fields instead of 49 (the line is cut)" in refused(raw, out)

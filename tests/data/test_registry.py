@@ -6,7 +6,14 @@ import platformdirs
 import polars as pl
 import pytest
 
-from gbdt_pwiser.data import KnownDataset, known_datasets, load, prepare_aliexpress, resolve_data_dir
+from gbdt_pwiser.data import (
+    KnownDataset,
+    known_datasets,
+    load,
+    prepare,
+    prepare_aliexpress,
+    resolve_data_dir,
+)
 from gbdt_pwiser.objectives import InputError
 from tests.data.helpers import write_raw
 
@@ -74,7 +81,7 @@ def test_missing_prepared_set_says_how_to_get_it(tmp_path: Path) -> None:
 
 def test_unknown_name_lists_the_known() -> None:
     with pytest.raises(
-        InputError, match=r"'simulate', did you mean simulated\?; choose one of us, nl, fr, es, sim"
+        InputError, match=r"'simulate', did you mean simulated\?; choose one of us, nl, fr, es, ccp, sim"
     ):
         load("simulate")
     with pytest.raises(InputError, match=r"unknown data set 'qqqq'; choose one of"):
@@ -114,7 +121,7 @@ def test_damaged_set_says_to_prepare_again(data_dir: Path, damage: object, messa
 def test_known_datasets(data_dir: Path) -> None:
     rewrite_damaged = data_dir / "fr"
     rewrite_damaged.mkdir()
-    us, nl, fr, es, simulated = known_datasets(data_dir)
+    us, nl, fr, es, ccp, simulated = known_datasets(data_dir)
     assert us == KnownDataset(
         "us",
         "AliExpress search exposures, United States",
@@ -124,6 +131,27 @@ def test_known_datasets(data_dir: Path) -> None:
         clicks=10,
         conversions=5,
     )
-    for missing, name in ((nl, "nl"), (fr, "fr"), (es, "es")):
+    for missing, name in ((nl, "nl"), (fr, "fr"), (es, "es"), (ccp, "ccp")):
         assert (missing.name, missing.prepared, missing.rows) == (name, False, None)
     assert (simulated.name, simulated.prepared, simulated.path) == ("simulated", True, None)
+
+
+def test_prepare_by_name(tmp_path: Path) -> None:
+    raw = write_raw(tmp_path / "raw")
+    assert prepare("us", raw, tmp_path / "data", progress=False) == tmp_path / "data" / "us"
+    with pytest.raises(
+        InputError, match="rare cannot be set for us, whose codes are published; it is for ccp"
+    ):
+        prepare("us", raw, tmp_path / "data", rare=5)
+    with pytest.raises(InputError, match="country is 'uk'; choose one of us, nl, fr, es"):
+        prepare("uk", raw, tmp_path / "data")
+    with pytest.raises(InputError, match=r"lacks common_features_train\.csv"):
+        prepare("ccp", raw, tmp_path / "data")
+
+
+def test_set_of_an_earlier_version_is_read(data_dir: Path) -> None:
+    path = data_dir / "us" / "schema.json"
+    stored = json.loads(path.read_text())
+    del stored["group"], stored["bad_lines"], stored["train"]["dropped"], stored["test"]["dropped"]
+    path.write_text(json.dumps(stored))
+    assert len(load("us", data_dir=data_dir).exposures) == 18
