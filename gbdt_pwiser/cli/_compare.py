@@ -41,6 +41,11 @@ from gbdt_pwiser.objectives import InputError
     help="Weight of the pairwise term; of several the best on validation.",
 )
 @click.option(
+    "--params",
+    type=click.Path(path_type=Path),
+    help="best.toml of a search: its model, losses and parameters stand in place of --model and --weight.",
+)
+@click.option(
     "--calibrate",
     default="none",
     show_default=True,
@@ -64,6 +69,7 @@ def compare(
     losses: tuple[str, ...],
     seeds: int,
     weights: tuple[float, ...],
+    params: Path | None,
     calibrate: Any,
     bootstrap: int,
     output: Path | None,
@@ -81,6 +87,12 @@ def compare(
         require_report_extra()
         output.mkdir(parents=True, exist_ok=True)  # a folder that cannot be made is better known now
     dataset, base = setup(options, models[0])
+    tuned = {}
+    if params:
+        from gbdt_pwiser.tuning import read_params
+
+        tuned = read_params(params, base)
+        models = (tuned["bce"].model,)
     distributions: list[ScoreDistribution] = []
 
     def keep_distribution(spec: Any, test: Any, predictions: Any) -> None:
@@ -96,6 +108,7 @@ def compare(
         seeds=range(seeds),
         weights=weights,
         base=base,
+        tuned=tuned,
         choose_by=options["choose_by"],
         calibrate=calibrate,
         replicates=bootstrap,

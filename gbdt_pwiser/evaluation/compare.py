@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -41,6 +41,7 @@ def compare(
     seeds: Sequence[int],
     weights: Sequence[float] | None = None,
     base: ModelSpec | None = None,
+    tuned: Mapping[str, ModelSpec] | None = None,
     choose_by: str = "ctr_auc",
     replicates: int = 200,
     calibrate: Method = "none",
@@ -63,6 +64,8 @@ def compare(
         Candidates for the weight of the pairwise term; None for the one in base.
     base
         Everything else about the models; None for the defaults.
+    tuned
+        By loss, a spec that stands as it is, in place of base and weights; as `tuning.read_params` gives.
     choose_by
         Metric on validation by which a weight is chosen.
     replicates
@@ -91,8 +94,15 @@ def compare(
     if calibrate not in CALIBRATIONS:
         raise InputError(f"calibration is {calibrate!r}; choose one of {', '.join(CALIBRATIONS)}")
     base = base or ModelSpec(model=models[0])
+    tuned = tuned or {}
     jobs = [
-        (model, loss, _candidates(replace(base, model=model, loss=loss), weights))
+        (
+            model,
+            loss,
+            [replace(tuned[loss], model=model)]
+            if loss in tuned
+            else _candidates(replace(base, model=model, loss=loss), weights),
+        )
         for model, loss in product(models, sorted(losses, key=lambda loss: loss != BASELINE))
     ]
     for _, _, candidates in jobs:

@@ -292,13 +292,14 @@ def _gain(by_seed: dict[int, Result], baseline: dict[int, Result]) -> PairedTest
 
 def _adjusted(summaries: list[Summary]) -> list[Summary]:
     """Adjust p-values to the number of cells of each data set that a table may mark."""
-    p_values = np.array([s.p_value if _marked(s.metric) else math.nan for s in summaries])
+    # Where both losses predict the same, as pCVR of boosters, there is nothing to test.
+    tested = [_marked(s.metric) and s.gain_standard_error != 0.0 for s in summaries]
+    p_values = np.array([s.p_value if t else math.nan for s, t in zip(summaries, tested, strict=True)])
     datasets = np.array([s.dataset for s in summaries])
     for dataset in dict.fromkeys(datasets):
         p_values[datasets == dataset] = holm(p_values[datasets == dataset])
     return [
-        replace(s, p_value=float(p)) if _marked(s.metric) else s
-        for s, p in zip(summaries, p_values, strict=True)
+        replace(s, p_value=float(p)) if t else s for s, p, t in zip(summaries, p_values, tested, strict=True)
     ]
 
 

@@ -353,3 +353,19 @@ def test_calibration_is_fitted_on_validation_and_scored_on_test(dataset, written
     assert by["test_isotonic", "cvr_auc"] == pytest.approx(by["test", "cvr_auc"])
     with pytest.raises(InputError, match="calibration is 'beta'; choose one of none, isotonic, sigmoid"):
         compare(dataset, models=["a"], losses=["bce"], seeds=[0], calibrate="beta")
+
+
+def test_tuned_specs_stand_as_they_are(dataset, written):
+    """A search's pwiser at weight 0 is still compared as pwiser, and its parameters differ from bce's."""
+    events = written(answers)
+    tuned = {
+        "bce": ModelSpec(model="a", learning_rate=0.2),
+        "pwiser": ModelSpec(model="a", loss="pwiser", learning_rate=0.3, pwiser=PWiseRLoss(weight=0.07)),
+    }
+    rows = compare(dataset, models=["a"], losses=["bce", "pwiser"], seeds=[4], weights=[1, 2], tuned=tuned)
+    fits = [event[1] for event in events if event[0] == "fit"]
+    assert [(s.loss, s.learning_rate, s.weight, s.seed) for s in fits] == [
+        ("bce", 0.2, 0.0, 4),
+        ("pwiser", 0.3, 0.07, 4),
+    ]
+    assert {r.weight for r in rows if r.loss == "pwiser"} == {0.07}
