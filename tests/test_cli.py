@@ -141,7 +141,7 @@ def test_datasets(run, released, data_dir):
     code, out, err = run("datasets")
     assert (code, err) == (0, "")
     states = {line.split()[0]: line.split(maxsplit=1)[1] for line in out.splitlines()}
-    assert list(states) == ["us", "nl", "fr", "es", "simulated"]
+    assert list(states) == ["us", "nl", "fr", "es", "ccp", "simulated"]
     # A third of 310 searches of 6 items is of each grade.
     assert states["us"] == "ready         1,860 exposures, 1,240 clicks, 620 conversions"
     assert states["nl"].startswith("not prepared ")
@@ -161,21 +161,7 @@ def test_datasets_as_json(run, released, data_dir):
     assert not json.loads(elsewhere)[0]["prepared"]
 
 
-# ------------------------------------------------------------------------------ tune, help
-
-
-def test_tune(run):
-    arguments = ["tune", *SIMULATED, "--model", "xgboost", "--n-trials", "3"]
-    code, out, err = run(*arguments, "--json")
-    assert (code, err) == (0, "")
-    found = json.loads(out)
-    assert found["metric"] == "ctr_auc"
-    assert len(found["trials"]) == 3
-    best = max(found["trials"], key=lambda trial: trial["ctr_auc"])
-    assert found["best_weight"] == best["weight"]
-    code, out, err = run(*arguments)
-    assert (code, err) == (0, "")
-    assert [line.split()[-1] for line in out.splitlines()].count("best") == 1
+# ------------------------------------------------------------------------------ help
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"]])
@@ -215,9 +201,6 @@ def refused(result):
         (["compare", "--dataset", "absent.toml"], "absent.toml: there is no such file"),
         (["prepare", "--dataset", "us", "--source", "/nowhere"], "/nowhere does not exist"),
         (["prepare", "--dataset", "uk", "--source", "."], "country is 'uk'; choose one of us, nl, fr, es"),
-        (["tune", *SIMULATED, "--n-trials", "0"], "n_trials is 0; give at least 1"),
-        (["tune", *SIMULATED, "--model", "lightgmb"], "did you mean lightgbm?"),
-        (["tune", *SIMULATED, "--choose-by", "pcoc"], "pcoc"),
         (["forget"], "No such command 'forget'"),
         (["--verbose"], "No such option"),
         *(

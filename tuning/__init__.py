@@ -1,4 +1,4 @@
-"""The search for the weight of the pairwise term."""
+"""The search for the pairwise weight, and for the model around it."""
 
 if __name__ != "gbdt_pwiser.tuning":
     raise ImportError(
@@ -6,6 +6,36 @@ if __name__ != "gbdt_pwiser.tuning":
         "import gbdt_pwiser.tuning instead"
     )
 
-from gbdt_pwiser.tuning._weight import Trial, WeightSearch, tune_weight
+from gbdt_pwiser.tuning._output import read_params, record
+from gbdt_pwiser.tuning._result import Confirmation, Gain, Trial, Tuning
+from gbdt_pwiser.tuning._space import (
+    Choice,
+    Float,
+    Int,
+    LogFloat,
+    SearchSpace,
+    booster_space,
+    loss_space,
+    read_space,
+    search_space,
+)
+from gbdt_pwiser.tuning._tune import tune
 
-__all__ = ["Trial", "WeightSearch", "tune_weight"]
+__all__ = [
+    "Choice",
+    "Confirmation",
+    "Float",
+    "Gain",
+    "Int",
+    "LogFloat",
+    "SearchSpace",
+    "Trial",
+    "Tuning",
+    "booster_space",
+    "loss_space",
+    "read_params",
+    "read_space",
+    "record",
+    "search_space",
+    "tune",
+]

@@ -41,6 +41,12 @@ from gbdt_pwiser.objectives import InputError
     help="Weight of the pairwise term; of several the best on validation.",
 )
 @click.option(
+    "--choose-by",
+    default="ctr_auc",
+    show_default=True,
+    help="Validation metric by which a weight is chosen.",
+)
+@click.option(
     "--params",
     type=click.Path(path_type=Path),
     help="best.toml of a search: its model, losses and parameters stand in place of --model and --weight.",
@@ -69,6 +75,7 @@ def compare(
     losses: tuple[str, ...],
     seeds: int,
     weights: tuple[float, ...],
+    choose_by: str,
     params: Path | None,
     calibrate: Any,
     bootstrap: int,
@@ -109,7 +116,7 @@ def compare(
         weights=weights,
         base=base,
         tuned=tuned,
-        choose_by=options["choose_by"],
+        choose_by=choose_by,
         calibrate=calibrate,
         replicates=bootstrap,
         on_test=keep_distribution if output else None,

@@ -28,7 +28,7 @@ def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--dataset",
                 required=True,
-                help="us, nl, fr, es, simulated, or the path of a description (.toml).",
+                help="us, nl, fr, es, ccp, simulated, or the path of a description (.toml).",
             ),
             click.option("--data-dir", type=click.Path(path_type=Path), help="Where prepared data sets lie."),
             click.option("--split", "split_by", help="auto, time, group or row; else as the data set says."),
@@ -60,19 +60,21 @@ def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 help="Rounds without a better CTR AUC on validation.",
             ),
             click.option("--learning-rate", type=float, default=0.05, show_default=True),
-            click.option("--device", default="cpu", show_default=True, help="cpu or cuda, for the boosters."),
+            click.option(
+                "--network",
+                multiple=True,
+                metavar="KEY=VALUE",
+                help="A setting of the networks, e.g. embedding=16 or bottom=64,32; may be repeated.",
+            ),
+            click.option(
+                "--device", default="cpu", show_default=True, help="cpu or cuda; for networks also auto."
+            ),
             click.option(
                 "--threads",
                 type=int,
                 default=0,
                 show_default=True,
                 help="CPU threads; 0: the library's choice.",
-            ),
-            click.option(
-                "--choose-by",
-                default="ctr_auc",
-                show_default=True,
-                help="Validation metric by which a weight is chosen.",
             ),
             click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table."),
         )
@@ -85,6 +87,7 @@ def setup(options: dict[str, Any], model: str) -> tuple[Any, Any]:
     """Return the data set and the model settings that the options describe."""
     from gbdt_pwiser.data import load
     from gbdt_pwiser.models import ModelSpec
+    from gbdt_pwiser.models.neural import parse_network
 
     loss = PWiseRLoss(
         **{
@@ -95,6 +98,7 @@ def setup(options: dict[str, Any], model: str) -> tuple[Any, Any]:
     base = ModelSpec(
         model=model,
         pwiser=loss,
+        network=parse_network(options["network"]),
         **{
             name: options[name] for name in ("rounds", "early_stopping", "learning_rate", "device", "threads")
         },

@@ -3,49 +3,184 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from dataclasses import replace
-from math import isnan
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gbdt_pwiser.cli._options import dataset_options, setup
+from gbdt_pwiser.objectives import InputError, PWiseRLoss
+
+if TYPE_CHECKING:
+    from gbdt_pwiser.data import Split
+    from gbdt_pwiser.tuning import Trial, Tuning
+
+FEW_CONVERSIONS = 50
+
+
+def _pair(_: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",")) if value else ()
 
 
 @click.command()
 @click.option("--model", default="lightgbm", show_default=True)
-@click.option("--n-trials", type=int, default=20, show_default=True)
+@click.option(
+    "--n-trials",
+    type=int,
+    default=50,
+    show_default=True,
+    help="Finished trials to have, earlier runs included; with --max-total-trials, most of this process.",
+)
+@click.option("--max-total-trials", type=int, help="Finished trials to have, of all processes of a study.")
+@click.option("--timeout", type=float, help="Seconds after which no further trial starts.")
+@click.option("--metric", default="ctr_auc", show_default=True, help="Optimised on validation.")
+@click.option("--pareto", callback=_pair, help="Two metrics to optimise together, as in ctr_auc,ctcvr_auc.")
+@click.option(
+    "--space",
+    default="loss",
+    show_default=True,
+    help="loss, booster (the model's own parameters) or both.",
+)
+@click.option(
+    "--space-file", type=click.Path(path_type=Path), help="TOML with ranges, choices or fixed values."
+)
+@click.option("--sampler", default="tpe", show_default=True, help="tpe, gp or random.")
+@click.option("--pruner", help="median, hyperband or none; else median for CTR AUC alone, none otherwise.")
+@click.option("--storage", help="Database URL or journal file; else a database in the output folder.")
+@click.option("--study-name", help="Name in the storage; else made of data set and model.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of split, model and search.")
+@click.option(
+    "--weight",
+    type=float,
+    default=PWiseRLoss().weight,
+    show_default=True,
+    help="Where the search starts; with --space booster the weight of all trials.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for best.toml, trials.parquet, tuning.html; else tune-DATASET-MODEL.",
+)
 @dataset_options
-def tune(model: str, n_trials: int, seed: int, **options: Any) -> None:
-    """Search the weight of the pairwise term on validation; the test split is not looked at."""
-    from gbdt_pwiser.tuning import tune_weight
+def tune(
+    model: str,
+    metric: str,
+    pareto: tuple[str, ...],
+    space: str,
+    space_file: Path | None,
+    seed: int,
+    weight: float,
+    output: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Search the pairwise weight on validation, then prove the gain on test.
 
+    Started again with the same arguments it goes on where it was stopped; several processes may share a
+    study.
+    """
+    from gbdt_pwiser.tuning import read_space, record, search_space
+    from gbdt_pwiser.tuning import tune as run
+
+    own = ("n_trials", "max_total_trials", "timeout", "sampler", "pruner", "storage", "study_name")
+    search = {name: options.pop(name) for name in own}
     dataset, base = setup(options, model)
     split = dataset.split(seed)
-    metric = options["choose_by"]
-    search = tune_weight(
-        replace(base, seed=seed), split.train, split.valid, n_trials=n_trials, metric=metric, seed=seed
+    base = replace(base, seed=seed, pwiser=replace(base.pwiser, weight=weight))
+    searched = search_space(space, model, grouped=split.train.group is not None)
+    if space_file is not None:
+        searched = read_space(space_file, searched)
+    output = output or Path(f"tune-{split.train.name}-{model}")
+    _warn_of_few(split)
+    tuning = run(
+        split,
+        base,
+        output=output,
+        space=searched,
+        metric=metric,
+        pareto=pareto,
+        seed=seed,
+        **search,
     )
-    if options["as_json"]:
-        trials = [
-            {
-                "weight": trial.weight,
-                "rounds": trial.rounds,
-                "fit_seconds": trial.fit_seconds,
-                **{name: None if isnan(value) else value for name, value in trial.metrics.items()},
-            }
-            for trial in search.trials
-        ]
-        click.echo(
-            json.dumps({"metric": metric, "best_weight": search.best.weight, "trials": trials}, indent=2)
-        )
-        return
-    click.echo(f"{'weight':>10}  {metric:>10}  rounds  (validation)")
-    for trial in sorted(search.trials, key=lambda trial: trial.weight):
-        mark = " best" if trial is search.best else ""
-        click.echo(f"{trial.weight:>10.4g}  {trial.metrics[metric]:>10.4f}  {trial.rounds:>6}{mark}")
-    if search.best is search.baseline:
-        click.echo("No weight beats BCE on validation: use weight 0.")
+    if as_json:
+        click.echo(json.dumps(record(tuning), indent=2))
     else:
-        click.echo(f"Confirm on test with: gbdt-pwiser compare ... --weight {search.best.weight:.4g}")
+        click.echo(_text(tuning))
+    _write_page(tuning, output)
+    click.echo(f"{output / 'best.toml'}", err=True)
+
+
+def _warn_of_few(split: Split) -> None:
+    few = {
+        name: int(getattr(split, name).conversion.sum())
+        for name in ("train", "valid", "test")
+        if getattr(split, name).conversion.sum() < FEW_CONVERSIONS
+    }
+    if few:
+        told = ", ".join(f"{name} {count}" for name, count in few.items())
+        click.echo(
+            f"gbdt-pwiser: fewer than {FEW_CONVERSIONS} conversions ({told}): "
+            "metrics of conversions, and the choice of a weight, mean little",
+            err=True,
+        )
+
+
+def _write_page(tuning: Tuning, output: Path) -> None:
+    from gbdt_pwiser.report import require_report_extra
+    from gbdt_pwiser.report.tuning import write_tuning_report
+
+    try:
+        require_report_extra()
+    except InputError as error:
+        click.echo(f"gbdt-pwiser: no page was written: {error}", err=True)
+        return
+    write_tuning_report(
+        output / "tuning.html",
+        tuning,
+        title=str(output.name),
+        command=shlex.join(["gbdt-pwiser", *sys.argv[1:]]),
+    )
+    click.echo(f"{output / 'tuning.html'}", err=True)
+
+
+def _text(tuning: Tuning) -> str:
+    from gbdt_pwiser.evaluation import METRICS
+
+    def line(what: str, trial: Trial) -> str:
+        told = "  ".join(
+            f"{METRICS[m].label} {trial.metrics[m]:.{METRICS[m].decimals}f}" for m in tuning.metrics
+        )
+        chosen = ", ".join(
+            f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+            for name, value in trial.parameters.items()
+        )
+        return f"{what:<6} {told}  {chosen}"
+
+    states = [trial.state for trial in tuning.trials]
+    counted = ", ".join(f"{states.count(s)} {s}" for s in ("complete", "pruned", "failed") if s in states)
+    lines = [f"{len(states)} of {tuning.total} trials: {counted}", "", "validation"]
+    if len(tuning.metrics) > 1:
+        lines += [line("front", trial) for trial in tuning.front]
+    if tuning.baseline is not None:
+        lines.append(line("bce", tuning.baseline))
+    lines.append(line("best", tuning.best))
+    if tuning.confirmation is not None and tuning.confirmation.gains:
+        seeds = tuning.confirmation.seeds
+        lines += [
+            "",
+            f"test, {len(seeds)} seeds",
+            f"{'':<20}{'bce':>8}{'best':>8}{'gain':>10}   95 % interval",
+        ]
+        for gain in tuning.confirmation.gains:
+            if METRICS[gain.metric].family == "ranking" or gain.metric in tuning.metrics:
+                lines.append(
+                    f"{METRICS[gain.metric].label:<20}{gain.bce:>8.4f}{gain.tuned:>8.4f}"
+                    f"{gain.gain:>+10.5f}   "
+                    f"{gain.low:+.5f} to {gain.high:+.5f}, p = {gain.p_value:.2g}"
+                )
+        if tuning.confirmation.times > 1:
+            lines.append(f"The test split has been scored {tuning.confirmation.times} times by this study.")
+    return "\n".join([*lines, "", tuning.verdict])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -235,6 +236,7 @@ def _results(
             )
 
 
+@functools.cache
 def _versions(model: str) -> str:
     library = {"lightgbm": "lightgbm", "xgboost": "xgboost", **dict.fromkeys(NETWORKS, "torch")}.get(model)
     packages = ("gbdt-pwiser", *([library] if library else []), "numpy")

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 # The three of Okabe and Ito's palette that stand out from light and dark pages alike; the line styles tell
 # them apart without colour. Black becomes the colour of the page's text.
-_BLUE, _VERMILLION, _GREEN = "#0072b2", "#d55e00", "#009e73"
-_STYLES: Final = ((_BLUE, "-"), (_VERMILLION, "--"), (_GREEN, "-."))
+BLUE, VERMILLION, GREEN = "#0072b2", "#d55e00", "#009e73"
+_STYLES: Final = ((BLUE, "-"), (VERMILLION, "--"), (GREEN, "-."))
 
 _GAIN_METRICS: Final = ("ctr_auc", "gauc", "ctcvr_auc", "noise_free_ctr_auc")
 
@@ -65,7 +65,7 @@ def plot_gains(summaries: Sequence[Summary], *, name: str) -> str | None:
     if not rows:
         return None
     blocks = list(dict.fromkeys((s.model, s.loss) for s in rows))
-    figure = _figure(height=0.8 + len(blocks) * (0.45 + 0.27 * len(metrics)))
+    figure = new_figure(height=0.8 + len(blocks) * (0.45 + 0.27 * len(metrics)))
     panels: list[Axes] = list(figure.subplots(len(blocks), sharex=True, squeeze=False)[:, 0])
     for panel, (model, loss) in zip(panels, blocks, strict=True):
         panel.axvline(0.0, color="black", linewidth=0.8)
@@ -79,8 +79,8 @@ def plot_gains(summaries: Sequence[Summary], *, name: str) -> str | None:
                 markersize=6.5,
                 markeredgewidth=1.5,
                 # Hollow where the gain may be chance in a table of so many.
-                markerfacecolor="none" if s.verdict == "unclear" else _BLUE,
-                color=_BLUE,
+                markerfacecolor="none" if s.verdict == "unclear" else BLUE,
+                color=BLUE,
                 elinewidth=1.8,
                 capsize=3,
             )
@@ -91,7 +91,7 @@ def plot_gains(summaries: Sequence[Summary], *, name: str) -> str | None:
         panel.spines.bottom.set_visible(False)
         panel.tick_params(bottom=False)
     panels[-1].set_xlabel(f"gain over the same model's {BASELINE}")
-    return _svg(figure, "gains", name)
+    return to_svg(figure, "gains", name)
 
 
 def plot_distributions(distributions: Sequence[ScoreDistribution], *, name: str) -> str | None:
@@ -108,7 +108,7 @@ def plot_distributions(distributions: Sequence[ScoreDistribution], *, name: str)
         return None
     models = list(dict.fromkeys(d.model for d in distributions))
     losses = list(dict.fromkeys(d.loss for d in distributions))
-    figure = _figure(height=0.9 + 1.7 * len(models))
+    figure = new_figure(height=0.9 + 1.7 * len(models))
     panels = figure.subplots(len(models), len(losses), sharex=True, sharey="row", squeeze=False)
     rebin = _Rebinning.around(np.sum([d.counts for d in distributions], axis=0))
     for panel in panels.flat:
@@ -130,7 +130,7 @@ def plot_distributions(distributions: Sequence[ScoreDistribution], *, name: str)
         panel.set_xlabel("pCTR (log-odds scale)")
     handles, labels = next(p for p in panels.flat if p.axison).get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=3, frameon=False)
-    return _svg(figure, "distributions", name)
+    return to_svg(figure, "distributions", name)
 
 
 class _Rebinning:
@@ -159,13 +159,13 @@ class _Rebinning:
         return joined
 
 
-def _figure(*, height: float) -> Figure:
+def new_figure(*, height: float) -> Figure:
     from matplotlib.figure import Figure  # not pyplot: nothing global is touched
 
     return Figure(figsize=(6.8, height))
 
 
-def _svg(figure: Figure, prefix: str, name: str) -> str:
+def to_svg(figure: Figure, prefix: str, name: str) -> str:
     """Render as an SVG element for HTML: named, in the page's text colour, ids unique to this drawing."""
     buffer = io.StringIO()
     no_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))

@@ -1,0 +1,168 @@
+"""The files of a search: best.toml, trials.parquet, and the page where the report extra is installed."""
+
+from __future__ import annotations
+
+import json
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from gbdt_pwiser._files import replacing_file
+from gbdt_pwiser.evaluation.metrics import METRICS
+from gbdt_pwiser.models import ModelSpec
+from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.tuning._result import Trial, Tuning
+from gbdt_pwiser.tuning._space import LOSS, configured, is_booster
+
+
+def write_params(tuning: Tuning, path: Path) -> None:
+    """Write best.toml: the chosen loss, and the model's parameters under each loss.
+
+    Raises
+    ------
+    InputError
+        A parameter has a value that TOML cannot hold.
+    """
+    spec = tuning.spec
+    tables: dict[str, Mapping[str, Any]] = {
+        "loss": {name: getattr(spec.pwiser, name) for name in sorted(LOSS)} | {"weight": tuning.best.weight},
+        "parameters.bce": _of_model(tuning.twin),
+        "parameters.pwiser": _of_model(spec),
+    }
+    if is_booster(spec.model):
+        tables["training"] = {"rounds": spec.rounds, "early_stopping": spec.early_stopping}
+    lines = [
+        "# The best of a search on validation; gbdt-pwiser compare --params takes this file.",
+        *(f"# {line}" for line in tuning.verdict.splitlines()),
+        f"model = {_toml(spec.model)}",
+        f"recommended_weight = {_toml(float(tuning.recommended_weight))}",
+    ]
+    for table, values in tables.items():
+        lines += ["", f"[{table}]", *(f"{_key(name)} = {_toml(value)}" for name, value in values.items())]
+    with replacing_file(path) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def read_params(path: Path, base: ModelSpec | None = None) -> dict[str, ModelSpec]:
+    """Read what `write_params` wrote: a spec for "bce" and one for "pwiser".
+
+    The file decides the model, the loss, the model's parameters and how long it trains; the rest (seed,
+    device, threads) comes from the base.
+
+    Raises
+    ------
+    InputError
+        The file is missing or no TOML, lacks a table, or holds a value that makes no sense.
+    """
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(
+            f"{path} cannot be read ({error}); give the best.toml that a search wrote"
+        ) from error
+    try:
+        loss, parameters, model = found["loss"], found["parameters"], found["model"]
+        base = base or ModelSpec(model=model)
+        given = {f.name: getattr(base, f.name) for f in fields(base)}
+        spec = ModelSpec(**{**given, "model": model, **found.get("training", {})})
+        return {
+            "bce": configured(spec, {**loss, "weight": 0.0, **_tuples(parameters["bce"])}),
+            # Even at weight 0 it is the loss under comparison.
+            "pwiser": replace(configured(spec, {**loss, **_tuples(parameters["pwiser"])}), loss="pwiser"),
+        }
+    except KeyError as error:
+        raise InputError(f"{path} lacks {error.args[0]}; give the best.toml that a search wrote") from error
+    except (TypeError, AttributeError, InputError) as error:
+        raise InputError(f"{path} cannot be used: {error}") from error
+
+
+def write_trials(trials: Sequence[Trial], path: Path) -> None:
+    """Write one row per trial: its state, what was searched, every metric on validation, and its error."""
+    names = list(dict.fromkeys(name for trial in trials for name in trial.parameters))
+    rows = [
+        {
+            "study": trial.study,
+            "number": trial.number,
+            "state": trial.state,
+            "weight": trial.weight,
+            **{name: trial.parameters.get(name) for name in names if name != "weight"},
+            **{name: trial.metrics.get(name, math.nan) for name in METRICS},
+            "rounds": trial.rounds,
+            "fit_seconds": trial.fit_seconds,
+            "error": trial.error,
+        }
+        for trial in trials
+    ]
+    with replacing_file(path) as temporary:
+        pl.DataFrame(rows, infer_schema_length=None, strict=False).write_parquet(temporary)
+
+
+def record(tuning: Tuning) -> dict[str, Any]:
+    """Return the search as plain values for JSON, which has no NaN: None stands for it."""
+    confirmation = tuning.confirmation
+    found = {
+        "metrics": tuning.metrics,
+        "finished": len(tuning.trials),
+        "total": tuning.total,
+        "best": asdict(tuning.best),
+        "baseline": None if tuning.baseline is None else asdict(tuning.baseline),
+        "front": [asdict(trial) for trial in tuning.front] if len(tuning.metrics) > 1 else None,
+        "seeds": None if confirmation is None else confirmation.seeds,
+        "gains": None if confirmation is None else [asdict(gain) for gain in confirmation.gains],
+        "helps": tuning.helps,
+        "recommended_weight": tuning.recommended_weight,
+        "verdict": tuning.verdict,
+        "importances": dict(tuning.importances),
+        "trials": [asdict(trial) for trial in tuning.trials],
+    }
+    plain: dict[str, Any] = _without_nan(found)
+    return plain
+
+
+def _of_model(spec: ModelSpec) -> dict[str, Any]:
+    """Return what decides the model beside its loss, as far as it is not the default of a network."""
+    if is_booster(spec.model):
+        return {"learning_rate": spec.learning_rate, **spec.params}
+    usual = asdict(type(spec.network)())
+    return {name: value for name, value in asdict(spec.network).items() if value != usual[name]}
+
+
+def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+def _key(name: str) -> str:
+    return name if name.replace("_", "").replace("-", "").isalnum() and name.isascii() else json.dumps(name)
+
+
+def _toml(value: Any) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
+        case float():
+            return repr(float(value))
+        case str():
+            return json.dumps(value, ensure_ascii=False)
+        case list() | tuple():
+            return f"[{', '.join(map(_toml, value))}]"
+    raise InputError(
+        f"a parameter is {value!r}, which best.toml cannot hold; give a number, a word or a list"
+    )
+
+
+def _without_nan(value: Any) -> Any:
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {key: _without_nan(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_without_nan(item) for item in value]
+    return value

@@ -1,0 +1,229 @@
+"""What a search found."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from gbdt_pwiser.evaluation.metrics import METRICS
+from gbdt_pwiser.evaluation.results import Result
+from gbdt_pwiser.models import ModelSpec
+
+State = Literal["complete", "pruned", "failed"]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One model that was tried, and what validation said of it.
+
+    Attributes
+    ----------
+    number
+        Its place in its study.
+    study
+        "pwiser", or "bce" for BCE's own search where the model's parameters are searched.
+    state
+        "complete"; "pruned", stopped for want of promise; "failed", see `error`.
+    parameters
+        What was searched.
+    weight
+        Of the pairwise term; 0 is BCE.
+    metrics
+        Of `METRICS`, on validation; empty unless complete.
+    rounds, fit_seconds
+        As of the model; 0 unless complete.
+    error
+        What the training raised; empty unless failed.
+    """
+
+    number: int
+    study: str
+    state: State
+    parameters: Mapping[str, Any]
+    weight: float
+    metrics: Mapping[str, float]
+    rounds: int
+    fit_seconds: float
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Gain:
+    """A metric on test of the chosen model and of its BCE twin, over the seeds of the confirmation.
+
+    Attributes
+    ----------
+    metric
+        Of `METRICS`.
+    bce, tuned
+        Means over the seeds.
+    gain
+        tuned - bce, with its 95 % interval [low, high] and the p-value of no difference; NaN where it cannot
+        be told.
+    method
+        How interval and p-value were made.
+    """
+
+    metric: str
+    bce: float
+    tuned: float
+    gain: float
+    low: float
+    high: float
+    p_value: float
+    method: str
+
+    @property
+    def better(self) -> bool:
+        """Whether the whole interval is on the better side of 0."""
+        return self.low > 0 if METRICS[self.metric].higher_is_better else self.high < 0
+
+    @property
+    def worse(self) -> bool:
+        """Whether the whole interval is on the worse side of 0."""
+        return self.high < 0 if METRICS[self.metric].higher_is_better else self.low > 0
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """The chosen model and its BCE twin, refitted over fresh seeds and scored on test.
+
+    Attributes
+    ----------
+    seeds
+        Of the models; the split is that of the search.
+    gains
+        One per metric; none where the search chose BCE itself.
+    results
+        The rows behind them, of validation and test; none where the confirmation was read from the study.
+    times
+        How often this study has scored its test split, this time included. More than once weakens the test.
+    """
+
+    seeds: tuple[int, ...]
+    gains: tuple[Gain, ...]
+    results: tuple[Result, ...] = field(default=(), repr=False, compare=False)
+    times: int = 1
+
+    def of(self, metric: str) -> Gain | None:
+        """Return the gain of a metric, None where there is none."""
+        return next((gain for gain in self.gains if gain.metric == metric), None)
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """A search, what it chose on validation and what the test split said of the choice.
+
+    Attributes
+    ----------
+    metrics
+        What was optimised: one metric, or two for a Pareto front.
+    trials
+        Finished ones, in the order of their studies and numbers.
+    total
+        Finished trials that were asked for.
+    best
+        The choice on validation.
+    baseline
+        The best BCE on validation; None where no BCE trial came to its end.
+    spec, twin
+        What to train: the best trial's model, and the BCE it is measured against.
+    confirmation
+        None where the search is not over.
+    importances
+        Share of the searched parameters in the differences of the first metric, where it can be told.
+    """
+
+    metrics: tuple[str, ...]
+    trials: tuple[Trial, ...]
+    total: int
+    best: Trial
+    baseline: Trial | None
+    spec: ModelSpec
+    twin: ModelSpec
+    confirmation: Confirmation | None = None
+    importances: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def helps(self) -> bool:
+        """Whether the test split confirms that PWiseR helps.
+
+        One metric: its whole interval is on the better side. Two: that of the second, and the first is not
+        on the worse side.
+        """
+        if self.confirmation is None or self.best.weight == 0:
+            return False
+        gains = [self.confirmation.of(metric) for metric in self.metrics]
+        if gains[-1] is None or not gains[-1].better:
+            return False
+        return not any(gain is not None and gain.worse for gain in gains)
+
+    @property
+    def recommended_weight(self) -> float:
+        """The best trial's weight where its gain was confirmed, else 0."""
+        return self.best.weight if self.helps else 0.0
+
+    @property
+    def verdict(self) -> str:
+        """Say what came of it, and no more than was measured."""
+        if self.best.weight == 0:
+            return "PWiseR does not help: on validation no weight is better than BCE. Recommended weight: 0."
+        if self.confirmation is None:
+            return "The search is not over, so nothing was scored on test."
+        metric = self.metrics[-1]
+        gain = self.confirmation.of(metric)
+        if gain is None or math.isnan(gain.low):
+            return "The test split cannot tell whether PWiseR helps. Recommended weight: 0."
+        digits = METRICS[metric].decimals + 1
+        told = (
+            f"{METRICS[metric].label} on test {gain.gain:+.{digits}f}, "
+            f"95 % interval {gain.low:+.{digits}f} to {gain.high:+.{digits}f}"
+        )
+        if self.helps:
+            return f"PWiseR helps: {told}. Recommended weight: {self.best.weight:.4g}."
+        return f"PWiseR does not help beyond doubt: {told}. Recommended weight: 0."
+
+    @property
+    def front(self) -> tuple[Trial, ...]:
+        """Complete trials that no other one beats in all metrics, from best to worst in the first."""
+        return pareto_front(self.trials, self.metrics)
+
+
+def score(trial: Trial, metric: str) -> float:
+    """Return the metric such that more is better."""
+    return (1.0 if METRICS[metric].higher_is_better else -1.0) * trial.metrics[metric]
+
+
+def pareto_front(trials: Sequence[Trial], metrics: Sequence[str]) -> tuple[Trial, ...]:
+    """Return the complete trials that no other beats: at least as good in all metrics, better in one.
+
+    They run from best to worst in the first metric; of equal ones the first stands for all.
+    """
+    complete = [trial for trial in trials if trial.state == "complete"]
+    points = {id(t): tuple(score(t, metric) for metric in metrics) for t in complete}
+    front: list[Trial] = []
+    for trial in sorted(complete, key=lambda trial: points[id(trial)], reverse=True):
+        if not any(all(a >= b for a, b in zip(points[id(t)], points[id(trial)], strict=True)) for t in front):
+            front.append(trial)
+    return tuple(front)
+
+
+def choose(trials: Sequence[Trial], metrics: Sequence[str]) -> tuple[Trial, Trial | None]:
+    """Return the best trial and the best BCE, both on validation.
+
+    One metric: the best; of equals BCE, then the earliest. Two: of the trials whose first metric is no worse
+    than that of the best BCE, the best in the second: what can be had for nothing.
+    """
+    complete = [trial for trial in trials if trial.state == "complete"]
+
+    def best_of(some: Sequence[Trial], metric: str) -> Trial:
+        return max(some, key=lambda trial: (score(trial, metric), trial.weight == 0, -trial.number))
+
+    bce = [trial for trial in complete if trial.weight == 0]
+    baseline = best_of(bce, metrics[0]) if bce else None
+    if len(metrics) > 1 and baseline is not None:
+        floor = score(baseline, metrics[0])
+        complete = [trial for trial in complete if score(trial, metrics[0]) >= floor]
+    return best_of(complete, metrics[-1]), baseline

@@ -1,0 +1,242 @@
+"""The whole search: trials on train and validation, the choice, its proof on test, and the files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Final
+
+from gbdt_pwiser.data import Exposures, Split
+from gbdt_pwiser.evaluation.metrics import check_optimisable
+from gbdt_pwiser.evaluation.results import write_results
+from gbdt_pwiser.models import ModelSpec, make_model
+from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.tuning._confirm import confirm
+from gbdt_pwiser.tuning._output import write_params, write_trials
+from gbdt_pwiser.tuning._result import Tuning, choose
+from gbdt_pwiser.tuning._search import Arm, check_metrics, collect, importances, quiet_optuna, run_trials
+from gbdt_pwiser.tuning._share import Share
+from gbdt_pwiser.tuning._space import SearchSpace, configured, is_booster, search_space
+from gbdt_pwiser.tuning._storage import (
+    embedded,
+    make_pruner,
+    make_sampler,
+    open_storage,
+    open_study,
+    storage_errors,
+)
+
+CONFIRMATION_SEEDS: Final = 5
+
+
+def tune(
+    split: Split,
+    spec: ModelSpec,
+    *,
+    output: Path,
+    space: SearchSpace | str = "loss",
+    n_trials: int = 50,
+    max_total_trials: int | None = None,
+    timeout: float | None = None,
+    metric: str = "ctr_auc",
+    pareto: Sequence[str] = (),
+    sampler: str = "tpe",
+    pruner: str | None = None,
+    storage: str | None = None,
+    study_name: str | None = None,
+    seed: int = 0,
+) -> Tuning:
+    """Search loss and model on validation, then score the choice and its BCE twin on test.
+
+    Called again with the same arguments it goes on where it was stopped. Any number of processes may share
+    one study.
+
+    Parameters
+    ----------
+    split
+        Trials see its train and validation; test is scored once, after the choice.
+    spec
+        The model, and where the search starts; its seed is that of all trials.
+    output
+        Folder for best.toml, trials.parquet, results.parquet and, by default, the study.
+    space
+        What is searched: "loss", "booster" (the model's own parameters) or "both", or a declaration. Where
+        the model's parameters are searched, BCE has a search of its own with as many trials.
+    n_trials
+        Finished trials the study is to have, those of earlier calls included. Where `max_total_trials` is
+        given too: trials that this process runs at most.
+    max_total_trials
+        Finished trials the study is to have, of all processes.
+    timeout
+        Seconds after which no further trial starts.
+    metric
+        Optimised on validation.
+    pareto
+        Two metrics to optimise together, in place of `metric`. The choice is then the best in the second of
+        those that lose nothing in the first against BCE.
+    sampler
+        "tpe", "gp" (needs PyTorch) or "random".
+    pruner
+        "median", "hyperband" or "none"; None is "median" where CTR AUC is optimised alone. Rounds report CTR
+        AUC, so nothing else can be pruned by.
+    storage
+        Database URL or journal file; None for a database in the output folder.
+    study_name
+        None for one made of data set and model.
+    seed
+        Of the sampler. One process and one version of Optuna give the same trials twice.
+
+    Raises
+    ------
+    InputError
+        An argument breaks a rule above, the storage cannot be used, the study there was made otherwise, or
+        every trial failed.
+    """
+    metrics = tuple(pareto) or (metric,)
+    _check(n_trials, max_total_trials, timeout, metrics, bool(pareto))
+    pruner = _pruner(pruner, metrics)
+    train, valid = split.train, split.valid
+    if isinstance(space, str):
+        space = search_space(space, spec.model, grouped=train.group is not None)
+    make_model(configured(spec, space.fixed))  # an unknown name is refused before anything is written
+    check_metrics(metrics, valid)
+    total = n_trials if max_total_trials is None else max_total_trials
+    if storage is None:
+        output.mkdir(parents=True, exist_ok=True)
+        storage = embedded(output)
+    name = study_name or f"{train.name}-{spec.model}"
+    setup = _setup(spec, space, metrics, seed, train, valid)
+    rounds = spec.rounds if is_booster(spec.model) else spec.network.epochs
+    with quiet_optuna(), open_storage(storage) as kept:
+        arms = []
+        for arm, searched, trials in _arms(space, total):
+            study = open_study(
+                kept,
+                storage,
+                name if arm == "pwiser" else f"{name}-bce",
+                metrics,
+                setup,
+                make_sampler(sampler, seed),
+                make_pruner(pruner, rounds),
+            )
+            arms.append(Arm(arm, spec, searched, Share(study, storage, trials, _start(searched, spec))))
+        over = run_trials(
+            arms,
+            train,
+            valid,
+            metrics,
+            prune=pruner != "none",
+            most=None if max_total_trials is None else n_trials,
+            timeout=timeout,
+        )
+        found = _found(arms, metrics)
+        if over:
+            seeds = range(spec.seed + 1, spec.seed + 1 + CONFIRMATION_SEEDS)
+            proof = confirm(arms[0].share.study, storage, split, found.spec, found.twin, seeds)
+            found = replace(found, confirmation=proof)
+    with storage_errors(str(output)):
+        write_params(found, output / "best.toml")
+        write_trials(found.trials, output / "trials.parquet")
+        if found.confirmation is not None and found.confirmation.results:
+            write_results(found.confirmation.results, output / "results.parquet")
+    return found
+
+
+def _check(
+    n_trials: int, total: int | None, timeout: float | None, metrics: Sequence[str], pareto: bool
+) -> None:
+    for what, number in (("n_trials", n_trials), ("max_total_trials", total)):
+        if number is not None and number < 1:
+            raise InputError(f"{what} is {number}; give at least 1")
+    if timeout is not None and not timeout > 0:
+        raise InputError(f"timeout is {timeout}; give a positive number of seconds")
+    if pareto and len(set(metrics)) != 2:
+        raise InputError(
+            f"pareto is {', '.join(metrics)}; give two different metrics, as in ctr_auc,ctcvr_auc"
+        )
+    for metric in metrics:
+        check_optimisable(metric)
+
+
+def _pruner(pruner: str | None, metrics: Sequence[str]) -> str:
+    able = tuple(metrics) == ("ctr_auc",)
+    if pruner in (None, "none") or able:
+        return pruner or ("median" if able else "none")
+    if len(metrics) > 1:
+        raise InputError(f"a Pareto search cannot prune; leave pruner {pruner} out, or optimise one metric")
+    raise InputError(
+        f"rounds report CTR AUC, so a search for {metrics[0]} cannot prune; leave pruner {pruner} out"
+    )
+
+
+def _arms(space: SearchSpace, total: int) -> list[tuple[str, SearchSpace, int]]:
+    """Return the studies, and how many trials each gets.
+
+    BCE is a trial of the search for the weight. Where the model's parameters are searched it has a search of
+    its own, with as many trials; where the weight is not searched, at least a trial.
+    """
+    arms = [("pwiser", space, total)]
+    of_model = space.of_model
+    if of_model.parameters:
+        arms.append(("bce", of_model, total))
+    elif not space.reaches_bce:
+        arms.append(("bce", of_model, 1))
+    return arms
+
+
+def _start(space: SearchSpace, spec: ModelSpec) -> dict[str, dict[str, Any]]:
+    """Return the first trials: BCE, then the spec as it is given."""
+    spec = configured(spec, space.fixed)
+    first = {"bce": space.bce(spec)} if space.reaches_bce else {}
+    return {**first, "given": space.start(spec)}
+
+
+def _found(arms: Sequence[Arm], metrics: Sequence[str]) -> Tuning:
+    trials = collect(arms)
+    if not any(trial.state == "complete" for trial in trials):
+        errors = [trial.error for trial in trials if trial.error]
+        if not errors:
+            raise InputError("no trial came to its end; give more time or trials")
+        raise InputError(f"all {len(errors)} trials failed, the first with {errors[0]}")
+    best, baseline = choose(trials, metrics)
+    by_name = {arm.name: arm for arm in arms}
+    spec = by_name[best.study].spec(best.parameters)
+    # A tuned BCE where it was tuned, else the same model under the other loss.
+    twin = by_name[baseline.study].spec(baseline.parameters) if baseline is not None else spec
+    twin = spec if best.weight == 0 else configured(twin, {"weight": 0.0})
+    return Tuning(
+        metrics=tuple(metrics),
+        trials=trials,
+        total=sum(arm.share.total for arm in arms),
+        best=best,
+        baseline=baseline,
+        spec=spec,
+        twin=twin,
+        importances=importances(arms[0]),
+    )
+
+
+def _setup(
+    spec: ModelSpec,
+    space: SearchSpace,
+    metrics: Sequence[str],
+    seed: int,
+    train: Exposures,
+    valid: Exposures,
+) -> dict[str, Any]:
+    """Describe what two calls must share to work on one study: everything but how and where it runs."""
+
+    def size(exposures: Exposures) -> list[int]:
+        return [len(exposures), int(exposures.click.sum()), int(exposures.conversion.sum())]
+
+    return {
+        **asdict(replace(spec, device="cpu", threads=0)),
+        "space": {name: repr(parameter) for name, parameter in space.parameters.items()},
+        "fixed": dict(space.fixed),
+        "metrics": list(metrics),
+        "search_seed": seed,
+        "train": size(train),
+        "valid": size(valid),
+        "features": train.features.columns,
+    }
