@@ -1,7 +1,7 @@
 PYTHON ?= python3.11
 VENV   ?= .venv
-# The extras that tests use; without neural the tests on PyTorch tensors are skipped.
-EXTRAS ?= dev,report,neural
+# The extras that tests use; the tests of one that is left out are skipped.
+EXTRAS ?= dev,report,neural,distributed
 BIN     = $(VENV)/bin
 PIP     = $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 SOURCES = gbdt_pwiser objectives tuning tests benchmarks
@@ -29,9 +29,13 @@ lint: $(VENV)/.installed-$(EXTRAS)
 types: $(VENV)/.installed-$(EXTRAS)
 	$(BIN)/mypy
 
-bench: $(VENV)/.installed-dev,report  ## time the objective beside its peers, and whole training beside built-in objectives
+bench: $(VENV)/.installed-$(EXTRAS)  ## time the objective beside its peers, whole training beside built-in objectives, and the networks' batches
 	$(BIN)/python -m benchmarks.objective
 	$(BIN)/python -m benchmarks.training
+	$(BIN)/python -m benchmarks.networks
+	$(BIN)/python -m benchmarks.metrics
+	$(BIN)/python -m benchmarks.prepare
+	$(BIN)/python -m benchmarks.tuning
 
 clean:
 	rm -rf $(VENV) demo-output build dist *.egg-info

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -10,21 +10,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdt_pwiser.data import Exposures
+from gbdt_pwiser.models.neural import NetworkConfig
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
 
 LOSSES = ("bce", "pwiser")
+
+OnRound = Callable[[int, float], None]
+"""Called after each round, or epoch of a network, with its number from 0 and the CTR AUC on validation."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec:
     """All that decides a model, apart from its data.
 
+    `rounds`, `early_stopping`, `learning_rate` and `params` are the boosters'; networks have `network` in
+    their place. Everything else holds for both.
+
     Attributes
     ----------
     model
         Its name, a key of `gbdt_pwiser.models.MODELS`.
     loss
-        "bce" (the library's built-in objective) or "pwiser".
+        "bce" (a booster's built-in objective) or "pwiser".
     pwiser
         The loss behind "pwiser"; "bce" ignores all of it.
     seed
@@ -36,11 +43,13 @@ class ModelSpec:
     learning_rate
         Shrinkage of each round.
     device
-        "cpu" or "cuda", as both boosters call them.
+        "cpu" or "cuda", as both boosters call them; for networks also "auto".
     threads
         CPU threads; 0 for the library's own choice.
     params
         More parameters in the library's own words; they win over the defaults here.
+    network
+        Sizes and training of a network.
 
     Raises
     ------
@@ -58,6 +67,7 @@ class ModelSpec:
     device: str = "cpu"
     threads: int = 0
     params: Mapping[str, Any] = field(default_factory=dict)
+    network: NetworkConfig = field(default_factory=NetworkConfig)
 
     def __post_init__(self) -> None:
         if self.loss not in LOSSES:
@@ -95,16 +105,20 @@ class Model(Protocol):
 
     spec: ModelSpec
 
-    def fit(self, train: Exposures, valid: Exposures) -> None:
-        """Train, stopping early on validation."""
+    def fit(self, train: Exposures, valid: Exposures, on_round: OnRound | None = None) -> None:
+        """Train, stopping early on validation; what `on_round` raises ends the training."""
 
     def predict(self, exposures: Exposures) -> Predictions:
         """Return probabilities for exposures with the training features."""
 
     @property
     def rounds_used(self) -> int:
-        """Rounds of the pCTR model that count after early stopping."""
+        """Rounds, or epochs, of the pCTR model that count after early stopping."""
 
     @property
     def fit_seconds(self) -> float:
-        """Time that training took, without binning the features."""
+        """Time that training took, without binning or encoding the features."""
+
+    @property
+    def size(self) -> int:
+        """Trees of both boosters that count, or trainable parameters of all networks."""

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import lightgbm
 import numpy as np
@@ -22,7 +21,8 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from gbdt_pwiser.data import Exposures
-from gbdt_pwiser.models.protocol import ModelSpec, Predictions
+from gbdt_pwiser.models._kept import KeptWith
+from gbdt_pwiser.models.protocol import ModelSpec, OnRound, Predictions
 from gbdt_pwiser.objectives import (
     InputError,
     PWiseRObjective,
@@ -52,24 +52,14 @@ class Binned:
     click: NDArray[np.bool_]
 
 
-class _KeptWith:
-    """Results that live as long as the training exposures they were made from.
-
-    Losses, weights and seeds are compared on the same split, so the features are binned, and the conversion
-    booster is trained, once for all of them.
-    """
-
-    def __init__(self) -> None:
-        self._kept: WeakKeyDictionary[Exposures, dict[Hashable, Any]] = WeakKeyDictionary()
-
-    def get(self, train: Exposures, key: Hashable, make: Any) -> Any:
-        kept = self._kept.setdefault(train, {})
-        if key not in kept:
-            kept[key] = make()
-        return kept[key]
+_kept_with = KeptWith()
 
 
-_kept_with = _KeptWith()
+# What a search changes from model to model while the features stay binned.
+_NOT_OF_BINS = frozenset(
+    {"num_leaves", "min_data_in_leaf", "feature_fraction_bynode", "bagging_fraction", "lambda_l2"}
+    | {"max_depth", "min_child_weight", "subsample", "colsample_bytree", "lambda"}
+)
 
 
 class TreeModel(ABC):
@@ -81,8 +71,10 @@ class TreeModel(ABC):
         self._conversion: Trained | None = None
         self._columns: list[str] = []
 
-    def fit(self, train: Exposures, valid: Exposures) -> None:
+    def fit(self, train: Exposures, valid: Exposures, on_round: OnRound | None = None) -> None:
         """Train both boosters, stopping each early on the AUC of its task on validation.
+
+        `on_round` gets each round of the click booster, from 0, and its CTR AUC on validation.
 
         Raises
         ------
@@ -100,16 +92,18 @@ class TreeModel(ABC):
         if grouped and train.group is None:
             raise InputError(f'{train.name} has no groups; use pairs="all" or describe its group column')
         objective = PWiseRObjective(**asdict(spec.pwiser)) if spec.loss == "pwiser" else None
-        params = repr(sorted(spec.params.items()))  # some, such as max_bin, decide the bins
+        params = repr(sorted(spec.params.items()))
+        # Others, such as max_bin, may decide the bins.
+        bins = repr(sorted(item for item in spec.params.items() if item[0] not in _NOT_OF_BINS))
         settings = (spec.seed, spec.rounds, spec.early_stopping, spec.learning_rate, params)
         with _refusals(spec.model):
             # XGBoost and LightGBM want the rows of a group side by side.
             binned = _kept_with.get(
                 train,
-                (valid, spec.model, spec.device, params, grouped),
+                (valid, spec.model, spec.device, bins, grouped),
                 lambda: self._bin(_by_group(train, grouped), valid, grouped),
             )
-            self._click = self._train(binned, objective)
+            self._click = self._train(binned, objective, on_round)
             self._conversion = _kept_with.get(
                 train,
                 (valid, spec.model, spec.device, settings),
@@ -137,6 +131,11 @@ class TreeModel(ABC):
         """Training time of both boosters."""
         return sum(trained.seconds for trained in (self._click, self._conversion) if trained)
 
+    @property
+    def size(self) -> int:
+        """Trees of both boosters that count."""
+        return sum(trained.rounds for trained in (self._click, self._conversion) if trained)
+
     def _train_conversion(self, train: Exposures, valid: Exposures) -> Trained | None:
         """Train the booster for a conversion given a click; None where there is nothing to tell apart."""
         clicked, clicked_valid = (_conversions_of_clicks(part) for part in (train, valid))
@@ -148,7 +147,9 @@ class TreeModel(ABC):
     def _bin(self, train: Exposures, valid: Exposures, grouped: bool) -> Binned: ...
 
     @abstractmethod
-    def _train(self, binned: Binned, objective: PWiseRObjective | None) -> Trained: ...
+    def _train(
+        self, binned: Binned, objective: PWiseRObjective | None, on_round: OnRound | None = None
+    ) -> Trained: ...
 
     @abstractmethod
     def _probability(self, trained: Trained, features: NDArray[np.float32]) -> NDArray[np.float64]: ...
@@ -161,7 +162,13 @@ class LightGBMModel(TreeModel):
         options: dict[str, Any] = {
             "feature_name": train.features.columns,
             "categorical_feature": list(train.categorical),
-            "params": {"verbose": -1, "device_type": self.spec.device, **self.spec.params},
+            "params": {
+                "verbose": -1,
+                "device_type": self.spec.device,
+                # Dropping what cannot be split would tie the bins to one min_data_in_leaf.
+                "feature_pre_filter": False,
+                **self.spec.params,
+            },
             "free_raw_data": True,
         }
         data = make_dataset(
@@ -170,7 +177,9 @@ class LightGBMModel(TreeModel):
         data_valid = make_dataset(valid.matrix(), valid.click, valid.conversion, reference=data, **options)
         return Binned(data.construct(), data_valid.construct(), train.click)
 
-    def _train(self, binned: Binned, objective: PWiseRObjective | None) -> Trained:
+    def _train(
+        self, binned: Binned, objective: PWiseRObjective | None, on_round: OnRound | None = None
+    ) -> Trained:
         spec = self.spec
         params = {
             # LightGBM's binary objective counts a label > 0 as positive: grades serve it as they are.
@@ -194,13 +203,16 @@ class LightGBMModel(TreeModel):
             "verbose": -1,
             **spec.params,
         }
+        callbacks: list[Any] = [lightgbm.early_stopping(spec.early_stopping, verbose=False)]
+        if on_round:
+            callbacks.append(lambda env: on_round(env.iteration, env.evaluation_result_list[0][2]))
         started = time.perf_counter()
         booster = lightgbm.train(
             params,
             binned.train,
             spec.rounds,
             valid_sets=[binned.valid],
-            callbacks=[lightgbm.early_stopping(spec.early_stopping, verbose=False)],
+            callbacks=callbacks,
         )
         seconds = time.perf_counter() - started
         rounds = booster.best_iteration or booster.current_iteration()
@@ -231,7 +243,9 @@ class XGBoostModel(TreeModel):
         data_valid = make_dmatrix(valid.matrix(), valid.click, valid.conversion, ref=data, **options)
         return Binned(data, data_valid, train.click)
 
-    def _train(self, binned: Binned, objective: PWiseRObjective | None) -> Trained:
+    def _train(
+        self, binned: Binned, objective: PWiseRObjective | None, on_round: OnRound | None = None
+    ) -> Trained:
         spec = self.spec
         params = {
             **xgboost_params(binned.click),
@@ -249,6 +263,9 @@ class XGBoostModel(TreeModel):
             "verbosity": 0,
             **spec.params,
         }
+        callbacks = [xgboost.callback.EarlyStopping(rounds=spec.early_stopping, maximize=True)]
+        if on_round:
+            callbacks.append(_Rounds(on_round))
         started = time.perf_counter()
         booster = xgboost.train(
             params,
@@ -257,7 +274,7 @@ class XGBoostModel(TreeModel):
             evals=[(binned.valid, "valid")],
             obj=objective,
             verbose_eval=False,
-            callbacks=[xgboost.callback.EarlyStopping(rounds=spec.early_stopping, maximize=True)],
+            callbacks=callbacks,
         )
         seconds = time.perf_counter() - started
         return Trained(booster, int(booster.best_iteration) + 1, base_score(binned.click), seconds)
@@ -267,6 +284,17 @@ class XGBoostModel(TreeModel):
             features, iteration_range=(0, trained.rounds), validate_features=False
         )
         return np.asarray(predicted, dtype=np.float64)
+
+
+class _Rounds(xgboost.callback.TrainingCallback):  # type: ignore[misc]
+    """Hands each round's CTR AUC on validation to a function."""
+
+    def __init__(self, on_round: OnRound) -> None:
+        self.on_round = on_round
+
+    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+        self.on_round(epoch, evals_log["valid"]["auc"][-1])
+        return False
 
 
 @contextmanager

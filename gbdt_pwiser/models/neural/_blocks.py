@@ -1,0 +1,100 @@
+"""What the architectures are built of: embedding, layers, gate, tower, and the two-headed network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from gbdt_pwiser.models.neural._config import NetworkConfig
+from gbdt_pwiser.models.neural._features import UNSEEN, Layout
+from gbdt_pwiser.models.neural._loss import clicked_bce
+
+
+class FeatureEmbedding(nn.Module):  # type: ignore[misc]
+    """Embeddings of the codes, side by side with the numbers: float (n, width)."""
+
+    def __init__(self, layout: Layout, embedding: int) -> None:
+        super().__init__()
+        self.table = nn.Embedding(layout.table, embedding, padding_idx=UNSEEN)
+        # Not the standard normal of nn.Embedding: over many columns it drowns the standardised numbers.
+        nn.init.normal_(self.table.weight, std=embedding**-0.5)
+        with torch.no_grad():
+            self.table.weight[UNSEEN] = 0.0
+        self.width = layout.codes * embedding + layout.numbers
+
+    def forward(self, codes: Tensor, numbers: Tensor) -> Tensor:
+        """Return float (n, width) of codes, int (n, codes), and numbers, float (n, numbers)."""
+        return torch.cat([self.table(codes).flatten(1), numbers], dim=1)
+
+
+def layers(inputs: int, widths: Sequence[int], dropout: float) -> nn.Sequential:
+    """Return layers of relu(batch_norm(W x + b)), each with dropout."""
+    parts: list[nn.Module] = []
+    for width in widths:
+        parts += [nn.Linear(inputs, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(dropout)]
+        inputs = width
+    return nn.Sequential(*parts)
+
+
+class Tower(nn.Module):  # type: ignore[misc]
+    """Layers and one linear output: logit (n,)."""
+
+    def __init__(self, inputs: int, widths: Sequence[int], dropout: float) -> None:
+        super().__init__()
+        self.layers = layers(inputs, widths, dropout)
+        self.output = nn.Linear(widths[-1], 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logit (n,) of x, float (n, inputs)."""
+        return self.output(self.layers(x)).squeeze(1)
+
+
+class Gate(nn.Module):  # type: ignore[misc]
+    """Mixture of experts: sum_k softmax(W x)_k e_k."""
+
+    def __init__(self, inputs: int, experts: int) -> None:
+        super().__init__()
+        self.weights = nn.Linear(inputs, experts, bias=False)
+
+    def forward(self, x: Tensor, experts: Iterable[Tensor]) -> Tensor:
+        """Return float (n, width) of x, float (n, inputs), and of each expert's float (n, width)."""
+        shares = torch.softmax(self.weights(x), dim=1)
+        return torch.einsum("nk,nkw->nw", shares, torch.stack(list(experts), dim=1))
+
+
+class Outputs(NamedTuple):
+    """Logits (n,): of pCTR, and of pCVR unless the network says otherwise."""
+
+    click: Tensor
+    conversion: Tensor
+
+
+class Network(nn.Module):  # type: ignore[misc]
+    """Features to a logit for each of the two tasks.
+
+    The conversion head is trained on clicked exposures and predicts pCVR; a network whose head lives in
+    another sample space says so by its own `conversion_loss` and `pctcvr`.
+    """
+
+    def __init__(self, layout: Layout, config: NetworkConfig) -> None:
+        super().__init__()
+        self.embedding = FeatureEmbedding(layout, config.embedding)
+
+    def forward(self, codes: Tensor, numbers: Tensor) -> Outputs:
+        """Return the logits of codes, int (n, codes), and numbers, float (n, numbers)."""
+        return self.heads(self.embedding(codes, numbers))
+
+    def heads(self, x: Tensor) -> Outputs:
+        """Return the logits of embedded features, float (n, width)."""
+        raise NotImplementedError
+
+    def conversion_loss(self, outputs: Outputs, grade: Tensor) -> Tensor:
+        """Return the loss of the conversion head on a batch of grades, int (n,)."""
+        return clicked_bce(outputs.conversion, grade)
+
+    def pctcvr(self, outputs: Outputs) -> Tensor:
+        """Return the probability (n,) of a conversion given the exposure."""
+        return torch.sigmoid(outputs.click) * torch.sigmoid(outputs.conversion)

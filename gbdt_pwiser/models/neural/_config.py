@@ -1,0 +1,159 @@
+"""All that decides a network, apart from its data, its loss and its seed."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+from gbdt_pwiser.objectives import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """Sizes and training of a network; the defaults are those published for the AliExpress sets.
+
+    Attributes
+    ----------
+    embedding
+        Numbers that stand for a categorical code.
+    bins
+        Each numerical column is also cut at its quantiles in training into so many bins, and the bin is a
+        code like any other; 0 for the standardised number alone.
+    bottom
+        Widths of the layers below the towers (each of `mmoe`'s experts; `ple` has one extraction layer per
+        width).
+    towers
+        Widths of the layers of each task's tower.
+    dropout
+        Share of a layer's outputs that is dropped in training.
+    experts
+        Of `mmoe`; `ple` has half of them shared and half of them for each task.
+    constraint
+        Weight of `aitm`'s penalty on a conversion more probable than its click.
+    epochs
+        Most passes over the training exposures.
+    patience
+        Epochs without a better CTR AUC on validation after which training stops; the best epoch counts.
+    batch_size
+        Exposures of a batch. Rows left over are spread over the batches: batch normalisation and the means
+        over a batch's pairs want no small one.
+    learning_rate, weight_decay
+        Of Adam.
+    decay
+        Factor on the learning rate after each epoch; 1 leaves it.
+    clip_norm
+        Largest norm of a gradient; None for no limit.
+    anchor_memory
+        So many scores of the latest converted exposures are anchors of the next batch too.
+
+    Raises
+    ------
+    InputError
+        A number that makes no sense.
+
+    Notes
+    -----
+    Published defaults: main.py of easezyc/Multitask-Recommendation-Library.
+    """
+
+    embedding: int = 128
+    bins: int = 0
+    bottom: tuple[int, ...] = (512, 256)
+    towers: tuple[int, ...] = (128, 64)
+    dropout: float = 0.2
+    experts: int = 8
+    constraint: float = 0.6
+    epochs: int = 50
+    patience: int = 2
+    batch_size: int = 2048
+    learning_rate: float = 1e-3
+    decay: float = 1.0
+    weight_decay: float = 1e-6
+    clip_norm: float | None = None
+    anchor_memory: int = 0
+
+    def __post_init__(self) -> None:
+        least = {
+            "embedding": 1,
+            "bins": 0,
+            "experts": 1,
+            "epochs": 1,
+            "patience": 1,
+            "batch_size": 2,
+            "anchor_memory": 0,
+        }
+        for name, floor in least.items():
+            if not _is_whole(getattr(self, name), floor):
+                raise InputError(
+                    f"{name} is {getattr(self, name)!r}; give a whole number of at least {floor}"
+                )
+        for name in ("bottom", "towers"):
+            widths = getattr(self, name)
+            if not (isinstance(widths, tuple) and widths and all(_is_whole(width, 1) for width in widths)):
+                raise InputError(
+                    f"{name} is {widths!r}; give a tuple of widths of at least 1, such as (64, 32)"
+                )
+        for name, rule, holds in _RULES:
+            value = getattr(self, name)
+            if not (_is_number(value) and holds(value)) and not (name == "clip_norm" and value is None):
+                raise InputError(f"{name} is {value!r}; give {rule}")
+
+
+def _is_whole(value: Any, floor: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= floor
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+_RULES: Final[tuple[tuple[str, str, Callable[[float], bool]], ...]] = (
+    ("dropout", "a number from 0 to below 1", lambda x: 0 <= x < 1),
+    ("constraint", "a number of at least 0", lambda x: x >= 0),
+    ("learning_rate", "a positive number", lambda x: x > 0),
+    ("decay", "a number above 0 and at most 1", lambda x: 0 < x <= 1),
+    ("weight_decay", "a number of at least 0", lambda x: x >= 0),
+    ("clip_norm", "a positive number, or none", lambda x: x > 0),
+)
+
+# By the type that a field is declared with.
+_READERS: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
+    "int": ("a whole number", int),
+    "float": ("a number", float),
+    "float | None": ("a number or none", lambda text: None if text.lower() == "none" else float(text)),
+    "tuple[int, ...]": ("widths such as 64,32", lambda text: tuple(int(part) for part in text.split(","))),
+}
+
+
+def parse_network(options: Sequence[str]) -> NetworkConfig:
+    """Read settings of the form KEY=VALUE, the later one winning; InputError lists the keys.
+
+    Examples
+    --------
+    >>> config = parse_network(["embedding=16", "bottom=64,32", "clip_norm=none"])
+    >>> config.embedding, config.bottom, config.clip_norm
+    (16, (64, 32), None)
+    """
+    kinds = {field.name: str(field.type) for field in fields(NetworkConfig)}
+    chosen: dict[str, Any] = {}
+    for option in options:
+        key, equals, text = (part.strip() for part in option.partition("="))
+        if not equals:
+            raise InputError(
+                f"network setting {option!r} has no value; write KEY=VALUE, such as embedding=16"
+            )
+        if key not in kinds:
+            near = difflib.get_close_matches(key, kinds, n=1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            raise InputError(f"unknown network setting {key!r}{hint}; choose one of {', '.join(kinds)}")
+        what, read = _READERS[kinds[key]]
+        try:
+            chosen[key] = read(text)
+        except ValueError:
+            raise InputError(
+                f"network setting {key} is {text!r}; give {what}. The settings are {', '.join(kinds)}"
+            ) from None
+    return NetworkConfig(**chosen)

@@ -1,0 +1,125 @@
+"""The loss of each head, as a mean over a batch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from gbdt_pwiser.objectives import PairPlan, PWiseRLoss
+
+
+class ClickLoss:
+    """BCE + weight * PWiseR of the click head: the formula, and the code, that the boosters train with.
+
+    ::
+
+        L = PWiseRLoss.value(logit, grade),    dL / dlogit_i = PWiseRLoss.gradient_hessian(...)[0][i] / n
+
+    over the exposures of one batch. A batch without conversions has no pairs, and with a weight of 0 no
+    batch has: what is left is BCE.
+
+    Parameters
+    ----------
+    loss
+        Of the spec; "bce" is a weight of 0.
+    memory
+        So many scores of the latest anchors of earlier batches are further anchors. They are constants:
+        opponents are pushed below them, and they themselves are not moved.
+    """
+
+    def __init__(self, loss: PWiseRLoss, memory: int = 0) -> None:
+        if loss.weight == 0:  # no pairs, and so neither groups nor memory
+            loss, memory = PWiseRLoss(weight=0.0), 0
+        self._loss, self._memory = loss, memory
+        self._scores: Tensor | None = None
+        self._groups = np.empty(0, dtype=np.int64)
+
+    def __call__(
+        self, logit: Tensor, grade: NDArray[np.int8], group: NDArray[np.int64] | None = None
+    ) -> Tensor:
+        """Return the loss of a batch, a scalar that can be differentiated in the logits.
+
+        Parameters
+        ----------
+        logit
+            float (n,).
+        grade, group
+            (n,), on the host; group is needed with pairs="group" only.
+        """
+        if self._loss.pairs == "all":
+            group = None
+        if not self._memory:
+            return _PairwiseLoss.apply(logit, None, self._loss, self._loss.plan(grade, group=group))
+        remembered = logit.detach()[:0] if self._scores is None else self._scores
+        grades = np.concatenate([grade, np.full(len(remembered), 2, dtype=np.int8)])
+        groups = None if group is None else np.concatenate([group, self._groups])
+        value = _PairwiseLoss.apply(logit, remembered, self._loss, self._loss.plan(grades, group=groups))
+        anchors = np.flatnonzero(grade == 2)
+        latest = logit.detach()[torch.as_tensor(anchors, device=logit.device)]
+        self._scores = torch.cat([remembered, latest])[-self._memory :]
+        if group is not None:
+            self._groups = np.concatenate([self._groups, group[anchors]])[-self._memory :]
+        return value
+
+
+class _PairwiseLoss(torch.autograd.Function):  # type: ignore[misc]
+    """PWiseRLoss under autograd; remembered anchors lie behind the rows of the batch in the plan."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, logit: Tensor, remembered: Tensor | None, loss: PWiseRLoss, plan: PairPlan
+    ) -> Tensor:
+        n, total = len(logit), plan.n
+        scores = logit.detach()
+        if remembered is not None:
+            scores = torch.cat([scores, remembered])
+            # gradient_hessian multiplies the pairs by all its rows, and their mean belongs to n of them.
+            loss = replace(loss, weight=loss.weight * n / total)
+        on_cpu = scores.device.type == "cpu"
+        z = scores.numpy() if on_cpu else scores  # the same memory, without a call of torch per small step
+        gradient, _ = loss.gradient_hessian(z, plan)
+        value = loss.value(z, plan) * total
+        if remembered is not None:
+            value -= float(functional.softplus(-remembered.double()).sum())
+        ctx.save_for_backward((torch.from_numpy(gradient) if on_cpu else gradient)[:n] / n)
+        return logit.new_tensor(value / n)
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None, None]:
+        (gradient,) = ctx.saved_tensors
+        return upstream * gradient, None, None, None
+
+
+def clicked_bce(logit: Tensor, grade: Tensor) -> Tensor:
+    """BCE of conversions, mean over the clicked exposures; 0 where none is clicked."""
+    clicked = (grade >= 1).to(logit.dtype)
+    each = functional.binary_cross_entropy_with_logits(logit, _converted(grade, logit), reduction="none")
+    return (each * clicked).sum() / clicked.sum().clamp(min=1.0)
+
+
+def exposed_bce(logit: Tensor, grade: Tensor) -> Tensor:
+    """BCE of conversions, mean over all exposures."""
+    return functional.binary_cross_entropy_with_logits(logit, _converted(grade, logit))
+
+
+def product_bce(first: Tensor, second: Tensor, grade: Tensor) -> Tensor:
+    """BCE of conversions with probability sigmoid(first) * sigmoid(second), mean over all exposures.
+
+    In logarithms, where neither factor can round to 0 or 1::
+
+        log(1 - p) = log(e^-a + e^-b + e^-(a+b)) - log(1 + e^-a) - log(1 + e^-b)
+    """
+    converted = _converted(grade, first)
+    log_p = functional.logsigmoid(first) + functional.logsigmoid(second)
+    log_not = torch.logsumexp(torch.stack([-first, -second, -first - second]), dim=0) + log_p
+    return -(converted * log_p + (1.0 - converted) * log_not).mean()
+
+
+def _converted(grade: Tensor, like: Tensor) -> Tensor:
+    return (grade == 2).to(like.dtype)

@@ -1,0 +1,289 @@
+"""Networks behind the protocol of models: encode, train, predict, save, load."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from dataclasses import asdict
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gbdt_pwiser._files import replacing_file
+from gbdt_pwiser.data import Exposures
+from gbdt_pwiser.models._kept import KeptWith
+from gbdt_pwiser.models.neural._blocks import Network, Outputs
+from gbdt_pwiser.models.neural._config import NetworkConfig
+from gbdt_pwiser.models.neural._features import FeatureEncoder, Layout
+from gbdt_pwiser.models.neural._loss import ClickLoss, exposed_bce
+from gbdt_pwiser.models.neural._training import (
+    Rows,
+    Trained,
+    by_block,
+    device_named,
+    settings,
+    train_network,
+)
+from gbdt_pwiser.models.neural.aitm import AITM
+from gbdt_pwiser.models.neural.dnn import DNN
+from gbdt_pwiser.models.neural.esmm import ESMM
+from gbdt_pwiser.models.neural.mmoe import MMoE
+from gbdt_pwiser.models.neural.ple import PLE
+from gbdt_pwiser.models.neural.shared_bottom import SharedBottom
+from gbdt_pwiser.models.protocol import ModelSpec, OnRound, Predictions
+from gbdt_pwiser.objectives import InputError, PWiseRLoss, base_score
+
+TWO_HEADED: Final[dict[str, type[Network]]] = {
+    "shared_bottom": SharedBottom,
+    "mmoe": MMoE,
+    "ple": PLE,
+    "esmm": ESMM,
+    "aitm": AITM,
+}
+
+_kept_with = KeptWith()
+
+
+class Data(NamedTuple):
+    """Train and validation in memory, and what encoded them."""
+
+    encoder: FeatureEncoder
+    train: Rows
+    valid: Rows
+
+
+class NetworkModel(ABC):
+    """The networks of a model and the encoder of its features; what is trained how is in the subclasses."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self.spec = spec
+        self._device = device_named(spec.device)
+        self._encoder: FeatureEncoder | None = None
+        self._columns: list[str] = []
+        self._trained: dict[str, Trained] = {}
+
+    def fit(self, train: Exposures, valid: Exposures, on_round: OnRound | None = None) -> None:
+        """Train, stopping early on the AUC of the click on validation.
+
+        `on_round` gets each epoch of the network with the click head, from 0, and its CTR AUC on validation.
+
+        Raises
+        ------
+        InputError
+            Validation without features of train, pairs="group" without groups, exposures of one class only,
+            or scores that are no longer finite.
+        KeyboardInterrupt
+            Before an epoch is through. A later interrupt ends the training, and the best epoch counts.
+        """
+        spec = self.spec
+        if valid.features.columns != train.features.columns:
+            raise InputError(
+                f"{valid.name}: validation has other feature columns than {train.name}'s training"
+            )
+        if spec.loss == "pwiser" and spec.pwiser.pairs == "group" and train.group is None:
+            raise InputError(f'{train.name} has no groups; use pairs="all" or describe its group column')
+        base_score(train.click)  # refuses one class only
+
+        def encode() -> Data:
+            encoder = FeatureEncoder.fit(train, spec.network.bins)
+            return Data(encoder, *(Rows.of(part, encoder, self._device) for part in (train, valid)))
+
+        data: Data = _kept_with.get(train, (valid, self._device, spec.network.bins), encode)
+        with settings(spec.seed, spec.threads, self._device):
+            trained = self._train(data, on_round)
+        self._encoder, self._columns, self._trained = data.encoder, train.features.columns, trained
+
+    def predict(self, exposures: Exposures) -> Predictions:
+        """Return pCTR and pCTCVR; InputError before `fit` or for other columns than in training."""
+        if self._encoder is None:
+            raise InputError("the model is not trained; call fit first")
+        if exposures.features.columns != self._columns:
+            raise InputError(f"{exposures.name} has other feature columns than the training data")
+        with settings(self.spec.seed, self.spec.threads, self._device):
+            return self._predict(Rows.of(exposures, self._encoder, self._device))
+
+    @property
+    def rounds_used(self) -> int:
+        """Epochs of the network with the click head up to its best on validation."""
+        return self._trained["click"].epochs if self._trained else 0
+
+    @property
+    def fit_seconds(self) -> float:
+        """Training time of all networks, without encoding the features."""
+        return sum(trained.seconds for trained in self._trained.values())
+
+    @property
+    def size(self) -> int:
+        """Trainable parameters of all networks."""
+        return sum(
+            parameter.numel() for each in self._trained.values() for parameter in each.network.parameters()
+        )
+
+    def save(self, path: Path) -> None:
+        """Write the model to one file, a description in JSON and the weights; InputError before `fit`."""
+        if self._encoder is None:
+            raise InputError("the model is not trained; call fit first")
+        spec = self.spec
+        description = {
+            "spec": {name: getattr(spec, name) for name in ("model", "loss", "seed", "device", "threads")},
+            "pwiser": asdict(spec.pwiser),
+            "network": asdict(spec.network),
+            "columns": self._columns,
+            "encoder": self._encoder.record(),
+            "trained": {name: [each.epochs, each.seconds] for name, each in self._trained.items()},
+        }
+        weights = {name: each.network.state_dict() for name, each in self._trained.items()}
+        with replacing_file(path) as temporary:
+            torch.save({"description": json.dumps(description), "weights": weights}, temporary)
+
+    @abstractmethod
+    def _build(self, layout: Layout) -> nn.Module:
+        """Return one untrained network."""
+
+    @abstractmethod
+    def _train(self, data: Data, on_round: OnRound | None) -> dict[str, Trained]: ...
+
+    @abstractmethod
+    def _predict(self, rows: Rows) -> Predictions: ...
+
+    def _click_loss(self) -> ClickLoss:
+        spec = self.spec
+        loss = spec.pwiser if spec.loss == "pwiser" else PWiseRLoss(weight=0.0)
+        return ClickLoss(loss, spec.network.anchor_memory)
+
+
+class MultiTaskModel(NetworkModel):
+    """One network with two heads, stopped on the AUC of the click."""
+
+    def _build(self, layout: Layout) -> Network:
+        return TWO_HEADED[self.spec.model](layout, self.spec.network)
+
+    def _train(self, data: Data, on_round: OnRound | None) -> dict[str, Trained]:
+        network = self._build(data.encoder.layout).to(self._device)
+        click_loss = self._click_loss()
+
+        def loss(batch: Rows) -> Tensor:
+            outputs = network(batch.codes, batch.numbers)
+            click = click_loss(outputs.click, batch.host_grade, batch.group)
+            return click + network.conversion_loss(outputs, batch.grade)
+
+        trained = train_network(
+            network,
+            loss,
+            lambda: by_block(network, data.valid, lambda outputs: outputs.click),
+            rows=data.train,
+            positive=data.valid.host_grade >= 1,
+            config=self.spec.network,
+            seed=self.spec.seed,
+            title=self.spec.model,
+            on_round=on_round,
+        )
+        return {"click": trained}
+
+    def _predict(self, rows: Rows) -> Predictions:
+        network = self._trained["click"].network
+
+        def probabilities(outputs: Outputs) -> Tensor:
+            exact = Outputs(outputs.click.double(), outputs.conversion.double())
+            return torch.stack([torch.sigmoid(exact.click), network.pctcvr(exact)])
+
+        pctr, pctcvr = by_block(network, rows, probabilities)
+        return Predictions(pctr=pctr, pctcvr=pctcvr)
+
+
+class SingleTaskModel(NetworkModel):
+    """A network for the click on all exposures, one for the conversion on clicked ones.
+
+    Each is stopped on the AUC of its own task. The second one is the same for every loss. Where training or
+    validation clicks are of one kind there is nothing to tell apart, and pCVR is 1.
+    """
+
+    def _build(self, layout: Layout) -> DNN:
+        return DNN(layout, self.spec.network)
+
+    def _train(self, data: Data, on_round: OnRound | None) -> dict[str, Trained]:
+        spec, layout = self.spec, data.encoder.layout
+        trained = {"click": self._train_click(data, on_round)}
+        clicked, clicked_valid = data.train.clicked(), data.valid.clicked()
+        if all(len(np.unique(rows.host_grade)) == 2 for rows in (clicked, clicked_valid)):
+            trained["conversion"] = _kept_with.get(
+                data.train,
+                (data.valid, spec.network, spec.seed),
+                lambda: self._train_conversion(layout, clicked, clicked_valid),
+            )
+        return trained
+
+    def _train_click(self, data: Data, on_round: OnRound | None) -> Trained:
+        network = self._build(data.encoder.layout).to(self._device)
+        click_loss = self._click_loss()
+        return train_network(
+            network,
+            lambda batch: click_loss(network(batch.codes, batch.numbers), batch.host_grade, batch.group),
+            lambda: by_block(network, data.valid, lambda logit: logit),
+            rows=data.train,
+            positive=data.valid.host_grade >= 1,
+            config=self.spec.network,
+            seed=self.spec.seed,
+            title="dnn, click",
+            on_round=on_round,
+        )
+
+    def _train_conversion(self, layout: Layout, clicked: Rows, clicked_valid: Rows) -> Trained:
+        torch.manual_seed(self.spec.seed)  # whatever the training of the click has drawn
+        network = self._build(layout).to(self._device)
+        return train_network(
+            network,
+            lambda batch: exposed_bce(network(batch.codes, batch.numbers), batch.grade),
+            lambda: by_block(network, clicked_valid, lambda logit: logit),
+            rows=clicked,
+            positive=clicked_valid.host_grade == 2,
+            config=self.spec.network,
+            seed=self.spec.seed,
+            title="dnn, conversion",
+        )
+
+    def _predict(self, rows: Rows) -> Predictions:
+        pctr, *pcvr = (
+            by_block(each.network, rows, lambda logit: torch.sigmoid(logit.double()))
+            for each in self._trained.values()
+        )
+        return Predictions(pctr=pctr, pctcvr=pctr * pcvr[0] if pcvr else pctr.copy())
+
+
+def make_network(spec: ModelSpec) -> NetworkModel:
+    """Return the untrained network of a spec."""
+    return SingleTaskModel(spec) if spec.model == "dnn" else MultiTaskModel(spec)
+
+
+def load_network(path: Path, *, device: str | None = None) -> NetworkModel:
+    """Read what `NetworkModel.save` wrote; see `gbdt_pwiser.models.neural.load_network`."""
+    if not path.is_file():
+        raise InputError(f"{path} is not a file; give one that a network's save wrote")
+    try:
+        # weights_only: tensors, text and nothing that could run.
+        stored = torch.load(path, map_location="cpu", weights_only=True)
+        described: dict[str, Any] = json.loads(stored["description"])
+        config: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in described["network"].items()
+        }
+        spec = ModelSpec(
+            **{**described["spec"], "device": device or described["spec"]["device"]},
+            pwiser=PWiseRLoss(**described["pwiser"]),
+            network=NetworkConfig(**config),
+        )
+        model = make_network(spec)
+        encoder = FeatureEncoder(**described["encoder"])
+        for name, (epochs, seconds) in described["trained"].items():
+            network = model._build(encoder.layout)
+            network.load_state_dict(stored["weights"][name])
+            model._trained[name] = Trained(network.to(model._device), epochs, seconds)
+    except InputError:
+        raise
+    except (UnpicklingError, OSError, EOFError, RuntimeError, LookupError, TypeError, ValueError) as error:
+        raise InputError(f"{path} is no saved network ({error}); train it and save it again") from error
+    model._encoder, model._columns = encoder, described["columns"]
+    return model

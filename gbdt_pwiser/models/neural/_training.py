@@ -1,0 +1,219 @@
+"""Batches from memory, and the loop over epochs: early stopping, best weights, interrupts."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from gbdt_pwiser.data import Exposures
+from gbdt_pwiser.models.neural._config import NetworkConfig
+from gbdt_pwiser.models.neural._features import FeatureEncoder
+from gbdt_pwiser.objectives import InputError, auc
+
+# Exposures that are predicted at a time.
+BLOCK = 1 << 14
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Exposures in memory: tensors on the device, and on the host what the pairs are planned from.
+
+    Attributes
+    ----------
+    codes, numbers
+        int32 (n, codes) and float32 (n, numbers), see `FeatureEncoder`.
+    grade
+        int8 (n,), on the device.
+    host_grade, group
+        int8 (n,), and int64 (n,) or None.
+    """
+
+    codes: Tensor
+    numbers: Tensor
+    grade: Tensor
+    host_grade: NDArray[np.int8]
+    group: NDArray[np.int64] | None
+
+    @classmethod
+    def of(cls, exposures: Exposures, encoder: FeatureEncoder, device: torch.device) -> Rows:
+        """Encode exposures and move them to the device."""
+        codes, numbers = encoder.encode(exposures)
+        return cls(
+            torch.from_numpy(codes).to(device),
+            torch.from_numpy(numbers).to(device),
+            torch.tensor(exposures.grade, device=device),
+            exposures.grade,
+            exposures.group,
+        )
+
+    def __len__(self) -> int:
+        return len(self.host_grade)
+
+    def take(self, index: Tensor) -> Rows:
+        """Return the given rows; index int64, on the host."""
+        here, there = index.numpy(), index.to(self.codes.device)
+        return Rows(
+            self.codes[there],
+            self.numbers[there],
+            self.grade[there],
+            self.host_grade[here],
+            None if self.group is None else self.group[here],
+        )
+
+    def clicked(self) -> Rows:
+        """Return the clicked rows."""
+        return self.take(torch.from_numpy(np.flatnonzero(self.host_grade >= 1)))
+
+    def batches(self, size: int, generator: torch.Generator) -> Iterator[Rows]:
+        """All rows once, in random order, in batches of `size` rows or a few more."""
+        order = torch.randperm(len(self), generator=generator)
+        for index in torch.tensor_split(order, max(1, len(self) // size)):
+            yield self.take(index)
+
+
+def by_block(network: nn.Module, rows: Rows, read: Callable[[Any], Tensor]) -> NDArray[np.float64]:
+    """Return what `read` takes from the network's outputs, block by block; float64 (..., n)."""
+    network.eval()
+    with torch.inference_mode():
+        blocks: list[Tensor] = [
+            read(network(rows.codes[start : start + BLOCK], rows.numbers[start : start + BLOCK])).cpu()
+            for start in range(0, max(1, len(rows)), BLOCK)
+        ]
+    scores: NDArray[np.float64] = torch.cat(blocks, dim=-1).double().numpy()
+    return scores
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A network with the weights of its best epoch, and what they cost."""
+
+    network: nn.Module
+    epochs: int
+    seconds: float
+
+
+def train_network(
+    network: nn.Module,
+    loss: Callable[[Rows], Tensor],
+    validate: Callable[[], NDArray[np.float64]],
+    *,
+    rows: Rows,
+    positive: NDArray[np.bool_],
+    config: NetworkConfig,
+    seed: int,
+    title: str,
+    on_round: Callable[[int, float], None] | None = None,
+) -> Trained:
+    """Minimise the mean loss with Adam and return the weights of the epoch with the best AUC on validation.
+
+    Parameters
+    ----------
+    network
+        Trained in place.
+    loss
+        Of a batch.
+    validate
+        Scores of the validation exposures under the present weights.
+    rows
+        To train on.
+    positive
+        bool: what the scores should rank first.
+    seed
+        Of the order of the batches: equal for all losses.
+    title
+        For the progress bar and the message of an interrupt.
+    on_round
+        Called with each epoch, from 0, and its AUC on validation; what it raises ends the training.
+
+    Raises
+    ------
+    InputError
+        The scores are no longer finite, or validation has one class only.
+    KeyboardInterrupt
+        Before the first epoch is through; later the best epoch is kept and training just ends.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.Adam(
+        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, config.decay)
+    best_epoch, best, kept = 0, -1.0, {}
+    started = time.perf_counter()
+    progress = tqdm(unit="rows", unit_scale=True, desc=title, leave=False, disable=None)
+    try:
+        for epoch in range(1, config.epochs + 1):
+            network.train()
+            for batch in rows.batches(config.batch_size, generator):
+                optimizer.zero_grad(set_to_none=True)
+                loss(batch).backward()
+                if config.clip_norm is not None:
+                    nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm)
+                optimizer.step()
+                progress.update(len(batch))
+            schedule.step()
+            value = _auc(validate(), positive, title)
+            progress.set_postfix(epoch=epoch, auc=f"{value:.4f}")
+            if value > best:
+                weights = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+                best_epoch, best, kept = epoch, value, weights
+            if on_round is not None:
+                on_round(epoch - 1, value)
+            if epoch - best_epoch >= config.patience:
+                break
+    except KeyboardInterrupt:
+        if not kept:
+            raise
+        print(f"{title}: interrupted; going on with its epoch {best_epoch}, the best so far", file=sys.stderr)
+    finally:
+        progress.close()
+    network.load_state_dict(kept)
+    return Trained(network, best_epoch, time.perf_counter() - started)
+
+
+def _auc(scores: NDArray[np.float64], positive: NDArray[np.bool_], title: str) -> float:
+    if not np.isfinite(scores).all():
+        raise InputError(f"{title}: scores are no longer finite; lower learning_rate or set clip_norm")
+    value = auc(scores, positive)
+    if np.isnan(value):
+        raise InputError(f"{title}: validation has one class only, so no epoch is best; give it both")
+    return value
+
+
+def device_named(name: str) -> torch.device:
+    """Return the device: "cpu", "cuda", "cuda:1", or for "auto" the GPU where there is one."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "cuda") or not (index.isdigit() if index else ":" not in name):
+        raise InputError(f"device is {name!r}; networks run on cpu, cuda or auto")
+    if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
+        raise InputError(
+            f"device is {name!r}, and PyTorch sees {torch.cuda.device_count()} such devices; "
+            "choose cpu or auto, or install a build of PyTorch for the GPU"
+        )
+    return torch.device(name)
+
+
+@contextlib.contextmanager
+def settings(seed: int, threads: int, device: torch.device) -> Iterator[None]:
+    """Seed PyTorch and set its threads (0: leave them), and put both back afterwards."""
+    before = torch.get_num_threads()
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        try:
+            if threads:
+                torch.set_num_threads(threads)
+            yield
+        finally:
+            torch.set_num_threads(before)

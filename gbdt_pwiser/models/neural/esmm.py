@@ -1,0 +1,38 @@
+"""Entire Space Multi-task Model."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from gbdt_pwiser.models.neural._blocks import Network, Outputs, Tower
+from gbdt_pwiser.models.neural._config import NetworkConfig
+from gbdt_pwiser.models.neural._features import Layout
+from gbdt_pwiser.models.neural._loss import product_bce
+
+
+class ESMM(Network):
+    """Two towers over one embedding; pCVR is learnt from all exposures, as a factor of pCTCVR.
+
+    ::
+
+        pCTCVR = sigmoid(tower_click(x)) * sigmoid(tower_conversion(x))
+        L = loss of the click + BCE(pCTCVR, conversion),    both over all exposures
+
+    Source: Ma et al., Entire Space Multi-Task Model: An Effective Approach for Estimating Post-Click
+    Conversion Rate, SIGIR 2018. torch-rechub computes the product of probabilities, which
+    rounds to 0 or 1; here it is taken in logarithms.
+    """
+
+    def __init__(self, layout: Layout, config: NetworkConfig) -> None:
+        super().__init__(layout, config)
+        widths = (*config.bottom, *config.towers)
+        self.click = Tower(self.embedding.width, widths, config.dropout)
+        self.conversion = Tower(self.embedding.width, widths, config.dropout)
+
+    def heads(self, x: Tensor) -> Outputs:
+        """Return the logits of embedded features, float (n, width)."""
+        return Outputs(self.click(x), self.conversion(x))
+
+    def conversion_loss(self, outputs: Outputs, grade: Tensor) -> Tensor:
+        """Return BCE of pCTCVR over all exposures."""
+        return product_bce(outputs.click, outputs.conversion, grade)

@@ -1,0 +1,40 @@
+"""A small split, and specs that train on it in no time."""
+
+from dataclasses import replace
+
+from gbdt_pwiser.data import Dataset, Split, simulate
+from gbdt_pwiser.models import ModelSpec, NetworkConfig, make_model
+
+TREES = ("lightgbm", "xgboost")
+SMALL = NetworkConfig(
+    embedding=4, bottom=(8,), towers=(8,), experts=2, epochs=4, batch_size=200, learning_rate=0.03
+)
+SPEC = ModelSpec(model="lightgbm", rounds=12, early_stopping=5, learning_rate=0.2, threads=1, network=SMALL)
+PARTS = ("train", "valid", "test")
+# Some features of the search, and those of the item that show the most.
+COLUMNS = [f"categorical_{i}" for i in (1, 10, 11, 12)] + [f"numerical_{i}" for i in (1, 2, *range(24, 32))]
+
+
+def make_split(seed=0):
+    """Few rows and features, so that a fit is quick; many clicks, so that it learns something."""
+    exposures = simulate(4000, seed=seed, ctr=0.2, cvr=0.3).exposures
+    few = replace(exposures, features=exposures.features.select(COLUMNS), categorical=tuple(COLUMNS[:4]))
+    return Dataset(few).split(seed)
+
+
+def fitted(spec, split):
+    model = make_model(spec)
+    model.fit(split.train, split.valid)
+    return model
+
+
+def pctr(spec, split):
+    return fitted(spec, split).predict(split.test).pctr
+
+
+def changed(exposures, **columns):
+    return replace(exposures, features=exposures.features.with_columns(**columns))
+
+
+def every_part(split, change):
+    return Split(*[change(getattr(split, part)) for part in PARTS])

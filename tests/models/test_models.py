@@ -1,0 +1,262 @@
+"""The contract of every model, run on each; nothing here is special to one library but where it says so."""
+
+from dataclasses import replace
+from importlib.util import find_spec
+
+import numpy as np
+import polars as pl
+import pytest
+
+from gbdt_pwiser.models import MODELS, ModelSpec, make_model
+from gbdt_pwiser.objectives import InputError, PWiseRLoss, auc
+from tests.models.helpers import SMALL, SPEC, TREES, changed, every_part, fitted, make_split, pctr
+
+TORCH = pytest.mark.skipif(find_spec("torch") is None, reason="needs PyTorch")
+NAMES = [name if name in TREES else pytest.param(name, marks=TORCH) for name in MODELS]
+# With a conversion model of its own, which no loss of the click reaches.
+SEPARATE = [*TREES, pytest.param("dnn", marks=TORCH)]
+
+
+@pytest.fixture(params=NAMES)
+def spec(request):
+    return replace(SPEC, model=request.param)
+
+
+@pytest.fixture
+def pwiser(spec):
+    return replace(spec, loss="pwiser", pwiser=PWiseRLoss(weight=0.3))
+
+
+# ------------------------------------------------------------------------------ predictions
+
+
+@pytest.mark.parametrize("loss", ["bce", "pwiser"])
+def test_predictions_are_probabilities_that_rank(spec, split, loss):
+    model = fitted(replace(spec, loss=loss), split)
+    predictions = model.predict(split.test)
+    for values in (predictions.pctr, predictions.pctcvr):
+        assert values.shape == (len(split.test),)
+        assert values.dtype == np.float64
+        assert values.min() > 0
+        assert values.max() < 1
+    assert (predictions.pctcvr <= predictions.pctr).all()  # pCVR is a probability too
+    assert (predictions.pctcvr < predictions.pctr).any()
+    assert auc(predictions.pctr, split.test.click) > 0.55
+    assert auc(predictions.pctcvr, split.test.conversion) > 0.55
+    assert model.fit_seconds > 0
+
+
+def test_predictions_are_of_the_row_alone(spec, split):
+    model = fitted(spec, split)
+    backwards = split.test.take(np.arange(len(split.test))[::-1].copy())
+    first = split.test.take(np.arange(1))
+    whole = model.predict(split.test)
+    # A matrix product may add in another order when it has other rows.
+    tolerance = 0 if spec.model in TREES else 1e-5
+    np.testing.assert_allclose(model.predict(backwards).pctr[::-1], whole.pctr, rtol=tolerance)
+    np.testing.assert_allclose(model.predict(first).pctcvr, whole.pctcvr[:1], rtol=tolerance)
+
+
+# ------------------------------------------------------------------------------ losses and seeds
+
+
+@pytest.mark.parametrize("pairs", ["all", "group"])
+def test_pwiser_at_weight_0_is_bce(spec, split, pairs):
+    loss = PWiseRLoss(weight=0, pairs=pairs)
+    bce, zero = (fitted(replace(spec, loss=name, pwiser=loss), split) for name in ("bce", "pwiser"))
+    assert zero.rounds_used == bce.rounds_used
+    np.testing.assert_allclose(zero.predict(split.test).pctr, bce.predict(split.test).pctr, atol=1e-5)
+    np.testing.assert_allclose(zero.predict(split.test).pctcvr, bce.predict(split.test).pctcvr, atol=1e-5)
+
+
+def test_bce_ignores_the_pairwise_loss(spec, split):
+    other = replace(spec, pwiser=PWiseRLoss(weight=9, pairs="group"))
+    np.testing.assert_array_equal(pctr(other, split), pctr(spec, split))
+    assert (spec.weight, other.weight) == (0, 0)
+
+
+def test_the_pairwise_term_changes_pctr(spec, pwiser, split):
+    bce, pairwise = (fitted(s, split).predict(split.test) for s in (spec, pwiser))
+    assert np.abs(bce.pctr - pairwise.pctr).max() > 0.01
+
+
+@pytest.mark.parametrize("name", SEPARATE)
+def test_the_pairwise_term_leaves_a_separate_pcvr(name, split):
+    spec = replace(SPEC, model=name)
+    pwiser = replace(spec, loss="pwiser", pwiser=PWiseRLoss(weight=0.3))
+    bce, pairwise = (fitted(s, split).predict(split.test) for s in (spec, pwiser))
+    np.testing.assert_allclose(bce.pctcvr / bce.pctr, pairwise.pctcvr / pairwise.pctr, rtol=1e-12)
+
+
+@pytest.mark.parametrize("loss", ["bce", "pwiser"])
+def test_the_seed_decides(spec, loss):
+    spec = replace(spec, loss=loss)
+    # Splits of their own: nothing that is kept with the training data can make them equal.
+    first, again, other = (pctr(replace(spec, seed=seed), make_split()) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+# ------------------------------------------------------------------------------ early stopping
+
+
+def test_rounds_are_a_limit(spec, split):
+    short = replace(spec, rounds=2, network=replace(SMALL, epochs=2))
+    assert 1 <= fitted(short, split).rounds_used <= 2
+
+
+def test_validation_decides_the_number_of_rounds_only(spec, pwiser, split):
+    """With one round there is nothing to decide, so other validation rows and labels change nothing."""
+    other = replace(split, valid=make_split(seed=5).valid)
+    for one_round in (replace(s, rounds=1, network=replace(SMALL, epochs=1)) for s in (spec, pwiser)):
+        ours, theirs = (fitted(one_round, s).predict(split.test) for s in (split, other))
+        np.testing.assert_array_equal(ours.pctr, theirs.pctr)
+        np.testing.assert_array_equal(ours.pctcvr, theirs.pctcvr)
+
+
+# ------------------------------------------------------------------------------ what training may see
+
+
+def test_only_features_and_grades_are_learnt_from(spec, pwiser, split):
+    """Neither the noise-free clicks, the ids of groups, nor what the publisher called test have a say."""
+
+    def poison(part):
+        return replace(
+            part,
+            noise_free_click=~part.noise_free_click,
+            group=np.arange(len(part)),
+            time=np.arange(len(part)),
+            in_test=part.click.copy(),
+        )
+
+    poisoned = every_part(split, poison)
+    for each in (spec, pwiser):
+        np.testing.assert_array_equal(pctr(each, poisoned), pctr(each, split))
+
+
+def test_fit_leaves_its_input_alone(pwiser):
+    split = make_split()
+    before = [(part.features.clone(), part.grade.copy()) for part in (split.train, split.valid)]
+    fitted(replace(pwiser, pwiser=PWiseRLoss(pairs="group")), split)
+    for part, (features, grade) in zip((split.train, split.valid), before, strict=True):
+        assert part.features.equals(features)
+        np.testing.assert_array_equal(part.grade, grade)
+
+
+# ------------------------------------------------------------------------------ difficult features
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype"), [(None, pl.Float32), (float("nan"), pl.Float32), (None, pl.Int32)]
+)
+def test_missing_values_are_values(spec, split, value, dtype):
+    """Missing where clicked, and anything elsewhere: a model that can tell ranks without a fault."""
+
+    def missing_where_clicked(part):
+        anything = np.random.default_rng(len(part)).integers(0, 6, len(part)).tolist()
+        column = [value if click else x for click, x in zip(part.click, anything, strict=True)]
+        features = pl.DataFrame({"x": pl.Series(column, dtype=dtype, strict=False)})
+        return replace(part, features=features, categorical=("x",) if dtype == pl.Int32 else ())
+
+    missing = every_part(split, missing_where_clicked)
+    long = replace(spec, network=replace(SMALL, epochs=10))
+    assert auc(pctr(long, missing), split.test.click) > 0.999
+
+
+def test_features_that_go_missing_after_training(spec, split):
+    nothing = {c: pl.lit(None, split.test.features[c].dtype) for c in split.test.features.columns}
+    predictions = fitted(spec, split).predict(changed(split.test, **nothing))
+    assert np.ptp(predictions.pctcvr) < 1e-7
+    assert 0 < predictions.pctcvr[0] < predictions.pctr[0] < 1
+
+
+@pytest.mark.parametrize("code", [-1, 41, 16_777_216])
+def test_unseen_codes_are_predicted_as_one(spec, split, code):
+    model = fitted(spec, split)
+    ours, theirs = (
+        model.predict(changed(split.test, **{c: pl.lit(value, pl.Int32) for c in split.test.categorical}))
+        for value in (code, 50)
+    )
+    assert np.isfinite(ours.pctr).all()
+    np.testing.assert_array_equal(ours.pctr, theirs.pctr)
+
+
+@pytest.mark.parametrize("name", SEPARATE)
+def test_clicks_that_all_convert_leave_a_separate_pcvr_at_1(name, split):
+    converting = every_part(
+        split, lambda part: replace(part, grade=np.where(part.click, 2, 0).astype(np.int8))
+    )
+    predictions = fitted(replace(SPEC, model=name), converting).predict(converting.test)
+    np.testing.assert_array_equal(predictions.pctcvr, predictions.pctr)
+    assert predictions.pctr.std() > 0
+
+
+# ------------------------------------------------------------------------------ groups
+
+
+def test_pairs_in_groups_need_groups(spec, split):
+    grouped = replace(spec, loss="pwiser", pwiser=PWiseRLoss(weight=0.3, pairs="group"))
+    ungrouped = every_part(split, lambda part: replace(part, group=None))
+    with pytest.raises(InputError, match=r'simulated has no groups; use pairs="all"'):
+        fitted(grouped, ungrouped)
+    np.testing.assert_array_equal(pctr(spec, ungrouped), pctr(spec, split))
+
+
+# ------------------------------------------------------------------------------ refusals
+
+
+def test_predict_needs_fit(spec, split):
+    model = make_model(spec)
+    assert (model.rounds_used, model.fit_seconds, model.size) == (0, 0, 0)
+    with pytest.raises(InputError, match="not trained; call fit first"):
+        model.predict(split.test)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda frame: frame.drop("numerical_25"),
+        lambda frame: frame.rename({"numerical_25": "numerical_99"}),
+        lambda frame: frame.select(reversed(frame.columns)),
+    ],
+    ids=["dropped", "renamed", "reordered"],
+)
+def test_other_feature_columns_are_refused(spec, split, change):
+    def other(part):
+        return replace(part, features=change(part.features))
+
+    with pytest.raises(InputError, match="simulated has other feature columns than the training data"):
+        fitted(spec, split).predict(other(split.test))
+    with pytest.raises(InputError, match="validation has other feature columns"):
+        fitted(spec, replace(split, valid=other(split.valid)))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "lightgmb",
+            r"unknown model 'lightgmb' \(did you mean lightgbm\?\); choose one of lightgbm, xgboost",
+        ),
+        ("XGBost", r"unknown model 'XGBost'.*; choose one of lightgbm, xgboost"),
+        ("forest", r"unknown model 'forest'; choose one of lightgbm, xgboost"),
+    ],
+)
+def test_unknown_model(name, message):
+    with pytest.raises(InputError, match=message):
+        make_model(ModelSpec(model=name))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"loss": "hinge"}, "unknown loss 'hinge'; choose one of bce, pwiser"),
+        ({"rounds": 0}, "rounds is 0; give at least 1"),
+        ({"early_stopping": -1}, "early_stopping is -1; give at least 1"),
+        ({"learning_rate": 0.0}, r"learning_rate is 0\.0; give a positive number"),
+        ({"learning_rate": float("nan")}, "learning_rate is nan; give a positive number"),
+    ],
+)
+def test_spec_refuses(changes, message):
+    with pytest.raises(InputError, match=message):
+        replace(SPEC, **changes)
