@@ -388,6 +388,7 @@ def _format_dataset(results: Sequence[Result]) -> str:
         if calibrated:
             metrics = ["ctr_auc", *shown_metrics(calibrated, "calibration")]
             lines += ["", f"after {method} calibration on validation", *_block(calibrated, spent, metrics)]
+    lines += ["", "cost (means over the seeds)", *_cost_block(spent)]
     lines += [
         "",
         "± is the standard error over the seeds." if seeds > 1 else "One seed: means have no error.",
@@ -418,6 +419,18 @@ def _block(summaries: list[Summary], spent: list[Cost], metrics: list[str]) -> l
         rows.append([cost.model, cost.loss, cost.weight, *cells])
         if not all(math.isnan(s.gain) for s in row):
             rows.append(["", "  gain", "", *map(_format_gain, row)])
+    return _align(rows)
+
+
+def _cost_block(spent: list[Cost]) -> list[str]:
+    rows = [["model", "loss", "rounds", "trees or parameters", "fit s", "predict s"]]
+    for c in spent:
+        rows.append(
+            [
+                *(c.model, c.loss, f"{c.rounds:.0f}", f"{c.size:,.0f}"),
+                *(f"{c.fit_seconds:.1f}", f"{c.predict_seconds:.2f}"),
+            ]
+        )
     return _align(rows)
 
 

@@ -55,7 +55,7 @@ def test_trees_and_networks_in_one_table(run, tmp_path):
     lines = [line.split()[:2] for line in out.splitlines()]
     for model in ("lightgbm", "mmoe", "dnn"):
         for loss in ("bce", "pwiser"):
-            assert lines.count([model, loss]) == 2  # ranking and calibration
+            assert lines.count([model, loss]) == 3  # ranking, calibration, cost
     results = read_results(tmp_path / "results.parquet")
     check_complete(results)
     for r in results:
