@@ -18,7 +18,7 @@ from gbdt_pwiser.objectives import InputError
 @click.group()
 @click.version_option(__version__, prog_name="gbdt-pwiser")
 def cli() -> None:
-    """BCE+PWiseR for LightGBM and XGBoost: prepare data, compare losses, tune the pairwise weight."""
+    """BCE+PWiseR for LightGBM, XGBoost and networks: prepare data, compare losses, tune the weight."""
 
 
 for command in (prepare, datasets, compare, tune):
