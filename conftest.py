@@ -1,0 +1,19 @@
+"""Modules of an extra that is not installed have no doctests to run."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def _needs_torch(path: Path) -> bool:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return any(line.startswith(("import torch", "from torch")) for line in lines)
+
+
+collect_ignore = [
+    str(path.relative_to(HERE))
+    for folder in ("gbdt_pwiser/models/neural", "tests/models/neural")
+    for path in sorted(HERE.joinpath(folder).glob("*.py"))
+    if find_spec("torch") is None and _needs_torch(path)
+]
