@@ -8,29 +8,12 @@ import polars as pl
 import pytest
 
 from gbdt_pwiser import __version__
-from gbdt_pwiser.cli import main
 from gbdt_pwiser.evaluation import METRICS, check_complete, read_results
 from tests.data.helpers import item_lines, user_lines, write_lines
 
 TINY = ["--rounds", "4", "--early-stopping", "2", "--learning-rate", "0.3", "--threads", "1"]
 SIMULATED = ["--dataset", "simulated", "--exposures", "3000", "--ctr", "0.2", "--cvr", "0.3", *TINY]
 COMPARE = ["compare", *SIMULATED, "--seeds", "1", "--weight", "0.01,0.1"]
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run the command line in this process: (exit code, standard output, standard error)."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["gbdt-pwiser", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        return code, *capsys.readouterr()
-
-    return run
 
 
 @pytest.fixture

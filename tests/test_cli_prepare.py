@@ -3,28 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import pytest
 
-from gbdt_pwiser.cli import main
 from gbdt_pwiser.data.generate import write_ali_ccp, write_aliexpress
-
-
-@pytest.fixture
-def run(capsys, monkeypatch):
-    """Run the command line; returns exit code, stdout and stderr."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["gbdt-pwiser", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        return code, *capsys.readouterr()
-
-    return run
 
 
 @pytest.fixture

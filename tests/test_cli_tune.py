@@ -8,7 +8,6 @@ import tomllib
 import polars as pl
 import pytest
 
-from gbdt_pwiser.cli import main
 from gbdt_pwiser.evaluation import METRICS
 from gbdt_pwiser.tuning import _confirm, read_params
 
@@ -17,22 +16,10 @@ SIMULATED = ["--dataset", "simulated", "--exposures", "6000", "--ctr", "0.2", "-
 TUNE = ["tune", *SIMULATED, "--n-trials", "3"]
 
 
-@pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
-    """Run the command line in this process, in a folder of this test: (exit code, output, errors)."""
+@pytest.fixture(autouse=True)
+def folder_of_this_test(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(_confirm, "REPLICATES", 20)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["gbdt-pwiser", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        return code, *capsys.readouterr()
-
-    return run
 
 
 def test_tune_with_no_other_argument_than_the_data(run, tmp_path):

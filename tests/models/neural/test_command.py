@@ -5,7 +5,6 @@ import sys
 
 import pytest
 
-from gbdt_pwiser.cli import main
 from gbdt_pwiser.evaluation import check_complete, read_results
 from gbdt_pwiser.models import ModelSpec, make_model
 from gbdt_pwiser.models.neural import NETWORKS, load_network
@@ -27,20 +26,6 @@ sys.meta_path.insert(0, Block())
 from gbdt_pwiser.cli import main
 main()
 """
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["gbdt-pwiser", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        return code, *capsys.readouterr()
-
-    return run
 
 
 def without_torch(*arguments):
