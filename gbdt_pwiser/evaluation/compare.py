@@ -94,6 +94,8 @@ def compare(
     check_optimisable(choose_by)
     if calibrate not in CALIBRATIONS:
         raise InputError(f"calibration is {calibrate!r}; choose one of {', '.join(CALIBRATIONS)}")
+    if replicates < 0 or replicates == 1:
+        raise InputError(f"replicates is {replicates}; give at least 2, or 0 for no bootstrap")
     base = base or ModelSpec(model=models[0])
     tuned = tuned or {}
     jobs = [

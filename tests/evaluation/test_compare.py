@@ -369,3 +369,11 @@ def test_tuned_specs_stand_as_they_are(dataset, written):
         ("pwiser", 0.3, 0.07, 4),
     ]
     assert {r.weight for r in rows if r.loss == "pwiser"} == {0.07}
+
+
+@pytest.mark.parametrize("replicates", [-3, 1])
+def test_a_bootstrap_that_cannot_be_is_refused_before_training(dataset, written, replicates):
+    events = written(answers)
+    with pytest.raises(InputError, match=f"replicates is {replicates}; give at least 2, or 0"):
+        compare(dataset, models=["a"], losses=["bce", "pwiser"], seeds=[0], replicates=replicates)
+    assert events == []
