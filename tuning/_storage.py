@@ -168,7 +168,7 @@ def open_study(
 
 def _short(value: Any) -> str:
     text = str(value)
-    return text if len(text) <= 200 else f"{text[:200]}..."
+    return text if len(text) <= 60 else f"{text[:60]}..."
 
 
 class SeededByNumber(optuna.samplers.BaseSampler):  # type: ignore[misc]
