@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from gbdt_pwiser.data.columns import categories_of, encode_categories, is_number, is_text, plain
 from gbdt_pwiser.data.exposures import Exposures
 from gbdt_pwiser.data.split import FRACTIONS, Dataset, SplitOptions
 from gbdt_pwiser.objectives import InputError
@@ -155,12 +156,13 @@ def _dataset(described: Description, frame: pl.DataFrame) -> Dataset:
 
     grade = _grade(described, expressions, frame)
     excluded = {*described.ignore, *label_columns, *placed} - set(described.categorical)
-    features, categorical = _features(frame.drop(excluded), described.categorical)
+    features, categories = _features(frame.drop(excluded), described.categorical)
     exposures = Exposures(
         name=described.name,
         features=features,
         grade=grade,
-        categorical=categorical,
+        categorical=tuple(categories),
+        categories=categories,
         group=None if described.group is None else _group(frame[described.group]),
         time=None if described.time is None else _time(frame[described.time]),
     )
@@ -218,15 +220,16 @@ def _label(key: str, text: str, expression: pl.Expr, frame: pl.DataFrame, *, top
     return values.cast(pl.Int8).to_numpy()
 
 
-def _features(frame: pl.DataFrame, listed: Sequence[str]) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """Features in their types, and which are categorical."""
-    texts = (pl.String, pl.Categorical, pl.Enum)
-    categorical = tuple(c for c, dtype in frame.schema.items() if c in listed or dtype in texts)
-    columns, refused = {}, []
+def _features(frame: pl.DataFrame, listed: Sequence[str]) -> tuple[pl.DataFrame, dict[str, pl.Series]]:
+    """Features in their types, and the categories of the categorical ones."""
+    columns, categories, refused = {}, {}, []
     for column, dtype in frame.schema.items():
-        if column in categorical:
-            columns[column] = _codes(frame[column]).cast(pl.Int32)
-        elif dtype.is_numeric() or dtype in (pl.Boolean, pl.Null):
+        if dtype.is_nested():
+            refused.append(f"{column} ({dtype})")
+        elif column in listed or is_text(dtype):
+            categories[column] = categories_of(frame[column])
+            columns[column] = encode_categories(frame[column], categories[column])
+        elif is_number(dtype):
             columns[column] = frame[column].cast(pl.Float32)
         else:
             refused.append(f"{column} ({dtype})")
@@ -236,22 +239,13 @@ def _features(frame: pl.DataFrame, listed: Sequence[str]) -> tuple[pl.DataFrame,
         )
     if not columns:
         raise InputError("no column is left as a feature; ignore fewer, or add some to the source")
-    return pl.DataFrame(columns), categorical
-
-
-def _codes(values: pl.Series) -> pl.Series:
-    """Return the places of values among the sorted distinct ones, from 0; missing ones stay null."""
-    if values.dtype in (pl.Categorical, pl.Enum):
-        values = values.cast(pl.String)
-    if values.dtype.is_float():
-        values = values.fill_nan(None)
-    return values.rank("dense").cast(pl.Int64) - 1
+    return pl.DataFrame(columns), categories
 
 
 def _group(values: pl.Series) -> NDArray[np.int64]:
-    codes = _codes(values)
-    _check_complete("group", codes, "give each row one")
-    return codes.to_numpy()
+    ids = plain(values).rank("dense").cast(pl.Int64) - 1
+    _check_complete("group", ids, "give each row one")
+    return ids.to_numpy()
 
 
 def _time(values: pl.Series) -> NDArray[np.int64]:

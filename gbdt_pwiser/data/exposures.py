@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from gbdt_pwiser.data.stored import BLOCK, StoredFeatures, as_matrix, refuse_infinite
 from gbdt_pwiser.objectives import InputError
 
 
@@ -21,7 +23,7 @@ class Exposures:
         What the data set is called in tables and reports.
     features
         One column per feature: Float32 numericals (null or NaN is missing) and Int32 codes for
-        categoricals (null is missing).
+        categoricals (null is missing). In memory, or left in Parquet files and read when a model needs them.
     grade
         int8 (n,): 0 impression only, 1 click without conversion, 2 conversion.
     categorical
@@ -35,22 +37,26 @@ class Exposures:
     noise_free_click
         bool (n,): the click without its accidental part, known for simulated data only. Evaluation may
         read it, training never does.
+    categories
+        Per categorical column that was encoded, the value of each code from 0; None where all codes are the
+        stored values.
 
     Raises
     ------
     InputError
         A length, a type, a grade or a feature column breaks a rule above. Zero rows are allowed here;
-        a split refuses them.
+        a split refuses them. The numbers of stored features are checked when they are read.
     """
 
     name: str
-    features: pl.DataFrame = field(repr=False)
+    features: pl.DataFrame | StoredFeatures = field(repr=False)
     grade: NDArray[np.int8] = field(repr=False)
     categorical: tuple[str, ...] = ()
     group: NDArray[np.int64] | None = field(default=None, repr=False)
     time: NDArray[np.int64] | None = field(default=None, repr=False)
     in_test: NDArray[np.bool_] | None = field(default=None, repr=False)
     noise_free_click: NDArray[np.bool_] | None = field(default=None, repr=False)
+    categories: Mapping[str, pl.Series] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         n = self.features.height
@@ -81,14 +87,8 @@ class Exposures:
             wanted = pl.Int32 if column in self.categorical else pl.Float32
             if stored != wanted:
                 raise InputError(f"{self.name}: feature {column} is {stored}; make it {wanted}")
-        if infinite := [
-            c
-            for c in self.features.columns
-            if c not in self.categorical and self.features[c].is_infinite().any()
-        ]:
-            raise InputError(
-                f"{self.name}: infinite values in {', '.join(infinite)}; make them finite or missing (NaN)"
-            )
+        if isinstance(self.features, pl.DataFrame):
+            refuse_infinite(self.features, self.name)
 
     def __len__(self) -> int:
         return self.features.height
@@ -106,7 +106,7 @@ class Exposures:
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Exposures:
         """Return the given rows, by index (order kept) or by mask."""
-        index = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+        index = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows.astype(np.int64, copy=False)
 
         def pick(values: NDArray[np.generic] | None) -> NDArray[np.generic] | None:
             return None if values is None else values[index]
@@ -120,10 +120,30 @@ class Exposures:
             time=pick(self.time),  # type: ignore[arg-type]
             in_test=pick(self.in_test),  # type: ignore[arg-type]
             noise_free_click=pick(self.noise_free_click),  # type: ignore[arg-type]
+            categories=self.categories,
         )
+
+    def in_memory(self) -> Exposures:
+        """Return the exposures with their features in memory."""
+        if isinstance(self.features, pl.DataFrame):
+            return self
+        return replace(self, features=pl.concat([pl.DataFrame(schema=self.features.schema), *self.frames()]))
+
+    def frames(self, rows: int = BLOCK) -> Iterator[pl.DataFrame]:
+        """Return the features in the order of the rows, so many rows at a time."""
+        if isinstance(self.features, StoredFeatures):
+            return self.features.frames(rows)
+        return self.features.iter_slices(rows)
+
+    def blocks(self, rows: int = BLOCK) -> Iterator[NDArray[np.float32]]:
+        """Yield `matrix` in blocks of so many rows, the last one of fewer; only one is in memory."""
+        yield from map(as_matrix, self.frames(rows))
 
     def matrix(self) -> NDArray[np.float32]:
         """float32 (n, features), row-major; codes as whole numbers, missing as NaN."""
-        return np.ascontiguousarray(
-            self.features.cast(pl.Float32).fill_null(float("nan")).to_numpy(), dtype=np.float32
-        )
+        matrix = np.empty((len(self), len(self.features.columns)), dtype=np.float32)
+        start = 0
+        for block in self.blocks():
+            matrix[start : start + len(block)] = block
+            start += len(block)
+        return matrix

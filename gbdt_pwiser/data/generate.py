@@ -62,6 +62,7 @@ def write_aliexpress(
                 state = np.random.SeedSequence([seed, PARTS.index(part), block]).generate_state(1)
                 shown = simulate(n, seed=int(state[0]), ctr=ctr, cvr=cvr).exposures
                 assert shown.group is not None
+                assert isinstance(shown.features, pl.DataFrame)
                 frame = shown.features.with_columns(
                     pl.Series("search_id", shown.group + searches + 1),
                     pl.Series("grade", shown.grade),

@@ -20,6 +20,7 @@ import polars as pl
 
 from gbdt_pwiser.data._parquet import write_frames
 from gbdt_pwiser.data.exposures import Exposures
+from gbdt_pwiser.data.stored import BLOCK, StoredFeatures, damaged
 from gbdt_pwiser.objectives import InputError
 
 FORMAT = 1
@@ -93,7 +94,7 @@ class Schema:
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             if isinstance(error, InputError):
                 raise
-            raise _damaged(folder, f"schema.json: {error!r}") from error
+            raise damaged(folder, f"schema.json: {error!r}") from error
 
 
 def stored_columns(
@@ -126,11 +127,19 @@ def write_part(
     return Counts(rows, clicks, conversions)
 
 
-def load_prepared(folder: Path) -> Exposures:
+def load_prepared(folder: Path, *, in_memory: int = BLOCK) -> Exposures:
     """Load a prepared set, train rows first.
 
     Publishers number the groups of train and test separately, so equal ids are not one group: the ids of the
     test rows are shifted beyond those of train.
+
+    Parameters
+    ----------
+    folder
+        Where the set is.
+    in_memory
+        The features of a set of more rows than this stay in its files, which must not change while the
+        exposures are used.
 
     Raises
     ------
@@ -138,27 +147,34 @@ def load_prepared(folder: Path) -> Exposures:
         The set is damaged or of another format; the message says to prepare it again.
     """
     schema = Schema.read(folder)
-    features = [*schema.categorical, *schema.numerical]
+    paths = [folder / f"{part}.parquet" for part in ("train", "test")]
     try:
-        parts = [
-            pl.read_parquet(folder / f"{part}.parquet", columns=list(schema.columns))
-            for part in ("train", "test")
-        ]
-        for part, counts in zip(parts, (schema.train, schema.test), strict=True):
+        labels = [_labels(path, schema) for path in paths]
+        for part, counts in zip(labels, (schema.train, schema.test), strict=True):
             if part.height != counts.rows:
-                raise _damaged(folder, f"{part.height} rows where schema.json says {counts.rows}")
-        train, test = (part[schema.group].to_numpy() for part in parts)
-        rows = pl.concat(parts, rechunk=False)
-        return Exposures(
-            name=schema.name,
-            features=rows.select(features),
-            grade=rows["grade"].to_numpy(),
-            categorical=schema.categorical,
-            group=np.concatenate([train, test - test.min() + train.max() + 1]),
-            in_test=np.repeat([False, True], [len(train), len(test)]),
-        )
+                raise damaged(folder, f"{part.height} rows where schema.json says {counts.rows}")
+        columns = [*schema.categorical, *schema.numerical]
+        features = StoredFeatures.open(paths, {column: schema.columns[column] for column in columns})
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise _damaged(folder, str(error).partition("\n")[0]) from error
+        raise damaged(folder, str(error).partition("\n")[0]) from error
+    train, test = (part[schema.group].to_numpy() for part in labels)
+    return Exposures(
+        name=schema.name,
+        features=pl.concat(features.frames()) if features.height <= in_memory else features,
+        grade=pl.concat(part["grade"] for part in labels).to_numpy(),
+        categorical=schema.categorical,
+        group=np.concatenate([train, test - test.min() + train.max() + 1]),
+        in_test=np.repeat([False, True], [len(train), len(test)]),
+    )
+
+
+def _labels(path: Path, schema: Schema) -> pl.DataFrame:
+    """Read the group and the grade of each row of one part, after a look at its columns."""
+    stored = pl.read_parquet_schema(path)
+    wrong = [column for column, dtype in schema.columns.items() if stored.get(column) != dtype]
+    if wrong:
+        raise damaged(path.parent, f"{path.name} has no column {wrong[0]} of {schema.columns[wrong[0]]}")
+    return pl.read_parquet(path, columns=[schema.group, "grade"])
 
 
 @contextmanager
@@ -205,7 +221,3 @@ def _exchange(new: Path, folder: Path, *, aside: Path) -> None:
     except BaseException:
         aside.rename(folder)
         raise
-
-
-def _damaged(folder: Path, what: str) -> InputError:
-    return InputError(f"the prepared set in {folder} is damaged ({what}); prepare it again")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import polars as pl
 import pytest
 
 from gbdt_pwiser.data import Exposures
+from gbdt_pwiser.data.stored import StoredFeatures
 
 ITEM_CODES = (19, 34, 35, 36, 40, 41, 42)  # positions from 1, as in the publisher's description
 RAW_NAMES = ("us_user_train.csv", "us_item_train.csv", "us_user_test.csv", "us_item_test.csv")
@@ -32,6 +34,18 @@ def exposures(grade: list[int] | np.ndarray, **columns: np.ndarray) -> Exposures
     grade = np.asarray(grade, dtype=np.int8)
     features = pl.DataFrame({"row": np.arange(len(grade), dtype=np.float32)})
     return Exposures(name="toy", features=features, grade=grade, **columns)
+
+
+def store(exposures: Exposures, folder: Path) -> Exposures:
+    """The same exposures with their features in two Parquet files."""
+    features = exposures.features
+    assert isinstance(features, pl.DataFrame)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / "train.parquet", folder / "test.parquet"]
+    cut = len(exposures) // 3
+    for path, frame in zip(paths, (features[:cut], features[cut:]), strict=True):
+        frame.write_parquet(path, row_group_size=97)
+    return replace(exposures, features=StoredFeatures.open(paths, features.schema))
 
 
 def user_lines(searches: int) -> list[str]:

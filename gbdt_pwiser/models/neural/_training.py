@@ -1,4 +1,4 @@
-"""Batches from memory, and the loop over epochs: early stopping, best weights, interrupts."""
+"""The loop over epochs, with early stopping, best weights and interrupts; and scores, block by block."""
 
 from __future__ import annotations
 
@@ -15,79 +15,22 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.models.neural._config import NetworkConfig
-from gbdt_pwiser.models.neural._features import FeatureEncoder
+from gbdt_pwiser.models.neural._rows import Rows, StoredRows
 from gbdt_pwiser.objectives import InputError, auc
 
 # Exposures that are predicted at a time.
 BLOCK = 1 << 14
 
 
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """Exposures in memory: tensors on the device, and on the host what the pairs are planned from.
-
-    Attributes
-    ----------
-    codes, numbers
-        int32 (n, codes) and float32 (n, numbers), see `FeatureEncoder`.
-    grade
-        int8 (n,), on the device.
-    host_grade, group
-        int8 (n,), and int64 (n,) or None.
-    """
-
-    codes: Tensor
-    numbers: Tensor
-    grade: Tensor
-    host_grade: NDArray[np.int8]
-    group: NDArray[np.int64] | None
-
-    @classmethod
-    def of(cls, exposures: Exposures, encoder: FeatureEncoder, device: torch.device) -> Rows:
-        """Encode exposures and move them to the device."""
-        codes, numbers = encoder.encode(exposures)
-        return cls(
-            torch.from_numpy(codes).to(device),
-            torch.from_numpy(numbers).to(device),
-            torch.tensor(exposures.grade, device=device),
-            exposures.grade,
-            exposures.group,
-        )
-
-    def __len__(self) -> int:
-        return len(self.host_grade)
-
-    def take(self, index: Tensor) -> Rows:
-        """Return the given rows; index int64, on the host."""
-        here, there = index.numpy(), index.to(self.codes.device)
-        return Rows(
-            self.codes[there],
-            self.numbers[there],
-            self.grade[there],
-            self.host_grade[here],
-            None if self.group is None else self.group[here],
-        )
-
-    def clicked(self) -> Rows:
-        """Return the clicked rows."""
-        return self.take(torch.from_numpy(np.flatnonzero(self.host_grade >= 1)))
-
-    def batches(self, size: int, generator: torch.Generator) -> Iterator[Rows]:
-        """All rows once, in random order, in batches of `size` rows or a few more."""
-        order = torch.randperm(len(self), generator=generator)
-        for index in torch.tensor_split(order, max(1, len(self) // size)):
-            yield self.take(index)
-
-
-def by_block(network: nn.Module, rows: Rows, read: Callable[[Any], Tensor]) -> NDArray[np.float64]:
+def by_block(
+    network: nn.Module, rows: Rows | StoredRows, read: Callable[[Any], Tensor]
+) -> NDArray[np.float64]:
     """Return what `read` takes from the network's outputs, block by block; float64 (..., n)."""
     network.eval()
     with torch.inference_mode():
         blocks: list[Tensor] = [
-            read(network(rows.codes[start : start + BLOCK], rows.numbers[start : start + BLOCK])).cpu()
-            for start in range(0, max(1, len(rows)), BLOCK)
+            read(network(codes, numbers)).cpu() for codes, numbers in rows.features(BLOCK)
         ]
     scores: NDArray[np.float64] = torch.cat(blocks, dim=-1).double().numpy()
     return scores
@@ -107,7 +50,7 @@ def train_network(
     loss: Callable[[Rows], Tensor],
     validate: Callable[[], NDArray[np.float64]],
     *,
-    rows: Rows,
+    rows: Rows | StoredRows,
     positive: NDArray[np.bool_],
     config: NetworkConfig,
     seed: int,

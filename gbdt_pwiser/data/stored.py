@@ -1,0 +1,169 @@
+"""Features that stay in their Parquet files until a model reads them, a block of rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from gbdt_pwiser.objectives import InputError
+
+BLOCK = 1 << 18
+"""Rows that are read, and handed to a model, at a time."""
+GATHERED = 8
+"""Blocks of rows that are in memory where the order of the rows is not that of the files."""
+
+
+@dataclass(frozen=True, eq=False)
+class StoredFeatures:
+    """Feature columns of the rows of some Parquet files; choosing rows or columns reads nothing.
+
+    It has of a `polars.DataFrame` what models use: `columns`, `schema`, `height`, `features[rows]` and
+    `features[column]`.
+
+    Parameters
+    ----------
+    files
+        The files, one after the other.
+    schema
+        The feature columns and their types, as they are stored.
+    rows
+        int64 (n,): places of the rows in the files, counted on from file to file; None for all of them.
+    """
+
+    files: tuple[StoredFile, ...]
+    schema: pl.Schema
+    rows: NDArray[np.int64] | None = field(default=None, repr=False)
+
+    @classmethod
+    def open(cls, paths: Iterable[Path], schema: Mapping[str, type[pl.DataType]]) -> StoredFeatures:
+        """Return the features in some files; OSError or a PolarsError where one is no Parquet file."""
+        return cls(tuple(StoredFile.open(path) for path in paths), pl.Schema(schema))
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns."""
+        return self.schema.names()
+
+    @property
+    def height(self) -> int:
+        """Number of rows."""
+        return sum(file.rows for file in self.files) if self.rows is None else len(self.rows)
+
+    @overload
+    def __getitem__(self, key: str) -> pl.Series: ...
+    @overload
+    def __getitem__(self, key: NDArray[np.int64]) -> StoredFeatures: ...
+    def __getitem__(self, key: str | NDArray[np.int64]) -> pl.Series | StoredFeatures:
+        """Read one column, or choose rows by their index (order kept)."""
+        if isinstance(key, str):
+            column = pl.concat([file.read([key])[key] for file in self.files])
+            return column if self.rows is None else column.gather(self.rows)
+        return replace(self, rows=key if self.rows is None else self.rows[key])
+
+    def frames(self, rows: int = BLOCK) -> Iterator[pl.DataFrame]:
+        """Yield frames of so many rows, the last one of fewer, in the order of the rows.
+
+        Rows in the order of the files are read in one pass over them, which skips where none is chosen. In
+        any other order each `GATHERED` blocks of rows take a pass over the stretches that hold them.
+
+        Raises
+        ------
+        InputError
+            A file has changed since it was opened, is damaged, or holds an infinite number.
+        """
+        in_file_order = self.rows is None or (np.diff(self.rows) >= 0).all()
+        yield from _of_size(self._stretches(self.rows) if in_file_order else self._gathered(), rows)
+
+    def _gathered(self) -> Iterator[pl.DataFrame]:
+        """Read rows in any order, some blocks of them at a time."""
+        assert self.rows is not None
+        for start in range(0, self.height, GATHERED * BLOCK):
+            wanted = self.rows[start : start + GATHERED * BLOCK]
+            order = np.argsort(wanted, kind="stable")
+            yield pl.concat(self._stretches(wanted[order]))[np.argsort(order)]
+
+    def _stretches(self, rows: NDArray[np.int64] | None) -> Iterator[pl.DataFrame]:
+        """Read ascending rows, those of a block of a file at a time."""
+        first = 0
+        for file in self.files:
+            for start in range(0, file.rows, BLOCK):
+                stop = min(start + BLOCK, file.rows)
+                if rows is None:
+                    yield file.read(self.columns, start, stop)
+                    continue
+                low, high = np.searchsorted(rows, [first + start, first + stop])
+                if low < high:
+                    here = rows[low:high] - first
+                    yield file.read(self.columns, int(here[0]), int(here[-1]) + 1)[here - here[0]]
+            first += file.rows
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A Parquet file that must not change while it is used: its path, number of rows, size and time."""
+
+    path: Path
+    rows: int
+    state: tuple[int, int]
+
+    @classmethod
+    def open(cls, path: Path) -> StoredFile:
+        """Count the rows of a file."""
+        return cls(path, pl.scan_parquet(path).select(pl.len()).collect().item(), _state(path))
+
+    def read(self, columns: Sequence[str], start: int = 0, stop: int | None = None) -> pl.DataFrame:
+        """Read the rows from `start` to before `stop`; InputError as `StoredFeatures.frames`."""
+        try:
+            if _state(self.path) != self.state:
+                raise InputError(f"{self.path} has changed since it was loaded; load the set again")
+            length = (self.rows if stop is None else stop) - start
+            frame = pl.scan_parquet(self.path).slice(start, length).select(columns).collect()
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise damaged(self.path.parent, str(error).partition("\n")[0]) from error
+        refuse_infinite(frame, str(self.path))
+        return frame
+
+
+def damaged(folder: Path, what: str) -> InputError:
+    """Return the error for a prepared set that is not as it was written."""
+    return InputError(f"the prepared set in {folder} is damaged ({what}); prepare it again")
+
+
+def refuse_infinite(frame: pl.DataFrame, name: str) -> None:
+    """Raise InputError where a Float32 column holds infinite numbers."""
+    numbers = [c for c, dtype in frame.schema.items() if dtype == pl.Float32]
+    if infinite := [c for c in numbers if frame[c].is_infinite().any()]:
+        raise InputError(
+            f"{name}: infinite values in {', '.join(infinite)}; make them finite or missing (NaN)"
+        )
+
+
+def as_matrix(frame: pl.DataFrame) -> NDArray[np.float32]:
+    """float32 (n, columns), row-major; codes as whole numbers, missing as NaN."""
+    values = frame.cast(pl.Float32).fill_null(float("nan")).to_numpy(order="c")
+    return np.asarray(values, dtype=np.float32)
+
+
+def _of_size(frames: Iterable[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:
+    """Cut and join frames to so many rows each, the last one to fewer."""
+    held: list[pl.DataFrame] = []
+    for frame in frames:
+        held.append(frame)
+        if sum(map(len, held)) >= rows:
+            table = pl.concat(held)
+            whole = len(table) - len(table) % rows
+            yield from table[:whole].iter_slices(rows)
+            held = [table[whole:]]
+    if any(map(len, held)):
+        yield pl.concat(held)
+
+
+def _state(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
