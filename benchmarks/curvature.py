@@ -63,7 +63,7 @@ def curved(curvature: str, **parameters: Any) -> Callable[[Any, Any], tuple[Any,
 
 def scores(spec: ModelSpec, split: Split, curvature: str) -> dict[str, float]:
     """Train with a curvature and return what validation says, and L there."""
-    with patch("gbdt_pwiser.models.trees.PWiseRObjective", partial(curved, curvature)):
+    with patch("gbdt_pwiser.models._booster_losses.PWiseRObjective", partial(curved, curvature)):
         fitted = fit(spec, split.train, split.valid)
     pctr = np.clip(fitted.model.predict(split.valid).pctr, 1e-12, 1 - 1e-12)
     return {

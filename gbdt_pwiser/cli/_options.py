@@ -20,6 +20,49 @@ def numbers(_: click.Context, param: click.Parameter, value: str | None) -> tupl
         raise InputError(f"{param.opts[0]} is {value!r}; give numbers such as 0.01,0.03") from None
 
 
+def rival_weights(
+    _: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> dict[str, tuple[float, ...]]:
+    """Read LOSS=NUMBERS, each loss once."""
+    read: dict[str, tuple[float, ...]] = {}
+    for value in values:
+        loss, equals, weights = value.partition("=")
+        try:
+            tried = tuple(float(part) for part in weights.split(","))
+        except ValueError:
+            tried = ()
+        if not (equals and tried):
+            raise InputError(f"{param.opts[0]} is {value!r}; give LOSS=NUMBERS such as weighted_bce=0.3,1,3")
+        if loss in read:
+            raise InputError(f"{param.opts[0]} names {loss} twice; name each loss once")
+        read[loss] = tried
+    return read
+
+
+rival_weight_option = click.option(
+    "--rival-weight",
+    "rival_weights",
+    multiple=True,
+    callback=rival_weights,
+    metavar="LOSS=WEIGHTS",
+    help="Weights to try of another loss, as in weighted_bce=0.3,1,3; else its own. May be repeated.",
+)
+
+
+def tell_left_out(models: tuple[str, ...], losses: tuple[str, ...]) -> None:
+    """Say on stderr which models a loss does not exist for."""
+    from gbdt_pwiser.models import LOSSES
+
+    for loss in (LOSSES[name] for name in losses if name in LOSSES):
+        missing = [model for model in models if not loss.exists_for(model)]
+        if 0 < len(missing) < len(models):  # for all of them it is an error, which the comparison raises
+            click.echo(
+                f"gbdt-pwiser: {loss.name} exists for {', '.join(loss.models)} only; "
+                f"left out for {', '.join(missing)}",
+                err=True,
+            )
+
+
 def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that choose a data set, its split, the loss and the training."""
     defaults = PWiseRLoss()

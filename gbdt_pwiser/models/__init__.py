@@ -1,7 +1,23 @@
 """Models behind one protocol: named by a string, built from a frozen spec."""
 
+from gbdt_pwiser.models.losses import LOSSES, Loss, losses_of
 from gbdt_pwiser.models.neural import NetworkConfig
-from gbdt_pwiser.models.protocol import LOSSES, Model, ModelSpec, Predictions
+from gbdt_pwiser.models.protocol import Model, ModelSpec, Predictions
 from gbdt_pwiser.models.registry import MODELS, make_model
+from gbdt_pwiser.models.saved import Manifest, SavedModel, load_model, save_model
 
-__all__ = ["LOSSES", "MODELS", "Model", "ModelSpec", "NetworkConfig", "Predictions", "make_model"]
+__all__ = [
+    "LOSSES",
+    "MODELS",
+    "Loss",
+    "Manifest",
+    "Model",
+    "ModelSpec",
+    "NetworkConfig",
+    "Predictions",
+    "SavedModel",
+    "load_model",
+    "losses_of",
+    "make_model",
+    "save_model",
+]

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gbdt_pwiser.data import Exposures
+from gbdt_pwiser.models.losses import LOSSES, check_loss, check_weight
 from gbdt_pwiser.models.neural import NetworkConfig
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
-
-LOSSES = ("bce", "pwiser")
 
 OnRound = Callable[[int, float], None]
 """Called after each round, or epoch of a network, with its number from 0 and the CTR AUC on validation."""
@@ -31,9 +30,11 @@ class ModelSpec:
     model
         Its name, a key of `gbdt_pwiser.models.MODELS`.
     loss
-        "bce" (a booster's built-in objective) or "pwiser".
+        "bce" (a booster's built-in objective), "pwiser" or a rival of it: a name in `LOSSES`.
     pwiser
-        The loss behind "pwiser"; "bce" ignores all of it.
+        The loss behind "pwiser"; all others ignore it.
+    rival_weight
+        The weight of any other loss that has one; `LOSSES` says what it means.
     seed
         Of everything random in training.
     rounds
@@ -46,6 +47,8 @@ class ModelSpec:
         "cpu" or "cuda", as both boosters call them; for networks also "auto".
     threads
         CPU threads; 0 for the library's own choice.
+    external_memory
+        Whether XGBoost keeps its bins in temporary files and reads them in every round; no other model can.
     params
         More parameters in the library's own words; they win over the defaults here.
     network
@@ -54,24 +57,26 @@ class ModelSpec:
     Raises
     ------
     InputError
-        An unknown loss, or a number that makes no sense.
+        An unknown loss, or a number that makes no sense; `make_model` refuses a loss that its model lacks.
     """
 
     model: str
     loss: str = "bce"
     pwiser: PWiseRLoss = field(default_factory=PWiseRLoss)
+    rival_weight: float = 0.5
     seed: int = 0
     rounds: int = 500
     early_stopping: int = 50
     learning_rate: float = 0.05
     device: str = "cpu"
     threads: int = 0
+    external_memory: bool = False
     params: Mapping[str, Any] = field(default_factory=dict)
     network: NetworkConfig = field(default_factory=NetworkConfig)
 
     def __post_init__(self) -> None:
-        if self.loss not in LOSSES:
-            raise InputError(f"unknown loss {self.loss!r}; choose one of {', '.join(LOSSES)}")
+        check_loss(self.loss)
+        check_weight(self.loss, self.rival_weight)
         for name in ("rounds", "early_stopping"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}; give at least 1")
@@ -80,8 +85,35 @@ class ModelSpec:
 
     @property
     def weight(self) -> float:
-        """Weight of the pairwise term that this spec trains with; 0 for bce."""
-        return float(self.pwiser.weight) if self.loss == "pwiser" else 0.0
+        """The number that a sweep over this loss varies; 0 for bce, which has none."""
+        match self.loss:
+            case "bce":
+                return 0.0
+            case "pwiser":
+                return float(self.pwiser.weight)
+        return float(self.rival_weight)
+
+    def with_weight(self, weight: float) -> ModelSpec:
+        """Return the spec with another weight of its loss.
+
+        InputError for bce, which has none, and for a weight that the loss cannot have.
+
+        Examples
+        --------
+        >>> ModelSpec(model="lightgbm", loss="weighted_bce").with_weight(3).weight
+        3.0
+        """
+        match self.loss:
+            case "bce":
+                raise InputError("bce has no weight; leave it out, or choose another loss")
+            case "pwiser":
+                return replace(self, pwiser=replace(self.pwiser, weight=weight))
+        return replace(self, rival_weight=weight)
+
+    @property
+    def needs_groups(self) -> bool:
+        """Whether training has to know which exposures belong together."""
+        return LOSSES[self.loss].needs_groups or (self.loss == "pwiser" and self.pwiser.pairs == "group")
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
+from importlib import import_module
 
+from gbdt_pwiser import __version__
+from gbdt_pwiser.models.lightgbm_model import LightGBMModel
+from gbdt_pwiser.models.losses import check_loss
 from gbdt_pwiser.models.neural import NETWORKS, make_network
 from gbdt_pwiser.models.protocol import Model, ModelSpec
-from gbdt_pwiser.models.trees import LightGBMModel, XGBoostModel
+from gbdt_pwiser.models.xgboost_model import XGBoostModel
 from gbdt_pwiser.objectives import InputError
 
 MODELS: dict[str, Callable[[ModelSpec], Model]] = {
@@ -18,9 +22,21 @@ MODELS: dict[str, Callable[[ModelSpec], Model]] = {
 
 
 def make_model(spec: ModelSpec) -> Model:
-    """Return the untrained model of a spec; InputError lists the known names, or names the missing extra."""
+    """Return the untrained model of a spec.
+
+    InputError for an unknown name, a loss that does not exist for this model, or a missing extra.
+    """
     if spec.model not in MODELS:
         near = difflib.get_close_matches(spec.model, MODELS, n=1)
         hint = f" (did you mean {near[0]}?)" if near else ""
         raise InputError(f"unknown model {spec.model!r}{hint}; choose one of {', '.join(MODELS)}")
+    check_loss(spec.loss, spec.model)
     return MODELS[spec.model](spec)
+
+
+def versions_of(model: str) -> dict[str, str]:
+    """Return the versions of this package and of the libraries behind a model, by name."""
+    library = "torch" if model in NETWORKS else model
+    # Of the modules: a library may be installed under another name, as xgboost-cpu.
+    versions = {name: str(import_module(name).__version__) for name in (library, "numpy", "polars")}
+    return {"gbdt-pwiser": __version__, **versions}

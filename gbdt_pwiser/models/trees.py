@@ -1,4 +1,4 @@
-"""LightGBM and XGBoost: one booster for the click, one for the conversion of a click.
+"""What both boosters share: one booster for the click, one for the conversion of a click.
 
 pCTR comes from a booster on all exposures, with the loss that is compared. pCVR comes from a second booster
 on clicked exposures with BCE, the same for every loss, and pCTCVR = pCTR * pCVR: a difference in CTCVR AUC
@@ -7,40 +7,40 @@ between two losses is then the work of their pCTR alone.
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, ClassVar
 
 import lightgbm
 import numpy as np
 import xgboost
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from gbdt_pwiser.data import Exposures
+from gbdt_pwiser.data.stored import BLOCK
+from gbdt_pwiser.models._binning import with_adjacent_groups
 from gbdt_pwiser.models._kept import KeptWith
+from gbdt_pwiser.models._sigmoid import fit_sigmoid
+from gbdt_pwiser.models.losses import LOSSES
 from gbdt_pwiser.models.protocol import ModelSpec, OnRound, Predictions
-from gbdt_pwiser.objectives import (
-    InputError,
-    PWiseRObjective,
-    base_score,
-    make_dataset,
-    make_dmatrix,
-    xgboost_params,
-)
+from gbdt_pwiser.objectives import InputError
 
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A booster, the round that counts, where its scores start, and the time it took."""
+    """A booster, the round that counts, where its scores start, and the time it took.
+
+    A slope says that the scores are no log-odds: pCTR = sigmoid(slope * score + start).
+    """
 
     booster: Any
     rounds: int
     start: float
     seconds: float
+    slope: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +65,9 @@ _NOT_OF_BINS = frozenset(
 class TreeModel(ABC):
     """The two boosters of a model; what is special to a library is in its subclass."""
 
+    suffix: ClassVar[str]
+    """Of a booster's file."""
+
     def __init__(self, spec: ModelSpec) -> None:
         self.spec = spec
         self._click: Trained | None = None
@@ -79,8 +82,8 @@ class TreeModel(ABC):
         Raises
         ------
         InputError
-            Validation without features of train, pairs="group" without groups, or what the library itself
-            refuses: a device, a parameter, a code.
+            Validation without features of train, a loss that needs groups without them, a ranker without
+            clicks in validation, or what the library itself refuses: a device, a parameter, a code.
         """
         spec = self.spec
         if valid.features.columns != train.features.columns:
@@ -88,27 +91,27 @@ class TreeModel(ABC):
                 f"{valid.name}: validation has other feature columns than {train.name}'s training"
             )
         self._columns = train.features.columns
-        grouped = spec.loss == "pwiser" and spec.pwiser.pairs == "group"
+        grouped = spec.needs_groups
         if grouped and train.group is None:
-            raise InputError(f'{train.name} has no groups; use pairs="all" or describe its group column')
-        objective = PWiseRObjective(**asdict(spec.pwiser)) if spec.loss == "pwiser" else None
+            instead = 'use pairs="all"' if spec.loss == "pwiser" else f"leave {spec.loss} out"
+            raise InputError(f"{train.name} has no groups; {instead} or describe its group column")
         params = repr(sorted(spec.params.items()))
         # Others, such as max_bin, may decide the bins.
         bins = repr(sorted(item for item in spec.params.items() if item[0] not in _NOT_OF_BINS))
         settings = (spec.seed, spec.rounds, spec.early_stopping, spec.learning_rate, params)
-        with _refusals(spec.model):
-            # XGBoost and LightGBM want the rows of a group side by side.
+        with refusals(spec.model):
             binned = _kept_with.get(
                 train,
-                (valid, spec.model, spec.device, bins, grouped),
-                lambda: self._bin(_by_group(train, grouped), valid, grouped),
+                (valid, type(self), spec.device, spec.external_memory, bins, grouped),
+                lambda: self._bin(with_adjacent_groups(train) if grouped else train, valid, grouped),
             )
-            self._click = self._train(binned, objective, on_round)
+            click = self._train(binned, spec.loss, on_round)
             self._conversion = _kept_with.get(
                 train,
                 (valid, spec.model, spec.device, settings),
                 lambda: self._train_conversion(train, valid),
             )
+        self._click = click if LOSSES[spec.loss].is_log_odds else self._with_sigmoid(click, valid)
 
     def predict(self, exposures: Exposures) -> Predictions:
         """Return pCTR and pCTCVR; InputError before `fit` or for other columns than in training."""
@@ -116,9 +119,13 @@ class TreeModel(ABC):
             raise InputError("the model is not trained; call fit first")
         if exposures.features.columns != self._columns:
             raise InputError(f"{exposures.name} has other feature columns than the training data")
-        features = exposures.matrix()
-        pctr = self._probability(self._click, features)
-        pcvr = self._probability(self._conversion, features) if self._conversion else np.ones_like(pctr)
+        pctr, pcvr = np.empty(len(exposures)), np.ones(len(exposures))
+        start = 0
+        for block in exposures.blocks(BLOCK):
+            rows = slice(start, start := start + len(block))
+            pctr[rows] = self._probability(self._click, block)
+            if self._conversion:
+                pcvr[rows] = self._probability(self._conversion, block)
         return Predictions(pctr=pctr, pctcvr=pctr * pcvr)
 
     @property
@@ -141,176 +148,76 @@ class TreeModel(ABC):
         clicked, clicked_valid = (_conversions_of_clicks(part) for part in (train, valid))
         if len(np.unique(clicked.click)) < 2 or len(np.unique(clicked_valid.click)) < 2:
             return None
-        return self._train(self._bin(clicked, clicked_valid, grouped=False), None)
+        return self._train(self._bin(clicked, clicked_valid, grouped=False), "bce")
+
+    def _with_sigmoid(self, ranker: Trained, valid: Exposures) -> Trained:
+        """Fit on validation what makes pCTR of a ranker's scores."""
+        score = np.concatenate([self._score(ranker, block) for block in valid.blocks(BLOCK)])
+        slope, start = fit_sigmoid(score, valid.click)
+        return replace(ranker, slope=slope, start=start)
 
     @abstractmethod
     def _bin(self, train: Exposures, valid: Exposures, grouped: bool) -> Binned: ...
 
     @abstractmethod
-    def _train(
-        self, binned: Binned, objective: PWiseRObjective | None, on_round: OnRound | None = None
-    ) -> Trained: ...
+    def _train(self, binned: Binned, loss: str, on_round: OnRound | None = None) -> Trained: ...
+
+    @abstractmethod
+    def _score(self, trained: Trained, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return raw scores: what the booster's trees add up to."""
 
     @abstractmethod
     def _probability(self, trained: Trained, features: NDArray[np.float32]) -> NDArray[np.float64]: ...
 
+    def save(self, folder: Path) -> dict[str, Any]:
+        """Write the boosters, up to the rounds that count, and return the rest as JSON can hold it.
 
-class LightGBMModel(TreeModel):
-    """LightGBM, leaf-wise trees of 31 leaves."""
+        `restore` reads both. InputError before `fit`.
+        """
+        if self._click is None:
+            raise InputError("the model is not trained; call fit first")
+        state: dict[str, Any] = {}
+        for task, trained in (("click", self._click), ("conversion", self._conversion)):
+            if trained is not None:
+                file = f"{task}{self.suffix}"
+                self._write(trained, folder / file)
+                rest = {f.name: getattr(trained, f.name) for f in fields(trained) if f.name != "booster"}
+                state[task] = {"file": file, **rest}
+        return state
 
-    def _bin(self, train: Exposures, valid: Exposures, grouped: bool) -> Binned:
-        options: dict[str, Any] = {
-            "feature_name": train.features.columns,
-            "categorical_feature": list(train.categorical),
-            "params": {
-                "verbose": -1,
-                "device_type": self.spec.device,
-                # Dropping what cannot be split would tie the bins to one min_data_in_leaf.
-                "feature_pre_filter": False,
-                **self.spec.params,
-            },
-            "free_raw_data": True,
-        }
-        data = make_dataset(
-            train.matrix(), train.click, train.conversion, group=train.group if grouped else None, **options
-        )
-        data_valid = make_dataset(valid.matrix(), valid.click, valid.conversion, reference=data, **options)
-        return Binned(data.construct(), data_valid.construct(), train.click)
+    def restore(self, folder: Path, columns: Sequence[str], state: Mapping[str, Any]) -> None:
+        """Become the model of these feature columns that `save` wrote; InputError for other boosters."""
+        trained = {}
+        for task in ("click", "conversion"):
+            if task in state:
+                rest = dict(state[task])
+                path = folder / rest.pop("file")
+                try:
+                    booster, features = self._read(path)
+                except (lightgbm.basic.LightGBMError, xgboost.core.XGBoostError) as error:
+                    raise InputError(f"{path} is no booster of {self.spec.model}; train again") from error
+                if features != len(columns):
+                    raise InputError(f"{path} has {features} features, not {len(columns)}; train again")
+                trained[task] = Trained(booster, **rest)
+        self._columns = list(columns)
+        self._click, self._conversion = trained["click"], trained.get("conversion")
 
-    def _train(
-        self, binned: Binned, objective: PWiseRObjective | None, on_round: OnRound | None = None
-    ) -> Trained:
-        spec = self.spec
-        params = {
-            # LightGBM's binary objective counts a label > 0 as positive: grades serve it as they are.
-            "objective": objective or "binary",
-            "metric": "auc",
-            "learning_rate": spec.learning_rate,
-            "num_leaves": 31,
-            "min_data_in_leaf": 100,
-            # Not by tree (feature_fraction): LightGBM draws once more for a custom objective, and two losses
-            # with one seed would see different features.
-            "feature_fraction_bynode": 0.8,
-            "bagging_fraction": 0.8,
-            "bagging_freq": 1,
-            "lambda_l2": 1.0,
-            "cat_smooth": 50.0,
-            "seed": spec.seed,
-            "deterministic": True,
-            "force_row_wise": True,
-            "num_threads": spec.threads,
-            "device_type": spec.device,
-            "verbose": -1,
-            **spec.params,
-        }
-        callbacks: list[Any] = [lightgbm.early_stopping(spec.early_stopping, verbose=False)]
-        if on_round:
-            callbacks.append(lambda env: on_round(env.iteration, env.evaluation_result_list[0][2]))
-        started = time.perf_counter()
-        booster = lightgbm.train(
-            params,
-            binned.train,
-            spec.rounds,
-            valid_sets=[binned.valid],
-            callbacks=callbacks,
-        )
-        seconds = time.perf_counter() - started
-        rounds = booster.best_iteration or booster.current_iteration()
-        return Trained(booster, rounds, float(binned.train.get_init_score()[0]), seconds)
+    @abstractmethod
+    def _write(self, trained: Trained, path: Path) -> None: ...
 
-    def _probability(self, trained: Trained, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        raw = trained.booster.predict(
-            features, raw_score=True, num_iteration=trained.rounds, num_threads=self.spec.threads
-        )
-        return expit(raw + trained.start)  # type: ignore[no-any-return]
-
-
-class XGBoostModel(TreeModel):
-    """XGBoost with histograms, trees of depth 6."""
-
-    def _bin(self, train: Exposures, valid: Exposures, grouped: bool) -> Binned:
-        categorical = set(train.categorical)
-        options: dict[str, Any] = {
-            "quantile": True,
-            "feature_names": train.features.columns,
-            "feature_types": ["c" if column in categorical else "q" for column in train.features.columns],
-            "enable_categorical": True,
-            "max_bin": self.spec.params.get("max_bin"),
-        }
-        data = make_dmatrix(
-            train.matrix(), train.click, train.conversion, group=train.group if grouped else None, **options
-        )
-        data_valid = make_dmatrix(valid.matrix(), valid.click, valid.conversion, ref=data, **options)
-        return Binned(data, data_valid, train.click)
-
-    def _train(
-        self, binned: Binned, objective: PWiseRObjective | None, on_round: OnRound | None = None
-    ) -> Trained:
-        spec = self.spec
-        params = {
-            **xgboost_params(binned.click),
-            "eval_metric": "auc",
-            "learning_rate": spec.learning_rate,
-            "max_depth": 6,
-            "min_child_weight": 1.0,
-            "subsample": 0.8,
-            "colsample_bytree": 0.8,
-            "lambda": 1.0,
-            "tree_method": "hist",
-            "seed": spec.seed,
-            "nthread": spec.threads,
-            "device": spec.device,
-            "verbosity": 0,
-            **spec.params,
-        }
-        callbacks = [xgboost.callback.EarlyStopping(rounds=spec.early_stopping, maximize=True)]
-        if on_round:
-            callbacks.append(_Rounds(on_round))
-        started = time.perf_counter()
-        booster = xgboost.train(
-            params,
-            binned.train,
-            spec.rounds,
-            evals=[(binned.valid, "valid")],
-            obj=objective,
-            verbose_eval=False,
-            callbacks=callbacks,
-        )
-        seconds = time.perf_counter() - started
-        return Trained(booster, int(booster.best_iteration) + 1, base_score(binned.click), seconds)
-
-    def _probability(self, trained: Trained, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        predicted = trained.booster.inplace_predict(
-            features, iteration_range=(0, trained.rounds), validate_features=False
-        )
-        return np.asarray(predicted, dtype=np.float64)
-
-
-class _Rounds(xgboost.callback.TrainingCallback):  # type: ignore[misc]
-    """Hands each round's CTR AUC on validation to a function."""
-
-    def __init__(self, on_round: OnRound) -> None:
-        self.on_round = on_round
-
-    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-        self.on_round(epoch, evals_log["valid"]["auc"][-1])
-        return False
+    @abstractmethod
+    def _read(self, path: Path) -> tuple[Any, int]:
+        """Return the booster of a file, and how many features it has."""
 
 
 @contextmanager
-def _refusals(model: str) -> Iterator[None]:
+def refusals(model: str) -> Iterator[None]:
     """Turn an error of a booster into an InputError, without its C++ stack."""
     try:
         yield
     except (lightgbm.basic.LightGBMError, xgboost.core.XGBoostError) as error:
         reason = str(error).partition("\nStack trace")[0]
         raise InputError(f"{model} refuses the data or a parameter: {reason}") from error
-
-
-def _by_group(exposures: Exposures, grouped: bool) -> Exposures:
-    if not grouped or exposures.group is None:
-        return exposures
-    return exposures.take(np.argsort(exposures.group, kind="stable"))
 
 
 def _conversions_of_clicks(exposures: Exposures) -> Exposures:

@@ -19,9 +19,9 @@ from gbdt_pwiser.models._kept import KeptWith
 from gbdt_pwiser.models.neural._blocks import Network, Outputs
 from gbdt_pwiser.models.neural._config import NetworkConfig
 from gbdt_pwiser.models.neural._features import FeatureEncoder, Layout
-from gbdt_pwiser.models.neural._loss import ClickLoss, exposed_bce
+from gbdt_pwiser.models.neural._loss import exposed_bce, loss_of_clicks
+from gbdt_pwiser.models.neural._rows import Rows, StoredRows, encoded_rows
 from gbdt_pwiser.models.neural._training import (
-    Rows,
     Trained,
     by_block,
     device_named,
@@ -49,11 +49,11 @@ _kept_with = KeptWith()
 
 
 class Data(NamedTuple):
-    """Train and validation in memory, and what encoded them."""
+    """Train and validation, and what encodes them."""
 
     encoder: FeatureEncoder
-    train: Rows
-    valid: Rows
+    train: Rows | StoredRows
+    valid: Rows | StoredRows
 
 
 class NetworkModel(ABC):
@@ -90,7 +90,7 @@ class NetworkModel(ABC):
 
         def encode() -> Data:
             encoder = FeatureEncoder.fit(train, spec.network.bins)
-            return Data(encoder, *(Rows.of(part, encoder, self._device) for part in (train, valid)))
+            return Data(encoder, *(encoded_rows(part, encoder, self._device) for part in (train, valid)))
 
         data: Data = _kept_with.get(train, (valid, self._device, spec.network.bins), encode)
         with settings(spec.seed, spec.threads, self._device):
@@ -104,7 +104,7 @@ class NetworkModel(ABC):
         if exposures.features.columns != self._columns:
             raise InputError(f"{exposures.name} has other feature columns than the training data")
         with settings(self.spec.seed, self.spec.threads, self._device):
-            return self._predict(Rows.of(exposures, self._encoder, self._device))
+            return self._predict(encoded_rows(exposures, self._encoder, self._device))
 
     @property
     def rounds_used(self) -> int:
@@ -129,7 +129,10 @@ class NetworkModel(ABC):
             raise InputError("the model is not trained; call fit first")
         spec = self.spec
         description = {
-            "spec": {name: getattr(spec, name) for name in ("model", "loss", "seed", "device", "threads")},
+            "spec": {
+                name: getattr(spec, name)
+                for name in ("model", "loss", "rival_weight", "seed", "device", "threads")
+            },
             "pwiser": asdict(spec.pwiser),
             "network": asdict(spec.network),
             "columns": self._columns,
@@ -148,12 +151,7 @@ class NetworkModel(ABC):
     def _train(self, data: Data, on_round: OnRound | None) -> dict[str, Trained]: ...
 
     @abstractmethod
-    def _predict(self, rows: Rows) -> Predictions: ...
-
-    def _click_loss(self) -> ClickLoss:
-        spec = self.spec
-        loss = spec.pwiser if spec.loss == "pwiser" else PWiseRLoss(weight=0.0)
-        return ClickLoss(loss, spec.network.anchor_memory)
+    def _predict(self, rows: Rows | StoredRows) -> Predictions: ...
 
 
 class MultiTaskModel(NetworkModel):
@@ -164,7 +162,7 @@ class MultiTaskModel(NetworkModel):
 
     def _train(self, data: Data, on_round: OnRound | None) -> dict[str, Trained]:
         network = self._build(data.encoder.layout).to(self._device)
-        click_loss = self._click_loss()
+        click_loss = loss_of_clicks(self.spec)
 
         def loss(batch: Rows) -> Tensor:
             outputs = network(batch.codes, batch.numbers)
@@ -184,7 +182,7 @@ class MultiTaskModel(NetworkModel):
         )
         return {"click": trained}
 
-    def _predict(self, rows: Rows) -> Predictions:
+    def _predict(self, rows: Rows | StoredRows) -> Predictions:
         network = self._trained["click"].network
 
         def probabilities(outputs: Outputs) -> Tensor:
@@ -219,7 +217,7 @@ class SingleTaskModel(NetworkModel):
 
     def _train_click(self, data: Data, on_round: OnRound | None) -> Trained:
         network = self._build(data.encoder.layout).to(self._device)
-        click_loss = self._click_loss()
+        click_loss = loss_of_clicks(self.spec)
         return train_network(
             network,
             lambda batch: click_loss(network(batch.codes, batch.numbers), batch.host_grade, batch.group),
@@ -246,7 +244,7 @@ class SingleTaskModel(NetworkModel):
             title="dnn, conversion",
         )
 
-    def _predict(self, rows: Rows) -> Predictions:
+    def _predict(self, rows: Rows | StoredRows) -> Predictions:
         pctr, *pcvr = (
             by_block(each.network, rows, lambda logit: torch.sigmoid(logit.double()))
             for each in self._trained.values()

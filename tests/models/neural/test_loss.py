@@ -9,11 +9,19 @@ torch = pytest.importorskip("torch")
 
 from torch.nn import functional  # noqa: E402
 
+from gbdt_pwiser.models.neural import _loss  # noqa: E402
 from gbdt_pwiser.models.neural._features import Layout  # noqa: E402
-from gbdt_pwiser.models.neural._loss import ClickLoss, clicked_bce, product_bce  # noqa: E402
+from gbdt_pwiser.models.neural._loss import (  # noqa: E402
+    ClickLoss,
+    CombinedPair,
+    WeightedBCE,
+    clicked_bce,
+    loss_of_clicks,
+    product_bce,
+)
 from gbdt_pwiser.models.neural.mmoe import MMoE  # noqa: E402
 from gbdt_pwiser.objectives import SURROGATES, InputError, PWiseRLoss  # noqa: E402
-from tests.models.neural.helpers import TINY  # noqa: E402
+from tests.models.neural.helpers import TINY, spec_of  # noqa: E402
 
 PHI = {
     "hinge": torch.relu,
@@ -164,3 +172,61 @@ def test_product_bce_where_probabilities_round():
     # -log p = 90; -log(1 - p) = 90 - log 2; -log(3 / 4); about 0
     expected = (90 + np.log1p(np.exp(-5.0)) + 90 - np.log(2) + np.log(4 / 3)) / 4
     assert float(product_bce(a, b, grade)) == pytest.approx(expected, rel=1e-6)
+
+
+# ------------------------------------------------------------------------------ rivals
+
+
+def test_an_integer_weight_is_as_if_converted_rows_occurred_more_often():
+    logit, grade, _ = batch()
+    often = np.repeat(np.arange(len(grade)), 1 + 3 * (grade == 2))
+    repeated = logit[torch.from_numpy(often)]
+    ours = WeightedBCE(3.0)(logit, grade)
+    theirs = functional.binary_cross_entropy_with_logits(repeated, torch.tensor(grade[often] >= 1).double())
+    assert float(ours.detach()) == pytest.approx(float(theirs.detach()), abs=1e-12)
+    np.testing.assert_allclose(gradient(ours, logit), gradient(theirs, logit), rtol=0, atol=1e-12)
+
+
+def combined_pair(weight, z, grade):
+    """Return the value and the gradient by two loops over the exposures."""
+    y, n = grade >= 1, len(z)
+    value = np.mean(np.log1p(np.exp(z)) - y * z) * (1 - weight)
+    slope = (1 / (1 + np.exp(-z)) - y) / n * (1 - weight)
+    count = max(1, y.sum() * (n - y.sum()))
+    for i in np.flatnonzero(y):
+        for j in np.flatnonzero(~y):
+            value += weight * np.log1p(np.exp(-(z[i] - z[j]))) / count
+            pull = weight / (1 + np.exp(z[i] - z[j])) / count
+            slope[i] -= pull
+            slope[j] += pull
+    return value, slope
+
+
+@pytest.mark.parametrize("weight", [0.3, 1.0])
+@pytest.mark.parametrize("grades", [(0, 1, 2), (0, 1), (0, 2), (0,), (1, 2)])
+@pytest.mark.parametrize("pairs", [1, 50, 10**6])
+def test_combined_pair_is_a_double_loop(weight, grades, pairs, monkeypatch):
+    """Whatever the pairs at a time; without a click, or with nothing else, only BCE is left."""
+    monkeypatch.setattr(_loss, "PAIRS", pairs)
+    logit, grade, _ = batch(grades=grades)
+    ours = CombinedPair(weight)(logit, grade)
+    value, slope = combined_pair(weight, logit.detach().numpy(), grade)
+    assert float(ours.detach()) == pytest.approx(value, abs=1e-12)
+    np.testing.assert_allclose(gradient(ours, logit), slope, rtol=0, atol=1e-12)
+
+
+def test_combined_pair_of_far_scores_is_finite():
+    logit = torch.tensor([900.0, -900.0, 0.0], requires_grad=True)
+    ours = CombinedPair(0.5)(logit, np.array([0, 1, 2], dtype=np.int8))
+    assert float(ours.detach()) == pytest.approx(0.5 * (1800 + np.log(2)) / 3 + 0.5 * (1800 + 900) / 2)
+    assert np.isfinite(gradient(ours, logit)).all()
+
+
+@pytest.mark.parametrize("loss", ["weighted_bce", "combined_pair"])
+def test_a_rival_of_weight_0_has_the_very_floats_of_bce(loss):
+    logit, grade, _ = batch()
+    logit = logit.detach().float().requires_grad_()
+    ours = loss_of_clicks(spec_of("dnn", loss=loss, rival_weight=0.0))(logit, grade)
+    bce = loss_of_clicks(spec_of("dnn"))(logit, grade)
+    assert float(ours.detach()) == float(bce.detach())
+    np.testing.assert_array_equal(gradient(ours, logit), gradient(bce, logit))

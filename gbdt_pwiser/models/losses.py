@@ -1,0 +1,119 @@
+"""The losses a pCTR model may be trained with: BCE, PWiseR, and the cheaper ways to the same aim."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from gbdt_pwiser.models.neural import NETWORKS
+from gbdt_pwiser.objectives import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loss:
+    """What a loss is, as far as a comparison has to know.
+
+    Attributes
+    ----------
+    name
+        As in `ModelSpec.loss`.
+    weight
+        What its weight w means, in a sentence.
+    weights
+        The weights that a comparison tries where it is given none.
+    most
+        Greatest weight; the least is 0.
+    models
+        Names of the models it exists for; empty for all.
+    needs_groups
+        Whether it ranks inside groups, and so needs them.
+    is_log_odds
+        Whether raw scores are log-odds of a click. Where they are not, a sigmoid fitted on validation makes
+        pCTR of them.
+    """
+
+    name: str
+    weight: str
+    weights: tuple[float, ...] = ()
+    most: float = float("inf")
+    models: tuple[str, ...] = ()
+    needs_groups: bool = False
+    is_log_odds: bool = True
+
+    def exists_for(self, model: str) -> bool:
+        """Whether a model can be trained with it."""
+        return not self.models or model in self.models
+
+
+LOSSES: Final[dict[str, Loss]] = {
+    loss.name: loss
+    for loss in (
+        Loss(name="bce", weight="It has none."),
+        Loss(name="pwiser", weight="BCE + w PWiseR.", weights=(0.003, 0.01, 0.03)),
+        Loss(
+            name="weighted_bce",
+            weight="A converted exposure has sample weight 1 + w in BCE.",
+            weights=(0.3, 1.0, 3.0),
+        ),
+        Loss(
+            name="lambdarank",
+            weight="A conversion gains 1 + w, a click 1, in NDCG inside a group.",
+            weights=(0.0, 1.0, 3.0),
+            models=("lightgbm",),
+            needs_groups=True,
+            is_log_odds=False,
+        ),
+        Loss(
+            name="rank_pairwise",
+            weight="A group with a conversion weighs 1 + w.",
+            weights=(0.0, 1.0, 3.0),
+            models=("xgboost",),
+            needs_groups=True,
+            is_log_odds=False,
+        ),
+        Loss(
+            name="combined_pair",
+            weight="(1 - w) BCE + w times the logistic loss of (click, no click) pairs of a batch.",
+            weights=(0.1, 0.5, 0.9),
+            most=1.0,
+            models=NETWORKS,
+        ),
+    )
+}
+"""Losses by name; BCE, which all others are compared with, first."""
+
+
+def losses_of(model: str) -> tuple[str, ...]:
+    """Return the names of the losses that exist for a model.
+
+    Examples
+    --------
+    >>> losses_of("xgboost")
+    ('bce', 'pwiser', 'weighted_bce', 'rank_pairwise')
+    """
+    return tuple(loss.name for loss in LOSSES.values() if loss.exists_for(model))
+
+
+def check_loss(loss: str, model: str | None = None) -> None:
+    """Raise InputError where there is no such loss, or not for this model."""
+    if loss not in LOSSES:
+        near = difflib.get_close_matches(loss, LOSSES, n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise InputError(f"unknown loss {loss!r}{hint}; choose one of {', '.join(LOSSES)}")
+    if model is not None and not LOSSES[loss].exists_for(model):
+        raise InputError(
+            f"{loss} exists for {', '.join(LOSSES[loss].models)} only; "
+            f"for {model} choose one of {', '.join(losses_of(model))}"
+        )
+
+
+def check_weight(loss: str, weight: float) -> None:
+    """Raise InputError where a loss cannot have this weight."""
+    most = LOSSES[loss].most
+    is_number = isinstance(weight, int | float | np.number) and not isinstance(weight, bool)
+    if not (is_number and np.isfinite(weight) and 0 <= weight <= most):
+        allowed = "a finite number of at least 0" if np.isinf(most) else f"a number from 0 to {most:g}"
+        raise InputError(f"the weight of {loss} is {weight!r}; give {allowed}")
