@@ -7,7 +7,7 @@ a custom objective sees the pairs of its own rows only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gbdt_pwiser.objectives import InputError, PWiseRObjective, pwiser_objective
@@ -35,6 +35,8 @@ def train(
     objective: PWiseRObjective = pwiser_objective,
     sample_weight: Any = None,
     group: Any = None,
+    feature_types: Sequence[str] | None = None,
+    valid: tuple[Any, Any] | None = None,
     num_boost_round: int = 100,
     **options: Any,
 ) -> Any:
@@ -56,10 +58,15 @@ def train(
         (n,): at least 0.
     group
         (n,): ids, ascending, for pairs="group"; a group must lie in one partition.
+    feature_types
+        XGBoost's, "q" for numbers and "c" for codes; None where all are numbers.
+    valid
+        Features and click to evaluate on after each round, under the name "valid". AUC is exact where they
+        are one partition; XGBoost averages it over workers.
     num_boost_round
         Boosting rounds.
     **options
-        Passed on to xgboost.dask.train (`evals`, `early_stopping_rounds`, ...).
+        Passed on to xgboost.dask.train (`callbacks`, `early_stopping_rounds`, ...).
 
     Returns
     -------
@@ -83,6 +90,11 @@ def train(
     rate = float(_mean(click, sample_weight))
     if not 0.0 < rate < 1.0:
         raise InputError(f"the mean click is {rate}; training needs exposures with and without a click")
+    binning = {
+        "feature_types": feature_types,
+        "enable_categorical": feature_types is not None,
+        "max_bin": params.get("max_bin"),
+    }
     data = xgboost.dask.DaskQuantileDMatrix(
         client,
         features,
@@ -90,8 +102,11 @@ def train(
         label_lower_bound=conversion,
         weight=sample_weight,
         qid=group,
-        max_bin=params.get("max_bin"),
+        **binning,
     )
+    if valid is not None:
+        data_valid = xgboost.dask.DaskQuantileDMatrix(client, valid[0], label=valid[1], ref=data, **binning)
+        options["evals"] = [(data_valid, "valid")]
     result = xgboost.dask.train(
         client,
         {**params, "objective": "binary:logistic", "base_score": rate},

@@ -1,0 +1,53 @@
+"""The option that trains on a Dask cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from gbdt_pwiser.objectives import InputError
+
+if TYPE_CHECKING:
+    from gbdt_pwiser.models import Model, ModelSpec
+
+SECONDS_TO_CONNECT: Final = 10
+
+dask_option = click.option(
+    "--dask",
+    "scheduler",
+    metavar="ADDRESS",
+    help="xgboost: train on the workers of this Dask scheduler, e.g. tcp://host:8786.",
+)
+
+
+@contextmanager
+def maker(scheduler: str | None, *specs: ModelSpec) -> Iterator[Callable[[ModelSpec], Model]]:
+    """Give what makes a model of a spec, to be trained here or on the cluster while the block lasts.
+
+    The specs that are given are refused, where they have to be, before anything is connected.
+    """
+    from gbdt_pwiser.models import make_model
+
+    for spec in specs:
+        make_model(spec)
+    if scheduler is None:
+        yield make_model
+        return
+    from gbdt_pwiser.distributed import require_distributed_extra
+    from gbdt_pwiser.models._dask import DaskXGBoostModel
+
+    require_distributed_extra()
+    for spec in specs:
+        DaskXGBoostModel(spec, client=None)
+    from distributed import Client
+
+    try:
+        client = Client(scheduler, timeout=SECONDS_TO_CONNECT)
+    except (OSError, ValueError) as error:
+        raise InputError(f"no Dask scheduler answers at {scheduler} ({error}); give its address") from error
+    with client:
+        yield partial(DaskXGBoostModel, client=client)

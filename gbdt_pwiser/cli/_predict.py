@@ -1,0 +1,65 @@
+"""`gbdt-pwiser predict`."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option(
+    "--model",
+    "folder",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Model folder that train wrote.",
+)
+@click.option(
+    "--input",
+    "source",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Parquet file of exposures with the columns of training; more are ignored.",
+)
+@click.option(
+    "--output",
+    "target",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Parquet file for pctr, pcvr and pctcvr; appears when it is complete.",
+)
+@click.option("--keep", multiple=True, metavar="COLUMN", help="Copied from the input; may be repeated.")
+@click.option("--batch-size", type=int, default=65536, show_default=True, help="Exposures at a time.")
+@click.option("--device", default="cpu", show_default=True, help="cpu or cuda; for networks also auto.")
+@click.option(
+    "--threads", type=int, default=0, show_default=True, help="CPU threads; 0: the library's choice."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the path.")
+def predict(
+    folder: Path,
+    source: Path,
+    target: Path,
+    keep: tuple[str, ...],
+    batch_size: int,
+    device: str,
+    threads: int,
+    as_json: bool,
+) -> None:
+    """Predict a Parquet file of any size with a model that `train` wrote."""
+    from gbdt_pwiser.serving import Predictor
+
+    predictor = Predictor.load(folder, device=device, threads=threads)
+    started = time.perf_counter()
+    predicted = predictor.predict_file(source, target, batch_size=batch_size, keep=keep)
+    seconds = time.perf_counter() - started
+    if predicted.unseen:
+        told = ", ".join(f"{name} {count:,}" for name, count in predicted.unseen.items())
+        click.echo(f"gbdt-pwiser: values that training did not have count as missing: {told}", err=True)
+    if as_json:
+        click.echo(json.dumps({"output": str(target), **asdict(predicted), "seconds": seconds}, indent=2))
+    else:
+        click.echo(target)

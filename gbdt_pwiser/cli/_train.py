@@ -1,0 +1,164 @@
+"""`gbdt-pwiser train`."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gbdt_pwiser.cli._dask import dask_option, maker
+from gbdt_pwiser.cli._options import dataset_options, numbers, setup
+from gbdt_pwiser.objectives import InputError
+
+if TYPE_CHECKING:
+    from gbdt_pwiser.models import Manifest, ModelSpec
+
+
+@click.command()
+@click.option("--model", help="lightgbm, xgboost or a network. [lightgbm, or that of --params]")
+@click.option("--loss", default="pwiser", show_default=True, help="bce, pwiser or a rival of it.")
+@click.option(
+    "--weight",
+    "weights",
+    callback=numbers,
+    help="Weight of the loss; of several the best on validation. [those that compare tries for the loss]",
+)
+@click.option(
+    "--choose-by",
+    default="ctr_auc",
+    show_default=True,
+    help="Validation metric by which a weight is chosen.",
+)
+@click.option(
+    "--params",
+    type=click.Path(path_type=Path),
+    help="best.toml of a search: its model and parameters, and its weight unless --weight is given.",
+)
+@click.option(
+    "--calibrate",
+    default="none",
+    show_default=True,
+    help="none, isotonic or sigmoid, fitted on validation and saved with the model.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of split and model.")
+@click.option(
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Model folder; appears, or replaces an older model, when everything is written.",
+)
+@dask_option
+@dataset_options
+def train(
+    model: str | None,
+    loss: str,
+    weights: tuple[float, ...] | None,
+    choose_by: str,
+    params: Path | None,
+    calibrate: Any,
+    seed: int,
+    output: Path,
+    scheduler: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Train one model for `predict` and write it into a folder.
+
+    Trains on train, stops early, chooses and calibrates on validation, and leaves test alone: `compare` with
+    the same options scores it there.
+    """
+    from tqdm import tqdm
+
+    from gbdt_pwiser.data.columns import FeatureColumns
+    from gbdt_pwiser.evaluation import Calibrator
+    from gbdt_pwiser.evaluation.calibration import CALIBRATIONS
+    from gbdt_pwiser.evaluation.compare import choose
+    from gbdt_pwiser.evaluation.metrics import check_optimisable
+    from gbdt_pwiser.models.saved import check_folder, save_model
+
+    check_folder(output)
+    check_optimisable(choose_by)
+    if calibrate not in CALIBRATIONS:
+        raise InputError(f"calibration is {calibrate!r}; choose one of {', '.join(CALIBRATIONS)}")
+    dataset, base = setup(options, model or "lightgbm")
+    candidates = _candidates(replace(base, loss=loss, seed=seed), model, weights, params)
+    with maker(scheduler, *candidates) as make:
+        split = dataset.split(seed)
+        FeatureColumns.of(split.train)  # categories that cannot be saved are better known now
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tqdm(total=len(candidates), unit="fit", disable=None) as progress:
+            fitted = choose(candidates, split, choose_by, progress=progress, make=make)
+    calibration = None
+    if calibrate != "none":
+        pctr = fitted.model.predict(split.valid).pctr
+        calibration = Calibrator.fit(calibrate, pctr, split.valid.click).to_dict()
+    manifest = save_model(
+        fitted.model,
+        output,
+        split,
+        validation=fitted.valid,
+        calibration=calibration,
+        command=shlex.join(["gbdt-pwiser", *sys.argv[1:]]),
+    )
+    trained = {
+        "output": str(output),
+        "dataset": manifest.dataset,
+        "model": manifest.spec.model,
+        "loss": manifest.spec.loss,
+        "weight": manifest.spec.weight,
+        "seed": seed,
+        "rounds": fitted.model.rounds_used,
+        "fit_seconds": fitted.model.fit_seconds,
+        "calibration": calibrate,
+        "validation": {name: value if math.isfinite(value) else None for name, value in fitted.valid.items()},
+    }
+    click.echo(json.dumps(trained, indent=2) if as_json else _text(manifest, fitted.model.rounds_used))
+    if not as_json:
+        click.echo(output)
+
+
+def _candidates(
+    spec: ModelSpec, model: str | None, weights: tuple[float, ...] | None, params: Path | None
+) -> list[ModelSpec]:
+    """Return the specs to choose from."""
+    from gbdt_pwiser.models import LOSSES
+
+    if params is not None:
+        from gbdt_pwiser.tuning import read_params
+
+        tuned = read_params(params, spec)
+        if spec.loss not in tuned:
+            raise InputError(f"{params} holds {' and '.join(tuned)}, not {spec.loss}; leave --params out")
+        spec = tuned[spec.loss]
+        if model not in (None, spec.model):
+            raise InputError(f"{params} is for {spec.model}, not {model}; leave --model out")
+    elif weights is None:
+        weights = LOSSES[spec.loss].weights
+    return [spec.with_weight(weight) for weight in weights] if weights else [spec]
+
+
+def _text(manifest: Manifest, rounds: int) -> str:
+    from gbdt_pwiser.evaluation import METRICS
+
+    spec = manifest.spec
+    measured = [
+        f"  {METRICS[name].label:<20}{value:.{METRICS[name].decimals}f}"
+        for name, value in manifest.validation.items()
+        if METRICS[name].family in ("ranking", "calibration") and math.isfinite(value)
+    ]
+    sizes = ", ".join(f"{part['exposures']:,} {name}" for name, part in manifest.split.items())
+    before = ", before calibration" if manifest.calibration else ""
+    return "\n".join(
+        [
+            f"{spec.model} {spec.loss}, weight {spec.weight:g}, {rounds} rounds",
+            f"{manifest.dataset}, seed {spec.seed}: {sizes}",
+            f"validation{before}",
+            *measured,
+        ]
+    )

@@ -1,0 +1,284 @@
+"""A trained model as a folder: the libraries' own files, and a manifest that says all the rest.
+
+The folder appears whole or not at all, holds no pickle, and is refused where a file is not the one saved.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+
+from gbdt_pwiser.data import Split
+from gbdt_pwiser.data.columns import FeatureColumns
+from gbdt_pwiser.models.neural import NETWORKS, NetworkConfig, load_network
+from gbdt_pwiser.models.protocol import Model, ModelSpec
+from gbdt_pwiser.models.registry import make_model, versions_of
+from gbdt_pwiser.models.trees import TreeModel
+from gbdt_pwiser.objectives import InputError, PWiseRLoss
+
+if TYPE_CHECKING:
+    from gbdt_pwiser.models.neural._model import NetworkModel
+
+FORMAT: Final = 1
+MANIFEST: Final = "manifest.json"
+NETWORK: Final = "network.pt"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What a model folder says of itself; stored as manifest.json.
+
+    Attributes
+    ----------
+    spec
+        All that decided the model, apart from its data: model, loss, seed, parameters.
+    columns
+        The features in order, and the categories of those that were encoded.
+    state
+        Of boosters: per task (click, conversion) its file, the rounds that count and where raw scores start.
+    files
+        SHA-256 of each file beside the manifest.
+    dataset
+        Name of the training data.
+    split
+        Exposures, clicks and conversions of train, validation and test.
+    validation
+        Metrics on validation, before calibration.
+    calibration
+        What `evaluation.Calibrator.from_dict` reads; None for a model whose pCTR is not calibrated.
+    command
+        The command line that trained it; empty where it was none.
+    created
+        UTC, ISO 8601.
+    versions
+        Of this package and of the libraries behind the model.
+    """
+
+    spec: ModelSpec
+    columns: FeatureColumns
+    state: Mapping[str, Any]
+    files: Mapping[str, str]
+    dataset: str
+    split: Mapping[str, Mapping[str, int]]
+    validation: Mapping[str, float] = field(default_factory=dict)
+    calibration: Mapping[str, Any] | None = None
+    command: str = ""
+    created: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    def write(self, folder: Path) -> None:
+        """Write manifest.json into the folder."""
+        stored = {f.name: getattr(self, f.name) for f in fields(self)}
+        stored["spec"] = asdict(replace(self.spec, params=dict(self.spec.params)))
+        stored["columns"] = self.columns.record()
+        stored["validation"] = {
+            name: value if math.isfinite(value) else None for name, value in self.validation.items()
+        }
+        text = json.dumps({"format": FORMAT, **stored}, indent=2, allow_nan=False)
+        (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> Manifest:
+        """Read manifest.json from the folder; an InputError says what is wrong with it."""
+        path = folder / MANIFEST
+        if not path.is_file():
+            raise InputError(f"{folder} is no model folder (it has no {MANIFEST}); give one that train wrote")
+        try:
+            stored = json.loads(path.read_text(encoding="utf-8"))
+            if (found := stored.pop("format")) != FORMAT:
+                raise InputError(
+                    f"{folder} has format {found}, this version reads {FORMAT}; train it again, or install "
+                    f"the version that wrote it, {stored.get('versions', {}).get('gbdt-pwiser', 'unknown')}"
+                )
+            stored["spec"] = _spec(stored["spec"])
+            stored["columns"] = FeatureColumns.from_record(stored["columns"])
+            stored |= {name: dict(stored[name]) for name in ("state", "files", "split")}
+            stored["validation"] = {
+                name: math.nan if value is None else value for name, value in stored["validation"].items()
+            }
+            return cls(**stored)
+        except InputError:
+            raise
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"{path} is damaged ({error!r}); copy the folder again or train again"
+            ) from error
+
+
+class SavedModel(NamedTuple):
+    """A model that predicts as it did when it was saved, and its manifest."""
+
+    model: Model
+    manifest: Manifest
+
+
+def check_folder(folder: Path) -> None:
+    """Raise InputError where a model must not be written: the place of anything but an older model."""
+    if folder.exists() and not (folder / MANIFEST).is_file() and not (folder.is_dir() and _is_empty(folder)):
+        raise InputError(f"{folder} exists and is no model folder; give another path or remove it")
+
+
+def save_model(
+    model: Model,
+    folder: Path,
+    split: Split,
+    *,
+    validation: Mapping[str, float] | None = None,
+    calibration: Mapping[str, Any] | None = None,
+    command: str = "",
+) -> Manifest:
+    """Write a trained model into a folder, in the place of an older model.
+
+    Parameters
+    ----------
+    model
+        What `make_model` made and `fit` trained.
+    folder
+        Appears, or replaces an older model, when everything is written.
+    split
+        The data it was trained on; its columns and sizes are kept, its rows are not.
+    validation
+        Metrics on validation, to be kept with the model.
+    calibration
+        `Calibrator.to_dict()` of a calibration of pCTR.
+    command
+        How it was trained.
+
+    Returns
+    -------
+    Manifest
+        As stored.
+
+    Raises
+    ------
+    InputError
+        The model is not trained, something else is in the folder's place, or categories or parameters cannot
+        be stored.
+    """
+    check_folder(folder)
+    columns = FeatureColumns.of(split.train)
+    with _replacing(folder) as new:
+        if isinstance(model, TreeModel):
+            state = model.save(new)
+        else:
+            state = {}
+            cast("NetworkModel", model).save(new / NETWORK)
+        manifest = Manifest(
+            spec=model.spec,
+            columns=columns,
+            state=state,
+            files={path.name: _sha256(path) for path in sorted(new.iterdir())},
+            dataset=split.train.name,
+            split={
+                name: {
+                    "exposures": len(part),
+                    "clicks": int(part.click.sum()),
+                    "conversions": int(part.conversion.sum()),
+                }
+                for name, part in (("train", split.train), ("valid", split.valid), ("test", split.test))
+            },
+            validation=validation or {},
+            calibration=calibration,
+            command=command,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            versions=versions_of(model.spec.model),
+        )
+        try:
+            manifest.write(new)
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"the model cannot be described in JSON ({error}); give plain numbers, texts and lists as "
+                "its parameters"
+            ) from error
+    return manifest
+
+
+def load_model(folder: Path, *, device: str = "cpu", threads: int = 0) -> SavedModel:
+    """Read a model that `save_model` wrote; nothing in its files is executed.
+
+    Parameters
+    ----------
+    folder
+        The model folder.
+    device
+        To predict on: "cpu" or "cuda", for networks also "auto". LightGBM predicts on the CPU in any case.
+    threads
+        CPU threads; 0 for the library's own choice.
+
+    Raises
+    ------
+    InputError
+        No model folder, another format, a file that is missing, damaged or not the one that was saved, an
+        unknown device, or a library that is not installed.
+    """
+    manifest = Manifest.read(folder)
+    for name, digest in manifest.files.items():
+        path = folder / name
+        if Path(name).name != name or not path.is_file():
+            raise InputError(f"{path} is missing; copy the folder again or train again")
+        if _sha256(path) != digest:
+            raise InputError(
+                f"{path} is not the file that was saved (its SHA-256 differs from the manifest's); copy the "
+                "folder again or train again"
+            )
+    spec = replace(manifest.spec, device=device, threads=threads)
+    if spec.model in NETWORKS:
+        network = load_network(folder / NETWORK, device=device)
+        network.spec = spec
+        return SavedModel(network, manifest)
+    if device not in ("cpu", "cuda"):
+        raise InputError(f"device is {device!r}; {spec.model} runs on cpu or cuda")
+    model = cast(TreeModel, make_model(spec))
+    try:
+        model.restore(folder, manifest.columns.names, manifest.state)
+    except (LookupError, TypeError, AttributeError) as error:
+        raise InputError(f"{folder / MANIFEST} is damaged ({error!r}); train again") from error
+    return SavedModel(model, manifest)
+
+
+def _spec(stored: dict[str, Any]) -> ModelSpec:
+    network: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in stored["network"].items()
+    }
+    return ModelSpec(
+        **{**stored, "pwiser": PWiseRLoss(**stored["pwiser"]), "network": NetworkConfig(**network)}
+    )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _is_empty(folder: Path) -> bool:
+    return next(folder.iterdir(), None) is None
+
+
+@contextmanager
+def _replacing(folder: Path) -> Iterator[Path]:
+    """Give a new folder that takes the place of `folder` at the end, and vanishes on failure."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    workspace = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    new, old = workspace / "new", workspace / "old"
+    try:
+        new.mkdir()
+        yield new
+        if folder.exists():
+            folder.rename(old)
+        try:
+            new.rename(folder)
+        except BaseException:
+            if old.exists():
+                old.rename(folder)
+            raise
+    finally:
+        shutil.rmtree(workspace)

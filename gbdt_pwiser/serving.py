@@ -1,0 +1,194 @@
+"""Predictions of a saved model for new exposures: a table in memory, or a Parquet file of any size."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import polars as pl
+from tqdm import tqdm
+
+from gbdt_pwiser._files import replacing_file
+from gbdt_pwiser.data._parquet import write_frames
+from gbdt_pwiser.evaluation import Calibrator
+from gbdt_pwiser.models.saved import SavedModel, load_model
+from gbdt_pwiser.objectives import InputError
+
+BATCH: Final = 1 << 16
+"""Exposures that are in memory at a time."""
+
+
+class Predicted(NamedTuple):
+    """Columns of probabilities, and per encoded column how many values are none of its categories."""
+
+    table: pl.DataFrame
+    unseen: dict[str, int]
+
+
+@dataclass(frozen=True)
+class FilePrediction:
+    """What was predicted into a file.
+
+    Attributes
+    ----------
+    rows
+        Exposures.
+    mean_pctr
+        Mean of the column pctr; None without exposures.
+    unseen
+        Per encoded column, how many values were none of its categories and counted as missing; columns
+        without any are left out.
+    """
+
+    rows: int = 0
+    mean_pctr: float | None = None
+    unseen: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """A saved model with its calibration. Make one with `load`."""
+
+    saved: SavedModel
+    calibrator: Calibrator
+
+    @classmethod
+    def load(cls, folder: Path, *, device: str = "cpu", threads: int = 0) -> Predictor:
+        """Read a model folder; see `gbdt_pwiser.models.load_model` for what is refused."""
+        saved = load_model(folder, device=device, threads=threads)
+        calibration = saved.manifest.calibration
+        return cls(saved, Calibrator() if calibration is None else Calibrator.from_dict(calibration))
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the columns that are predicted."""
+        calibrated = self.calibrator.method != "none"
+        return ("pctr", "pcvr", "pctcvr", *(["pctr_uncalibrated"] if calibrated else []))
+
+    def predict(self, table: pl.DataFrame, *, source: str = "the table") -> Predicted:
+        """Return float64 columns pctr, pcvr and pctcvr for the rows of a table.
+
+        ::
+
+            pctr = calibration(pctr_uncalibrated),  pctcvr = pctr * pcvr
+
+        pctr_uncalibrated is there where the model was calibrated. pcvr is at most 1.
+
+        Parameters
+        ----------
+        table
+            (n,) exposures with the columns of training, as they were in the training data: the user's own
+            values where a description named them, codes where a prepared set has codes. More columns are
+            ignored.
+        source
+            What to call the table in messages.
+
+        Raises
+        ------
+        InputError
+            A column is missing or holds something else than in training, or a number is infinite.
+        """
+        exposures, unseen = self.saved.manifest.columns.encode(table, source)
+        raw = self.saved.model.predict(exposures)
+        pcvr = np.divide(raw.pctcvr, raw.pctr, out=np.zeros_like(raw.pctr), where=raw.pctr > 0).clip(max=1.0)
+        if self.calibrator.method == "none":
+            columns = {"pctr": raw.pctr, "pcvr": pcvr, "pctcvr": raw.pctcvr}
+        else:
+            pctr = self.calibrator(raw.pctr)
+            columns = {"pctr": pctr, "pcvr": pcvr, "pctcvr": pctr * pcvr, "pctr_uncalibrated": raw.pctr}
+        return Predicted(pl.DataFrame(columns), unseen)
+
+    def predict_file(
+        self, source: Path, target: Path, *, batch_size: int = BATCH, keep: Sequence[str] = ()
+    ) -> FilePrediction:
+        """Predict a Parquet file into another, which appears when it is complete.
+
+        Memory holds one batch of the columns that are needed, the compressed row group it comes from, and a
+        row group of the output. Predictions do not depend on the batch size.
+
+        Parameters
+        ----------
+        source
+            Exposures; see `predict` for its columns.
+        target
+            Where the predictions go, a row per exposure in the order of the source.
+        batch_size
+            Exposures at a time.
+        keep
+            Columns of the source, such as an id, to copy in front of the predictions.
+
+        Raises
+        ------
+        InputError
+            As `predict`; a file that is no Parquet, a column to keep that is missing or has the name of a
+            prediction, or a target that is the source.
+        """
+        if batch_size < 1:
+            raise InputError(f"batch_size is {batch_size}; give at least 1")
+        scan, schema = _scan(source)
+        if target.exists() and target.samefile(source):
+            raise InputError(f"{target} is the input; give another path for the output")
+        self.saved.manifest.columns.check(schema, str(source))
+        kept = {name: _kept_type(name, schema, self.outputs, source) for name in keep}
+        total = scan.select(pl.len()).collect().item()
+        unseen: Counter[str] = Counter()
+        pctr_sum = 0.0
+
+        needed = scan.select(*dict.fromkeys([*self.saved.manifest.columns.names, *kept]))
+
+        def batches(progress: tqdm[None]) -> Iterator[pl.DataFrame]:
+            nonlocal pctr_sum
+            for start in range(0, total, batch_size):
+                batch = _collect(needed.slice(start, batch_size), source)
+                predicted = self.predict(batch, source=str(source))
+                unseen.update(predicted.unseen)
+                pctr_sum += float(predicted.table["pctr"].sum())
+                yield predicted.table.with_columns(batch[name] for name in kept)
+                progress.update(batch.height)
+
+        columns: dict[str, Any] = {**kept, **dict.fromkeys(self.outputs, pl.Float64)}
+        with (
+            replacing_file(target) as temporary,
+            tqdm(total=total, unit=" rows", unit_scale=True, disable=None) as progress,
+        ):
+            write_frames(batches(progress), temporary, columns)
+        mean = pctr_sum / total if total else None
+        return FilePrediction(total, mean, {name: count for name, count in unseen.items() if count})
+
+
+def _scan(source: Path) -> tuple[pl.LazyFrame, pl.Schema]:
+    if source.suffix.lower() == ".csv":
+        raise InputError(
+            f"{source} is CSV, whose types would be guessed; convert it first, with "
+            f"polars.scan_csv('{source}').sink_parquet('{source.with_suffix('.parquet')}')"
+        )
+    if not source.is_file():
+        raise InputError(f"{source} is not a file; give a Parquet file of exposures")
+    try:
+        scan = pl.scan_parquet(source, glob=False)
+        return scan, scan.collect_schema()
+    except pl.exceptions.PolarsError as error:
+        raise InputError(f"{source} is no Parquet file ({_first_line(error)}); convert it") from error
+
+
+def _collect(scan: pl.LazyFrame, source: Path) -> pl.DataFrame:
+    try:
+        return scan.collect()
+    except pl.exceptions.PolarsError as error:
+        raise InputError(f"{source} is damaged ({_first_line(error)}); write it again") from error
+
+
+def _kept_type(name: str, schema: pl.Schema, outputs: Sequence[str], source: Path) -> pl.DataType:
+    if name not in schema:
+        raise InputError(f"{source} has no column {name} to keep; known: {', '.join(schema)}")
+    if name in outputs:
+        raise InputError(f"column {name} cannot be kept, since a prediction has that name; rename it")
+    return schema[name]
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
