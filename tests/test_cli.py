@@ -65,7 +65,11 @@ def test_compare_with_output(run, tmp_path):
     code, out, err = run(*arguments)
     assert code == 0
     assert err == f"{folder / 'report.html'}\n"
-    assert sorted(path.name for path in folder.iterdir()) == ["report.html", "results.parquet"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "details.json",
+        "report.html",
+        "results.parquet",
+    ]
     results = read_results(folder / "results.parquet")
     check_complete(results)
     assert {(r.loss, r.seed) for r in results} == {(loss, s) for loss in ("bce", "pwiser") for s in (0, 1)}
@@ -73,6 +77,83 @@ def test_compare_with_output(run, tmp_path):
     page = (folder / "report.html").read_text()
     assert f"gbdt-pwiser {' '.join(map(str, arguments))}" in page
     assert "BCE and BCE+PWiseR on simulated" in page
+
+
+SWEEP = ["compare", *SIMULATED, "--seeds", "2", "--model", "xgboost", "--sweep-weight", "0,0.5,0.01"]
+
+
+def test_a_sweep_prints_the_weight_path(run):
+    code, out, err = run(*SWEEP)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    start = lines.index("weight path on validation, 2 seeds")
+    bce, *path = [line.split() for line in lines[start + 2 :]]
+    assert [line[:3] for line in path] == [["xgboost", "pwiser", weight] for weight in ("0", "0.01", "0.5")]
+    assert sum(int(line[-3]) for line in path) == 2  # each seed chose one
+    assert bce[3:-3] == path[0][3:-3]  # weight 0 is bce
+
+
+def test_a_sweep_as_json_has_its_own_key(run):
+    code, out, _ = run(*SWEEP, "--json")
+    assert code == 0
+    told = json.loads(out)
+    assert set(told) == {"results", "sweep"}
+    results, sweep = told["results"], told["sweep"]
+    assert [(p["loss"], p["seed"], p["weight"]) for p in sweep] == [
+        (loss, seed, weight)
+        for seed in (0, 1)
+        for loss, weight in (("bce", 0), ("pwiser", 0), ("pwiser", 0.5), ("pwiser", 0.01))
+    ]
+    for p in (p for p in sweep if p["chosen"]):
+        (row,) = (
+            r
+            for r in results
+            if all(r[key] == p[key] for key in ("model", "loss", "seed", "weight"))
+            and (r["split"], r["metric"]) == ("valid", "ctr_auc")
+        )
+        assert row["value"] == p["ctr_auc"]
+
+
+def test_report_makes_the_page_again(run, tmp_path):
+    assert run(*SWEEP, "--calibrate", "isotonic", "--output", tmp_path)[0] == 0
+    page = tmp_path / "report.html"
+    first = page.read_text()
+    page.unlink()
+    assert run("report", tmp_path) == (0, f"{page}\n", "")
+    assert page.read_text() == first
+    assert first.count("<svg") == 5
+
+    (tmp_path / "details.json").unlink()
+    code, out, err = run("report", tmp_path)
+    assert (code, out) == (0, f"{page}\n")
+    assert (
+        err
+        == f"gbdt-pwiser: {tmp_path / 'details.json'} is missing, so the page lacks the plots made of it\n"
+    )
+    assert page.read_text().count("<svg") == 1
+
+
+def test_a_folder_that_makes_no_page_is_refused(run, tmp_path):
+    assert "is not a file; give the results.parquet" in refused(run("report", tmp_path))
+    assert run(*COMPARE, "--model", "xgboost", "--output", tmp_path)[0] == 0
+    results, details = tmp_path / "results.parquet", tmp_path / "details.json"
+    page = (tmp_path / "report.html").read_text()
+    whole, known = pl.read_parquet(results), details.read_text()
+
+    details.write_text(known.replace('"format": 1', '"format": 7'))
+    assert "it has format 7, this version reads 1" in refused(run("report", tmp_path))
+    details.write_text(known.replace('"weight": 0.', '"weight": 7.'))
+    assert "the details are of another run than the results" in refused(run("report", tmp_path))
+    details.write_text(known)
+    for damaged, says in (
+        (whole[1:], "1 cells are missing"),
+        (pl.concat([whole, whole[:1]]), "more than once"),
+    ):
+        damaged.write_parquet(results)
+        told = refused(run("report", tmp_path))
+        assert says in told
+        assert "model=xgboost, loss=bce, seed=0, split=valid, metric=ctr_auc" in told
+    assert (tmp_path / "report.html").read_text() == page
 
 
 def test_options_reach_the_comparison(run):
@@ -154,7 +235,10 @@ def test_help(run, arguments):
     assert [line.split()[0] for line in out.partition("Commands:\n")[2].splitlines()] == [
         "compare",
         "datasets",
+        "predict",
         "prepare",
+        "report",
+        "train",
         "tune",
     ]
 
@@ -185,6 +269,15 @@ def refused(result):
         (["prepare", "--dataset", "us", "--source", "/nowhere"], "/nowhere does not exist"),
         (["prepare", "--dataset", "uk", "--source", "."], "country is 'uk'; choose one of us, nl, fr, es"),
         (["forget"], "No such command 'forget'"),
+        (
+            [*SWEEP, "--params", "best.toml"],
+            "--sweep-weight stands in place of --params; give one of the two",
+        ),
+        ([*SWEEP, "--loss", "bce"], "--sweep-weight is for pwiser, not for bce; add --loss pwiser"),
+        ([*SWEEP[:-1], "0,x"], "--sweep-weight is '0,x'; give numbers"),
+        ([*SWEEP[:-1], "0,0"], "a weight of pwiser is named twice"),
+        (["report"], "Missing argument 'FOLDER'"),
+        (["report", "/nowhere"], "/nowhere/results.parquet is not a file"),
         (["--verbose"], "No such option"),
         *(
             ([*COMPARE, *options], message)
@@ -198,6 +291,11 @@ def refused(result):
                 (["--seeds", "0"], "seeds is 0; give at least 1"),
                 (["--weight", "0.1,x"], "--weight is '0.1,x'; give numbers such as 0.01,0.03"),
                 (["--weight", ""], "--weight is ''"),
+                (["--weight", "0.1,0.10"], "a weight of pwiser is named twice"),
+                (
+                    ["--sweep-weight", "0,0.1"],
+                    "--sweep-weight stands in place of --weight; give one of the two",
+                ),
                 (["--weight", "-0.1"], "weight is -0.1; give a finite number of at least 0"),
                 (["--weight", "inf"], "weight is inf"),
                 (["--click-margin", "-0.1"], "click_margin is -0.1; give a finite number of at least 0"),

@@ -1,4 +1,4 @@
-"""The command line: `gbdt-pwiser prepare | datasets | compare | tune`, one module a command."""
+"""The command line: `gbdt-pwiser prepare | datasets | compare | report | ...`, one module a command."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import click
 from gbdt_pwiser import __version__
 from gbdt_pwiser.cli._compare import compare
 from gbdt_pwiser.cli._data import datasets, prepare
+from gbdt_pwiser.cli._predict import predict
+from gbdt_pwiser.cli._report import report
+from gbdt_pwiser.cli._train import train
 from gbdt_pwiser.cli._tune import tune
 from gbdt_pwiser.objectives import InputError
 
@@ -18,10 +21,10 @@ from gbdt_pwiser.objectives import InputError
 @click.group()
 @click.version_option(__version__, prog_name="gbdt-pwiser")
 def cli() -> None:
-    """BCE+PWiseR for LightGBM, XGBoost and networks: prepare data, compare losses, tune the weight."""
+    """BCE+PWiseR for LightGBM, XGBoost and networks: prepare data, compare losses, tune the weight, serve."""
 
 
-for command in (prepare, datasets, compare, tune):
+for command in (prepare, datasets, compare, report, tune, train, predict):
     cli.add_command(command)
 
 

@@ -10,7 +10,9 @@ from typing import Any
 
 import click
 
-from gbdt_pwiser.cli._options import dataset_options, numbers, setup
+from gbdt_pwiser.cli._dask import dask_option, maker
+from gbdt_pwiser.cli._options import dataset_options, numbers, rival_weight_option, setup, tell_left_out
+from gbdt_pwiser.cli._report import DETAILS, PAGE, RESULTS
 from gbdt_pwiser.objectives import InputError
 
 
@@ -29,7 +31,8 @@ from gbdt_pwiser.objectives import InputError
     multiple=True,
     default=("bce", "pwiser"),
     show_default=True,
-    help="bce or pwiser; may be repeated.",
+    help="bce, pwiser or weighted_bce; lambdarank (lightgbm), rank_pairwise (xgboost), combined_pair "
+    "(networks). May be repeated.",
 )
 @click.option("--seeds", type=int, default=3, show_default=True, help="Seeds 0 .. N-1.")
 @click.option(
@@ -40,6 +43,13 @@ from gbdt_pwiser.objectives import InputError
     show_default=True,
     help="Weight of the pairwise term; of several the best on validation.",
 )
+@click.option(
+    "--sweep-weight",
+    "sweep_weights",
+    callback=numbers,
+    help="In place of --weight, as in 0,0.003,0.01,0.03,0.1; the weight path on validation is printed too.",
+)
+@rival_weight_option
 @click.option(
     "--choose-by",
     default="ctr_auc",
@@ -67,29 +77,45 @@ from gbdt_pwiser.objectives import InputError
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for results.parquet and report.html.",
+    help="Folder for results.parquet, details.json and report.html.",
 )
+@dask_option
 @dataset_options
+@click.pass_context
 def compare(
+    context: click.Context,
+    /,
     models: tuple[str, ...],
     losses: tuple[str, ...],
     seeds: int,
     weights: tuple[float, ...],
+    sweep_weights: tuple[float, ...] | None,
+    rival_weights: dict[str, tuple[float, ...]],
     choose_by: str,
     params: Path | None,
     calibrate: Any,
     bootstrap: int,
     output: Path | None,
+    scheduler: str | None,
     **options: Any,
 ) -> None:
     """Train models with and without the pairwise term on the same splits and print the difference."""
+    from gbdt_pwiser.evaluation import (
+        Details,
+        format_sweep,
+        format_table,
+        records,
+        write_details,
+        write_results,
+    )
     from gbdt_pwiser.evaluation import compare as run
-    from gbdt_pwiser.evaluation import format_table, records, write_results
     from gbdt_pwiser.evaluation.published import format_published
-    from gbdt_pwiser.report import ScoreDistribution, SplitSize, require_report_extra, write_report
+    from gbdt_pwiser.report import require_report_extra, write_report
 
     if seeds < 1:
         raise InputError(f"seeds is {seeds}; give at least 1")
+    if sweep_weights is not None:
+        _check_sweep(context, losses)
     if output:
         require_report_extra()
         output.mkdir(parents=True, exist_ok=True)  # a folder that cannot be made is better known now
@@ -100,42 +126,46 @@ def compare(
 
         tuned = read_params(params, base)
         models = (tuned["bce"].model,)
-    distributions: list[ScoreDistribution] = []
-
-    def keep_distribution(spec: Any, test: Any, predictions: Any) -> None:
-        if spec.seed == 0:
-            distributions.append(
-                ScoreDistribution.from_scores(spec.model, spec.loss, predictions.pctr, test.grade)
-            )
-
-    results = run(
-        dataset,
-        models=models,
-        losses=losses,
-        seeds=range(seeds),
-        weights=weights,
-        base=base,
-        tuned=tuned,
-        choose_by=choose_by,
-        calibrate=calibrate,
-        replicates=bootstrap,
-        on_test=keep_distribution if output else None,
-    )
+    tell_left_out(models, losses)
+    details = Details(command=shlex.join(["gbdt-pwiser", *sys.argv[1:]]))
+    with maker(scheduler) as make:
+        results = run(
+            dataset,
+            models=models,
+            losses=losses,
+            seeds=range(seeds),
+            weights=sweep_weights or weights,
+            rival_weights=rival_weights,
+            base=base,
+            tuned=tuned,
+            choose_by=choose_by,
+            calibrate=calibrate,
+            replicates=bootstrap,
+            details=details,
+            make=make,
+        )
     if options["as_json"]:
-        click.echo(json.dumps(records(results), indent=2))
+        rows = records(results)
+        # A list of results by itself, as ever; beside the weight path an object.
+        told = rows if sweep_weights is None else {"results": rows, "sweep": records(details.sweep)}
+        click.echo(json.dumps(told, indent=2))
     else:
         click.echo(format_table(results))
+        if sweep_weights is not None:
+            click.echo("\n" + format_sweep(details.sweep))
         if published := format_published(results[0].dataset):
             click.echo("\n" + published)
     if output:
-        write_results(results, output / "results.parquet")
-        split = dataset.split(0)
-        write_report(
-            output / "report.html",
-            results,
-            distributions,
-            title=f"BCE and BCE+PWiseR on {results[0].dataset}",
-            command=shlex.join(["gbdt-pwiser", *sys.argv[1:]]),
-            sizes=[SplitSize.of(name, getattr(split, name)) for name in ("train", "valid", "test")],
-        )
-        click.echo(f"{output / 'report.html'}", err=True)
+        write_results(results, output / RESULTS)
+        write_details(details, output / DETAILS)
+        write_report(output / PAGE, results, details)
+        click.echo(f"{output / PAGE}", err=True)
+
+
+def _check_sweep(context: click.Context, losses: tuple[str, ...]) -> None:
+    """Refuse a sweep beside what decides the weight otherwise, and one that nothing is trained with."""
+    for name, option in (("weights", "--weight"), ("params", "--params")):
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise InputError(f"--sweep-weight stands in place of {option}; give one of the two")
+    if "pwiser" not in losses:
+        raise InputError(f"--sweep-weight is for pwiser, not for {', '.join(losses)}; add --loss pwiser")

@@ -2,17 +2,11 @@
 
 from gbdt_pwiser.evaluation.calibration import Calibrator, calibration_report
 from gbdt_pwiser.evaluation.compare import compare
+from gbdt_pwiser.evaluation.details import Details, read_details, write_details
+from gbdt_pwiser.evaluation.distribution import ScoreDistribution
 from gbdt_pwiser.evaluation.metrics import METRICS, evaluate
 from gbdt_pwiser.evaluation.paired import paired_tests
-from gbdt_pwiser.evaluation.results import (
-    Result,
-    check_complete,
-    format_table,
-    read_results,
-    records,
-    summarize,
-    write_results,
-)
+from gbdt_pwiser.evaluation.results import Result, check_complete, read_results, records, write_results
 from gbdt_pwiser.evaluation.significance import (
     PairedTest,
     across_seeds,
@@ -21,12 +15,19 @@ from gbdt_pwiser.evaluation.significance import (
     group_bootstrap,
     holm,
 )
+from gbdt_pwiser.evaluation.summary import summarize
+from gbdt_pwiser.evaluation.sweep import SweepMean, SweepPoint, sweep_means
+from gbdt_pwiser.evaluation.table import format_sweep, format_table
 
 __all__ = [
     "METRICS",
     "Calibrator",
+    "Details",
     "PairedTest",
     "Result",
+    "ScoreDistribution",
+    "SweepMean",
+    "SweepPoint",
     "across_seeds",
     "calibration_report",
     "check_complete",
@@ -34,12 +35,16 @@ __all__ = [
     "compare",
     "delong",
     "evaluate",
+    "format_sweep",
     "format_table",
     "group_bootstrap",
     "holm",
     "paired_tests",
+    "read_details",
     "read_results",
     "records",
     "summarize",
+    "sweep_means",
+    "write_details",
     "write_results",
 ]

@@ -12,6 +12,7 @@ from scipy.special import expit, logit
 
 from gbdt_pwiser.evaluation._inputs import Bools, Floats, check_probability, check_weight
 from gbdt_pwiser.evaluation.metrics import CLIP, auc, ece, log_loss, normalized_entropy, pcoc
+from gbdt_pwiser.models._sigmoid import fit_sigmoid
 from gbdt_pwiser.objectives import InputError
 
 __all__ = [
@@ -45,7 +46,7 @@ class Calibrator:
     method
         Which of the three.
     slope, intercept
-        Of the sigmoid. A negative slope is possible, where validation ranks the wrong way round.
+        Of the sigmoid. The slope is positive, so that the order is kept.
     x, y
         Knots of the isotonic map: ascending probabilities and, never descending, what they become.
 
@@ -128,7 +129,10 @@ class Calibrator:
                 f"{int(y.sum())} of {len(y)} validation exposures are clicked; calibration needs both "
                 "classes, so give more exposures or calibrate by none"
             )
-        return _fit_isotonic(p, y, w) if method == "isotonic" else _fit_sigmoid(p, y, w)
+        if method == "isotonic":
+            return _fit_isotonic(p, y, w)
+        slope, intercept = fit_sigmoid(_log_odds(p), y, w)
+        return Calibrator(method, slope=slope, intercept=intercept)
 
     def __call__(self, probability: Floats) -> NDArray[np.float64]:
         """Calibrated probabilities, float64 in the shape given.
@@ -179,21 +183,6 @@ def _fit_isotonic(p: NDArray[np.float64], y: Bools, w: NDArray[np.float64]) -> C
     least = min(base_rate / (w[block == 0].sum() + 1), *inner[:1], 0.5)
     most = max(1 - (1 - base_rate) / (w[block == 1].sum() + 1), *inner[-1:], 0.5)
     return Calibrator("isotonic", x=tuple(x.tolist()), y=tuple(np.clip(rates, least, most).tolist()))
-
-
-def _fit_sigmoid(p: NDArray[np.float64], y: Bools, w: NDArray[np.float64]) -> Calibrator:
-    from sklearn.linear_model import LogisticRegression
-
-    z = _log_odds(p)
-    if z.min() == z.max():  # no slope to fit: keep the order, shift to the base rate
-        return Calibrator("sigmoid", intercept=float(logit(np.average(y, weights=w)) - z[0]))
-    # Standardized for the solver. C is next to no penalty, yet finite where a threshold parts the classes.
-    center, scale = float(np.average(z, weights=w)), float(z.std())
-    fitted = LogisticRegression(C=1e6, tol=1e-8, max_iter=1000).fit(
-        ((z - center) / scale)[:, None], y, sample_weight=w
-    )
-    slope = float(fitted.coef_[0, 0]) / scale
-    return Calibrator("sigmoid", slope=slope, intercept=float(fitted.intercept_[0]) - slope * center)
 
 
 def _log_odds(p: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import importlib.metadata
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,24 +12,28 @@ from tqdm import tqdm
 
 from gbdt_pwiser.data import Dataset, Exposures, Split
 from gbdt_pwiser.evaluation.calibration import CALIBRATIONS, Calibrator, Method
+from gbdt_pwiser.evaluation.details import Details, TrainingCurve
 from gbdt_pwiser.evaluation.metrics import METRICS, check_optimisable, evaluate
 from gbdt_pwiser.evaluation.paired import paired_tests
 from gbdt_pwiser.evaluation.results import BASELINE, Result
 from gbdt_pwiser.evaluation.significance import PairedTest
-from gbdt_pwiser.models import Model, ModelSpec, Predictions, make_model
-from gbdt_pwiser.models.neural import NETWORKS
+from gbdt_pwiser.models import LOSSES, Model, ModelSpec, Predictions, make_model
+from gbdt_pwiser.models.losses import check_loss
+from gbdt_pwiser.models.registry import versions_of
 from gbdt_pwiser.objectives import InputError
 
 OnTest = Callable[[ModelSpec, Exposures, Predictions], None]
+Make = Callable[[ModelSpec], Model]
 
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A trained model and what validation says of it."""
+    """A trained model, what validation says of it, and its CTR AUC there after each round."""
 
     model: Model
     valid: dict[str, float]
     valid_seconds: float
+    curve: tuple[float, ...] = ()
 
 
 def compare(
@@ -41,17 +43,20 @@ def compare(
     losses: Sequence[str],
     seeds: Sequence[int],
     weights: Sequence[float] | None = None,
+    rival_weights: Mapping[str, Sequence[float]] | None = None,
     base: ModelSpec | None = None,
     tuned: Mapping[str, ModelSpec] | None = None,
     choose_by: str = "ctr_auc",
     replicates: int = 200,
     calibrate: Method = "none",
     on_test: OnTest | None = None,
+    details: Details | None = None,
+    make: Make = make_model,
 ) -> list[Result]:
     """Train every model with every loss on every seed's split and score it on validation and test.
 
-    For "pwiser" with several weights, one model is trained per weight and the best on validation is kept;
-    the test split is scored with that one only.
+    For a loss with several weights, one model is trained per weight and the best on validation is kept;
+    the test split is scored with that one only. A loss that does not exist for a model is left out there.
 
     Parameters
     ----------
@@ -63,10 +68,13 @@ def compare(
         At least one.
     weights
         Candidates for the weight of the pairwise term; None for the one in base.
+    rival_weights
+        Candidates for the weights of rival losses by name; for a rival without, those in `LOSSES`.
     base
         Everything else about the models; None for the defaults.
     tuned
         By loss, a spec that stands as it is, in place of base and weights; as `tuning.read_params` gives.
+        The one of bce is then the base of losses that have none.
     choose_by
         Metric on validation by which a weight is chosen.
     replicates
@@ -75,6 +83,10 @@ def compare(
         A method of `Calibrator`, fitted on validation: test is scored before and after it.
     on_test
         Called once per scored model with its spec, the test exposures and the predictions.
+    details
+        Filled with what a page draws beside the results.
+    make
+        Returns the untrained model of a spec; another one may train it elsewhere, as on a cluster.
 
     Returns
     -------
@@ -96,29 +108,44 @@ def compare(
         raise InputError(f"calibration is {calibrate!r}; choose one of {', '.join(CALIBRATIONS)}")
     if replicates < 0 or replicates == 1:
         raise InputError(f"replicates is {replicates}; give at least 2, or 0 for no bootstrap")
-    base = base or ModelSpec(model=models[0])
-    tuned = tuned or {}
+    rival_weights, tuned = rival_weights or {}, tuned or {}
+    _check_losses(losses, models, rival_weights)
+    base = tuned.get(BASELINE) or base or ModelSpec(model=models[0])
     jobs = [
         (
             model,
             loss,
             [replace(tuned[loss], model=model)]
             if loss in tuned
-            else _candidates(replace(base, model=model, loss=loss), weights),
+            else _candidates(replace(base, model=model, loss=loss), weights, rival_weights),
         )
         for model, loss in product(models, sorted(losses, key=lambda loss: loss != BASELINE))
+        if LOSSES[loss].exists_for(model)
     ]
-    for _, _, candidates in jobs:
-        make_model(candidates[0])  # an unknown name is refused before anything is trained
+    for _, loss, candidates in jobs:
+        make(candidates[0])  # an unknown name is refused before anything is trained
+        tried = [spec.weight for spec in candidates]
+        if len(set(tried)) < len(tried):
+            raise InputError(f"a weight of {loss} is named twice in {tried}; name each once")
+    if details is not None:
+        details.choose_by = choose_by
     results: list[Result] = []
     fits = sum(len(candidates) for _, _, candidates in jobs) * len(seeds)
     with tqdm(total=fits, unit="fit", disable=None) as progress:
         for seed in seeds:
             split = dataset.split(seed)
+            drawn = details if seed == seeds[0] else None
+            if drawn is not None:
+                drawn.add_split(split)
             baselines: dict[str, Predictions] = {}
             for model, loss, candidates in jobs:
                 fitted = choose(
-                    [replace(spec, seed=seed) for spec in candidates], split, choose_by, progress=progress
+                    [replace(spec, seed=seed) for spec in candidates],
+                    split,
+                    choose_by,
+                    progress=progress,
+                    details=details,
+                    make=make,
                 )
                 started = time.perf_counter()
                 predictions = fitted.model.predict(split.test)
@@ -128,33 +155,42 @@ def compare(
                 if on_test is not None:
                     on_test(fitted.model.spec, split.test, predictions)
                 tests = _tests(split.test, predictions, baselines.get(model), loss, replicates)
-                scored = {
-                    "valid": (fitted.valid, fitted.valid_seconds),
-                    "test": (evaluate(split.test, predictions.pctr, predictions.pctcvr), seconds),
-                }
+                predicted = {"test": predictions}
                 if calibrate != "none":
-                    calibrated = _calibrated(fitted.model, split.valid, predictions, calibrate)
-                    scored[f"test_{calibrate}"] = (
-                        evaluate(split.test, calibrated.pctr, calibrated.pctcvr),
-                        seconds,
+                    predicted[f"test_{calibrate}"] = _calibrated(
+                        fitted.model, split.valid, predictions, calibrate
                     )
+                if drawn is not None:
+                    drawn.add_scored(fitted.model.spec, _training_curve(fitted), split.test, predicted)
+                scored = {"valid": (fitted.valid, fitted.valid_seconds)}
+                for part, p in predicted.items():
+                    scored[part] = (evaluate(split.test, p.pctr, p.pctcvr), seconds)
                 results.extend(_results(fitted.model, split.test.name, scored, tests))
     return results
 
 
 def choose(
-    specs: Sequence[ModelSpec], split: Split, metric: str, *, progress: tqdm[None] | None = None
+    specs: Sequence[ModelSpec],
+    split: Split,
+    metric: str,
+    *,
+    progress: tqdm[None] | None = None,
+    details: Details | None = None,
+    make: Make = make_model,
 ) -> Fitted:
-    """Train each spec and return the best on validation; of equals the earlier, of NaN any other.
+    """Train each spec, as a model that `make` returns, and return the best on validation.
 
-    InputError where the metric is NaN for all of several specs: there is nothing to choose by.
+    Of equals that is the earlier, of NaN any other. The details get what validation says of each. InputError
+    where the metric is NaN for all of several specs: there is nothing to choose by.
     """
     sign = 1.0 if METRICS[metric].higher_is_better else -1.0
     best: Fitted | None = None
+    tried: list[tuple[ModelSpec, dict[str, float]]] = []
     for spec in specs:
         if progress is not None:
             progress.set_description(f"seed {spec.seed} {spec.model} {spec.loss} {spec.weight:g}")
-        fitted = fit(spec, split.train, split.valid)
+        fitted = fit(spec, split.train, split.valid, make)
+        tried.append((spec, fitted.valid))
         if progress is not None:
             progress.update()
         if (
@@ -167,29 +203,63 @@ def choose(
         raise InputError("no model to choose from; give at least one")
     if len(specs) > 1 and np.isnan(_score(best, metric)):
         raise InputError(f"{metric} cannot be computed on the validation split; choose by another metric")
+    if details is not None:
+        details.add_candidates(tried, best.model.spec)
     return best
 
 
-def fit(spec: ModelSpec, train: Exposures, valid: Exposures) -> Fitted:
+def fit(
+    spec: ModelSpec,
+    train: Exposures,
+    valid: Exposures,
+    make: Make = make_model,
+) -> Fitted:
     """Train one model and score it on validation."""
-    model = make_model(spec)
-    model.fit(train, valid)
+    model = make(spec)
+    curve: list[float] = []
+    model.fit(train, valid, on_round=lambda _, ctr_auc: curve.append(ctr_auc))
     started = time.perf_counter()
     predictions = model.predict(valid)
     seconds = time.perf_counter() - started
-    return Fitted(model, evaluate(valid, predictions.pctr, predictions.pctcvr), seconds)
+    return Fitted(model, evaluate(valid, predictions.pctr, predictions.pctcvr), seconds, tuple(curve))
+
+
+def _training_curve(fitted: Fitted) -> TrainingCurve:
+    spec = fitted.model.spec
+    best = min(fitted.model.rounds_used, len(fitted.curve))  # 0 for a model that tells of no round
+    return TrainingCurve(spec.model, spec.loss, spec.weight, best, fitted.curve)
 
 
 def _score(fitted: Fitted, metric: str) -> float:
     return fitted.valid.get(metric, float("nan"))
 
 
-def _candidates(spec: ModelSpec, weights: Sequence[float] | None) -> list[ModelSpec]:
-    if spec.loss != "pwiser" or weights is None:
+def _check_losses(
+    losses: Sequence[str], models: Sequence[str], rival_weights: Mapping[str, Sequence[float]]
+) -> None:
+    for loss in losses:
+        check_loss(loss)
+        if not any(LOSSES[loss].exists_for(model) for model in models):
+            raise InputError(
+                f"{loss} exists for {', '.join(LOSSES[loss].models)} only, and the models are "
+                f"{', '.join(models)}; add one that has it, or leave {loss} out"
+            )
+    for loss in rival_weights:
+        if loss in (BASELINE, "pwiser"):
+            raise InputError(f"{loss} is no rival loss; the weights of pwiser are given by themselves")
+        if loss not in losses:
+            raise InputError(f"weights are given for {loss}, which is not compared; add the loss")
+
+
+def _candidates(
+    spec: ModelSpec, weights: Sequence[float] | None, rival_weights: Mapping[str, Sequence[float]]
+) -> list[ModelSpec]:
+    tried = weights if spec.loss == "pwiser" else rival_weights.get(spec.loss, LOSSES[spec.loss].weights)
+    if spec.loss == BASELINE or tried is None:
         return [spec]
-    if not weights:
-        raise InputError("no weight to try; give at least one")
-    return [replace(spec, pwiser=replace(spec.pwiser, weight=weight)) for weight in weights]
+    if not tried:
+        raise InputError(f"no weight to try; give at least one for {spec.loss}")
+    return [spec.with_weight(weight) for weight in tried]
 
 
 def _tests(
@@ -217,6 +287,7 @@ def _results(
     tests: dict[str, PairedTest],
 ) -> Iterator[Result]:
     spec = model.spec
+    versions = ", ".join(f"{name} {version}" for name, version in versions_of(spec.model).items())
     for split, (values, seconds) in scored.items():
         for metric, value in values.items():
             tested = split == "test" and metric in tests
@@ -233,13 +304,6 @@ def _results(
                 size=model.size,
                 fit_seconds=model.fit_seconds,
                 predict_seconds=seconds,
-                versions=_versions(spec.model),
+                versions=versions,
                 gain_error=tests[metric].standard_error if tested else float("nan"),
             )
-
-
-@functools.cache
-def _versions(model: str) -> str:
-    library = {"lightgbm": "lightgbm", "xgboost": "xgboost", **dict.fromkeys(NETWORKS, "torch")}.get(model)
-    packages = ("gbdt-pwiser", *([library] if library else []), "numpy")
-    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)

@@ -1,6 +1,5 @@
-"""The HTML report of a comparison: one file, no network."""
+"""The HTML pages: one file each, no network."""
 
-from gbdt_pwiser.report._distribution import ScoreDistribution
-from gbdt_pwiser.report._page import SplitSize, require_report_extra, write_report
+from gbdt_pwiser.report._page import require_report_extra, write_report
 
-__all__ = ["ScoreDistribution", "SplitSize", "require_report_extra", "write_report"]
+__all__ = ["require_report_extra", "write_report"]

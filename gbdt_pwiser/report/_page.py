@@ -1,46 +1,33 @@
-"""The page of a report: what it says, filled into page.html.j2."""
+"""The page of a comparison: what it says, filled into page.html.j2."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 from gbdt_pwiser._files import replacing_file
-from gbdt_pwiser.data import Exposures
+from gbdt_pwiser.evaluation.advice import calibration_notes
+from gbdt_pwiser.evaluation.details import Details, check_belongs
 from gbdt_pwiser.evaluation.metrics import METRICS
-from gbdt_pwiser.evaluation.results import (
-    BASELINE,
-    Cost,
-    Result,
-    Summary,
-    costs,
-    format_estimate,
-    shown_metrics,
-    summarize,
-)
+from gbdt_pwiser.evaluation.published import PROTOCOL, PUBLISHED
+from gbdt_pwiser.evaluation.results import BASELINE, CALIBRATED, Result
+from gbdt_pwiser.evaluation.summary import Cost, Summary, costs, shown_metrics, summarize
+from gbdt_pwiser.evaluation.sweep import sweep_means
+from gbdt_pwiser.evaluation.table import format_estimate
 from gbdt_pwiser.objectives import InputError
-from gbdt_pwiser.report._distribution import ScoreDistribution
-from gbdt_pwiser.report._plots import drawing_style, plot_distributions, plot_gains
+from gbdt_pwiser.report._plot_distributions import plot_distributions
+from gbdt_pwiser.report._plot_gains import plot_gains
+from gbdt_pwiser.report._plot_reliability import plot_reliability
+from gbdt_pwiser.report._plot_training import plot_training
+from gbdt_pwiser.report._plot_weights import plot_weights
+from gbdt_pwiser.report._plots import drawing_style, loss_styles
 
-
-@dataclass(frozen=True)
-class SplitSize:
-    """How many exposures, clicks and conversions a split holds."""
-
-    split: str
-    exposures: int
-    clicks: int
-    conversions: int
-
-    @classmethod
-    def of(cls, split: str, exposures: Exposures) -> SplitSize:
-        """Count one split."""
-        return cls(split, len(exposures), int(exposures.click.sum()), int(exposures.conversion.sum()))
+_IN_TITLES: Final = {"bce": "BCE", "pwiser": "BCE+PWiseR"}
+_OF_CALIBRATION: Final = ("pcoc", "ece", "normalized_entropy", "ctr_auc")
 
 
 def require_report_extra() -> None:
@@ -60,15 +47,18 @@ def require_report_extra() -> None:
         ) from error
 
 
-def write_report(
-    path: Path,
-    results: Sequence[Result],
-    distributions: Sequence[ScoreDistribution],
-    *,
-    title: str,
-    command: str,
-    sizes: Sequence[SplitSize] = (),
-) -> None:
+def fill_template(name: str, **values: Any) -> str:
+    """Fill a template of this package; text is escaped, a name without a value is an error."""
+    import jinja2
+
+    text = resources.files("gbdt_pwiser.report").joinpath(name).read_text(encoding="utf-8")
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(text).render(values)
+
+
+def write_report(path: Path, results: Sequence[Result], details: Details | None = None) -> None:
     """Write the comparison on one data set as one HTML file that asks nothing of the network.
 
     Parameters
@@ -77,50 +67,45 @@ def write_report(
         The file, replaced in one step.
     results
         Complete (see `check_complete`), of one data set.
-    distributions
-        pCTR by grade of the first seed's test split, one per model and loss; none leaves the plot out.
-    title
-        Heading of the page.
-    command
-        The command line that made the results.
-    sizes
-        Of the first seed's splits.
+    details
+        Of the same comparison; what it lacks, all of it for None, the page lacks.
 
     Raises
     ------
     InputError
-        The extra is missing, the results are incomplete, of several data sets, or none is of the test split.
+        The extra is missing; the results are incomplete, of several data sets, or none is of the test split;
+        the details are of another comparison.
     """
     require_report_extra()
-    import jinja2
-
     datasets = list(dict.fromkeys(r.dataset for r in results))
     if len(datasets) > 1:
         raise InputError(f"results are of {', '.join(datasets)}; write one report per data set")
     summaries, spent = summarize(results), costs(results)
     if not summaries:
         raise InputError("no result is of the test split; a report needs at least one")
+    details = details or Details()
+    check_belongs(details, results)
 
+    losses = list(dict.fromkeys(c.loss for c in spent))
+    styles = loss_styles(losses)
+    means = sweep_means(details.sweep)
     with drawing_style():
-        plots = [
-            plot_gains(summaries, name=_name_of_gains(summaries)),
-            plot_distributions(
-                distributions,
-                name="Distribution of predicted click-through rate by grade, per model and loss",
-            ),
-        ]
-    template = resources.files("gbdt_pwiser.report").joinpath("page.html.j2").read_text(encoding="utf-8")
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+        plots = {
+            "gains": plot_gains(summaries, styles),
+            "weights": plot_weights(means, styles),
+            "reliability": plot_reliability(details.reliability, styles),
+            "distributions": plot_distributions(details.distributions),
+            "training": plot_training(details.curves, styles),
+        }
     metrics = [*shown_metrics(summaries, "ranking"), *shown_metrics(summaries, "calibration")]
-    page = environment.from_string(template).render(
-        title=title,
-        command=command,
+    page = fill_template(
+        "page.html.j2",
+        title=f"{_in_words(_IN_TITLES.get(loss, loss) for loss in losses)} on {datasets[0]}",
         dataset=datasets[0],
-        sizes=sizes,
+        sizes=details.sizes,
         models=_in_words(dict.fromkeys(c.model for c in spent)),
-        losses=_in_words(dict.fromkeys(c.loss for c in spent)),
+        losses=_in_words(losses),
+        ragged=len(spent) < len(losses) * len({c.model for c in spent}),
         seeds=list(dict.fromkeys(r.seed for r in results)),
         findings=_findings(summaries),
         baseline=BASELINE,
@@ -130,9 +115,16 @@ def write_report(
         left_out=next(
             (s.mean for s in summaries if s.metric == "gauc_left_out" and not math.isnan(s.mean)), None
         ),
-        gains_plot=plots[0],
-        distributions_plot=plots[1],
+        plots=plots,
+        paired=any(s.loss == BASELINE for s in means),
+        choose_by=METRICS[details.choose_by].label,
+        calibration=_calibration(results),
+        calibration_metrics=[METRICS[m] for m in _OF_CALIBRATION],
+        notes=calibration_notes(results),
         costs=spent,
+        published=PUBLISHED.get(datasets[0], ()),
+        protocol=PROTOCOL,
+        command=details.command,
         versions=list(dict.fromkeys(r.versions for r in results)),
     )
     with replacing_file(path) as temporary:
@@ -195,10 +187,34 @@ def _in_words(names: Iterable[str]) -> str:
     return f"{', '.join(rest)} and {last}" if rest else last
 
 
-def _name_of_gains(summaries: list[Summary]) -> str:
-    gains = "; ".join(
-        f"{s.model} {s.loss} {format_estimate(s.gain, s.gain_standard_error, 4, signed=True)}"
-        for s in summaries
-        if s.metric == "ctr_auc" and not math.isnan(s.gain)
-    )
-    return f"Gain over {BASELINE} of the same model by metric, with 95 % intervals. CTR AUC: {gains}"
+class _CalibrationRow(NamedTuple):
+    """One model and loss, as trained or after a calibration."""
+
+    model: str
+    loss: str
+    how: str
+    cells: list[tuple[float, str]]
+
+
+def _calibration(results: Sequence[Result]) -> list[_CalibrationRow]:
+    """Rows of the table of test before and after calibration; none where nothing was calibrated."""
+    splits = [split for split in CALIBRATED if any(r.split == split for r in results)]
+    if not splits:
+        return []
+    by_cell = {
+        (s.model, s.loss, split, s.metric): s
+        for split in ("test", *splits)
+        for s in summarize(results, split)
+    }
+    return [
+        _CalibrationRow(
+            *(c.model, c.loss, CALIBRATED.get(split, "as trained")),
+            [
+                (s.mean, format_estimate(s.mean, s.standard_error, METRICS[m].decimals))
+                for m in _OF_CALIBRATION
+                if (s := by_cell.get((c.model, c.loss, split, m)))
+            ],
+        )
+        for c in costs(results)
+        for split in ("test", *splits)
+    ]

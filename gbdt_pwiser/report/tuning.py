@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +11,8 @@ import numpy as np
 
 from gbdt_pwiser._files import replacing_file
 from gbdt_pwiser.evaluation.metrics import METRICS
-from gbdt_pwiser.evaluation.results import format_estimate
-from gbdt_pwiser.report._page import require_report_extra
+from gbdt_pwiser.evaluation.table import format_estimate
+from gbdt_pwiser.report._page import fill_template, require_report_extra
 from gbdt_pwiser.report._plots import BLUE, GREEN, VERMILLION, drawing_style, new_figure, to_svg
 
 if TYPE_CHECKING:
@@ -52,19 +51,14 @@ def write_tuning_report(path: Path, tuning: Tuning, *, title: str, command: str)
         The report extra is missing.
     """
     require_report_extra()
-    import jinja2
-
     with drawing_style():
         plots = [plot for draw in _PLOTS if (plot := draw(tuning)) is not None]
-    template = resources.files("gbdt_pwiser.report").joinpath("tuning.html.j2").read_text(encoding="utf-8")
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     states = [trial.state for trial in tuning.trials]
     chosen = [("best", tuning.best)]
     if tuning.baseline is not None and tuning.baseline is not tuning.best:
         chosen.insert(0, ("bce", tuning.baseline))
-    page = environment.from_string(template).render(
+    page = fill_template(
+        "tuning.html.j2",
         title=title,
         command=command,
         verdict=tuning.verdict,

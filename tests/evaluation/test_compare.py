@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from gbdt_pwiser.data import Dataset, simulate
-from gbdt_pwiser.evaluation import METRICS, check_complete, compare, summarize
+from gbdt_pwiser.evaluation import METRICS, Details, check_complete, compare, summarize
+from gbdt_pwiser.evaluation.details import check_belongs
 from gbdt_pwiser.models import MODELS, ModelSpec, Predictions
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
 
@@ -42,7 +43,9 @@ class Written:
     size = 9
     fit_seconds = 0.25
 
-    def fit(self, train, valid):
+    def fit(self, train, valid, on_round=None):
+        for number in range(10):
+            on_round(number, 0.5 + 0.01 * number)
         self.train, self.valid = train, valid
         self.events.append(("fit", self.spec, train, valid))
 
@@ -270,6 +273,63 @@ def test_on_test_gets_each_scored_model_once(dataset, written):
         np.testing.assert_array_equal(predictions.pctr, expected.pctr)
 
 
+# ------------------------------------------------------------------------------ details
+
+
+def test_every_candidate_is_told_by_what_validation_says_of_it(dataset, written):
+    best = {0: 0.1, 1: 1.0}
+
+    def answer(spec, part, exposures):
+        return ranked(exposures, {"valid": 0.8 if spec.weight == best[spec.seed] else 0.2, "test": 0.5}[part])
+
+    written(answer)
+    details = Details()
+    results = run(dataset, seeds=[0, 1], details=details, choose_by="gauc")
+    assert details.choose_by == "gauc"
+    assert [(p.model, p.loss, p.seed, p.weight) for p in details.sweep] == [
+        ("a", loss, seed, weight)
+        for seed in (0, 1)
+        for loss, weight in (("bce", 0.0), ("pwiser", 0.01), ("pwiser", 0.1), ("pwiser", 1.0))
+    ]
+    for p in details.sweep:
+        if p.loss == "pwiser":
+            assert p.chosen == (p.weight == best[p.seed])
+            assert p.ctr_auc == pytest.approx(0.9 if p.chosen else 0.6, abs=2e-3)
+    check_belongs(details, results)
+
+
+def test_curves_are_of_the_first_seed_and_of_test(dataset, written):
+    written(shares({0.0: (0.5, 0.5), 0.01: (0.1, 0.1), 0.1: (0.9, 0.3), 1.0: (0.5, 0.5)}))
+    details = Details()
+    run(dataset, models=["a", "b"], seeds=[3, 5], calibrate="sigmoid", details=details)
+    split = dataset.split(3)
+    trained = [(model, loss) for model in ("a", "b") for loss in ("bce", "pwiser")]
+    assert [(s.split, s.exposures, s.clicks) for s in details.sizes] == [
+        (name, len(part), part.click.sum())
+        for name, part in (("train", split.train), ("valid", split.valid), ("test", split.test))
+    ]
+    assert [(c.model, c.loss, c.weight) for c in details.curves] == [
+        (*key, 0.1 * (key[1] == "pwiser")) for key in trained
+    ]
+    for curve in details.curves:
+        assert (curve.best, curve.ctr_auc) == (7, tuple(0.5 + 0.01 * number for number in range(10)))
+    assert [(d.model, d.loss) for d in details.distributions] == trained
+    assert [(c.model, c.loss, c.split) for c in details.reliability] == [
+        (*key, part) for key in trained for part in ("test", "test_sigmoid")
+    ]
+    plain, calibrated = details.reliability[2:4]
+    for counts in (plain.exposures, calibrated.exposures):
+        assert sum(counts) == len(split.test)
+    assert plain.predicted == pytest.approx((0.1, 0.3))  # 30 % of the clicks, and nothing else, at .3
+    high = round(0.3 * split.test.click.sum())
+    low = len(split.test) - high
+    assert plain.exposures == (low, high)
+    assert plain.observed == pytest.approx(((split.test.click.sum() - high) / low, 1.0))
+    assert calibrated.predicted != plain.predicted
+    for row, part in zip(details.distributions[0].counts, np.bincount(split.test.grade), strict=True):
+        assert row.sum() == part
+
+
 # ------------------------------------------------------------------------------ refusals
 
 
@@ -283,6 +343,7 @@ def test_on_test_gets_each_scored_model_once(dataset, written):
         ({"models": ["a", "b", "a"]}, "a model is named twice in a, b, a; name each once"),
         ({"losses": ["bce", "bce"]}, "a loss is named twice in bce, bce"),
         ({"seeds": [1, 2, 1]}, "a seed is named twice in 1, 2, 1"),
+        ({"weights": [0.1, 1.0, 0.1]}, r"a weight of pwiser is named twice in \[0\.1, 1\.0, 0\.1\]"),
         ({"models": ["a", "c"]}, "unknown model 'c'"),
         ({"losses": ["bce", "hinge"]}, "unknown loss 'hinge'"),
         ({"weights": [0.1, -1.0]}, r"weight is -1\.0; give a finite number of at least 0"),

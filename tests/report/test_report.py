@@ -5,23 +5,26 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
-import polars as pl
 import pytest
 
-from gbdt_pwiser.data import Exposures
-from gbdt_pwiser.evaluation.results import Result, format_estimate, summarize
+from gbdt_pwiser.evaluation import Details, ScoreDistribution, SweepPoint, summarize, sweep_means
+from gbdt_pwiser.evaluation.table import format_estimate
 from gbdt_pwiser.objectives import InputError
-from gbdt_pwiser.report import ScoreDistribution, SplitSize, require_report_extra, write_report
-from gbdt_pwiser.report._distribution import EDGES
+from gbdt_pwiser.report import require_report_extra, write_report
+from gbdt_pwiser.report._plot_distributions import plot_distributions
+from gbdt_pwiser.report._plot_weights import plot_weights
+from gbdt_pwiser.report._plots import drawing_style, loss_styles
+from tests.report.made import METRICS, losses_of, made
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 
 
 class Page(HTMLParser):
-    """Elements, ids and the results table of a page; refuses tags that do not close."""
+    """Elements, ids and one table of a page, that of the results; refuses tags that do not close."""
 
-    def __init__(self, text):
+    def __init__(self, text, table="results"):
         super().__init__()
+        self.wanted = table
         self.elements, self.open, self.table = [], [], []
         self.feed(text)
         self.close()
@@ -31,9 +34,9 @@ class Page(HTMLParser):
         self.elements.append((tag, dict(attributes)))
         if tag not in VOID:
             self.open.append((tag, dict(attributes)))
-        if self.inside_results() and tag == "tr":
+        if self.inside_table() and tag == "tr":
             self.table.append([])
-        if self.inside_results() and tag in ("th", "td"):
+        if self.inside_table() and tag in ("th", "td"):
             self.table[-1].append([])
 
     def handle_startendtag(self, tag, attributes):
@@ -43,77 +46,69 @@ class Page(HTMLParser):
         assert self.open.pop()[0] == tag
 
     def handle_data(self, data):
-        if self.inside_results() and data.strip():
-            self.table[-1][-1].append(data.strip())
+        if self.inside_table() and data.strip():
+            self.table[-1][-1].append(data.strip().replace("\xa0", " "))
 
-    def inside_results(self):
-        return any(attributes.get("id") == "results" for _, attributes in self.open)
-
-
-@pytest.fixture
-def results():
-    rng = np.random.default_rng(0)
-    return [
-        Result(
-            dataset="simulated <1>",  # a name is text, not markup
-            model=model,
-            loss=loss,
-            seed=seed,
-            split=split,
-            metric=metric,
-            value=0.7 + 0.01 * rng.random() + 0.1 * (loss == "pwiser"),
-            weight=0.01 * (loss == "pwiser"),
-            rounds=100,
-            size=130,
-            fit_seconds=1.5,
-            predict_seconds=0.25,
-            versions="gbdt-pwiser 0.1.0, lightgbm 4.7.0",
-        )
-        for model in ("lightgbm", "xgboost")
-        for loss in ("bce", "pwiser")
-        for seed in (3, 4, 5)
-        for split in ("test", "valid")
-        for metric in ("ctr_auc", "gauc", "ctcvr_auc", "log_loss")
-    ]
+    def inside_table(self):
+        return any(attributes.get("id") == self.wanted for _, attributes in self.open)
 
 
 @pytest.fixture
-def distributions():
-    rng = np.random.default_rng(1)
-    grade = rng.choice(np.array([0, 1, 2], dtype=np.int8), 5000, p=[0.9, 0.08, 0.02])
-    return [
-        ScoreDistribution.from_scores(model, loss, rng.beta(1 + grade, 20), grade)
-        for model in ("lightgbm", "xgboost")
-        for loss in ("bce", "pwiser")
-    ]
+def comparison():
+    """Results and details of two boosters, one of them with a loss of its own, calibrated; three seeds."""
+    return made(dataset="simulated <1>", extra=("test_isotonic",))  # a name is text, not markup
 
 
-def write(path, results, distributions, **options):
-    options = {"title": "A <title>", "command": "gbdt-pwiser compare --seeds 3"} | options
-    write_report(path, results, distributions, **options)
+@pytest.fixture(scope="module")
+def shared_text(tmp_path_factory):
+    """The page of that comparison, written once for all tests that only read it."""
+    folder = tmp_path_factory.mktemp("page")
+    text = write(folder / "report.html", *made(dataset="simulated <1>", extra=("test_isotonic",)))
+    assert [path.name for path in folder.iterdir()] == ["report.html"]
+    return text
+
+
+def write(path, results, details=None):
+    write_report(path, results, details)
     return path.read_text(encoding="utf-8")
 
 
-def test_the_page_asks_nothing_of_the_network_and_is_small(results, distributions, tmp_path):
-    text = write(tmp_path / "report.html", results, distributions)
-    for tag, attributes in Page(text).elements:
+def drawings(page):
+    return [attributes for tag, attributes in page.elements if tag == "svg"]
+
+
+def flat(text):
+    return re.sub(r"\s+", " ", text)
+
+
+def test_the_page_asks_nothing_of_the_network_and_is_small(shared_text):
+    for tag, attributes in Page(shared_text).elements:
         for name in ("src", "href", "xlink:href", "srcset", "data", "action"):
             assert attributes.get(name, "#").startswith(("#", "data:")), (tag, attributes)
-    assert "//" not in re.sub(r"  // .*", "", text), "an address, or the start of one"
-    assert "@import" not in text
-    assert not re.search(r"url\((?!#)", text)
-    assert len(text.encode()) < 6 * 2**20
-    assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
+    assert "//" not in re.sub(r"  // .*", "", shared_text), "an address, or the start of one"
+    assert "@import" not in shared_text
+    assert not re.search(r"url\((?!#)", shared_text)
+    assert len(shared_text.encode()) < 6 * 2**20
 
 
-def test_both_plots_are_drawn_and_named(results, distributions, tmp_path):
-    page = Page(write(tmp_path / "report.html", results, distributions))
-    drawings = [attributes for tag, attributes in page.elements if tag == "svg"]
-    assert [d["role"] for d in drawings] == ["img", "img"]
-    assert [d["aria-label"].split()[0] for d in drawings] == ["Gain", "Distribution"]
+PLOTS = [
+    "Gain over",
+    "CTR AUC and CTCVR AUC on",
+    "Click rate",
+    "Distribution of",
+    "CTR AUC on validation by round",
+]
+
+
+def test_every_plot_is_drawn_and_named(shared_text):
+    page = Page(shared_text)
+    shown = drawings(page)
+    assert [d["role"] for d in shown] == ["img"] * len(PLOTS)
+    for drawing, start in zip(shown, PLOTS, strict=True):
+        assert drawing["aria-label"].startswith(start)
     paths = [attributes["d"] for tag, attributes in page.elements if tag == "path"]
-    # A step line of three grades in each of four panels is far longer than any tick or dot.
-    assert sum(len(d) > 500 for d in paths) == 3 * 4
+    # A step line of three grades in each of five panels is far longer than any tick or dot.
+    assert sum(len(d) > 500 for d in paths) >= 3 * 5
     assert all(paths)
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
@@ -121,111 +116,201 @@ def test_both_plots_are_drawn_and_named(results, distributions, tmp_path):
     assert used <= set(ids)
 
 
-def test_the_table_holds_the_summaries(results, distributions, tmp_path):
-    head, *rows = Page(write(tmp_path / "report.html", results, distributions)).table
-    names = ["ctr_auc", "gauc", "ctcvr_auc", "log_loss"]
+def test_plots_name_what_they_show(comparison, shared_text):
+    results, details = comparison
+    labels = [d["aria-label"] for d in drawings(Page(shared_text))]
+    for loss in ("pwiser", "lambdarank"):
+        s = next(s for s in summarize(results) if (s.loss, s.metric) == (loss, "ctr_auc"))
+        gain = format_estimate(s.gain, s.gain_standard_error, 4, signed=True)
+        assert f"lightgbm {loss} {gain}" in labels[0]
+    points = [p.ctr_auc for p in details.sweep if (p.model, p.loss, p.weight) == ("xgboost", "pwiser", 0.1)]
+    assert f"xgboost pwiser 0.1: {np.mean(points):.4f}, " in labels[1]
+    chosen = sum(p.chosen for p in details.sweep if (p.model, p.loss, p.weight) == ("xgboost", "bce", 0.0))
+    assert f"(chosen by {chosen} of 3)" in labels[1]
+    assert "before and after calibration: lightgbm, xgboost, each with bce, pwiser, lambdarank" in labels[2]
+    best = next(c for c in details.curves if c.loss == "lambdarank").ctr_auc[11]
+    assert f"lightgbm lambdarank {best:.4f} in round 12" in labels[4]
+
+
+def test_the_table_holds_the_summaries(comparison, shared_text):
+    results, _ = comparison
+    head, *rows = Page(shared_text).table
+    names = ("ctr_auc", "gauc", "ctcvr_auc", "log_loss", "normalized_entropy", "pcoc", "ece")
     assert [" ".join(h) for h in head] == [
         *("model", "loss", "weight"),
-        *("CTR AUC", "GAUC", "CTCVR AUC", "log loss"),
+        *("CTR AUC", "GAUC", "CTCVR AUC", "log loss", "normalized entropy", "PCOC", "ECE"),
     ]
+    assert set(names) == set(METRICS)
     by = {(s.model, s.loss, s.metric): s for s in summarize(results)}
-    assert len(rows) == 4
-    for (model,), (loss,), (weight,), *cells in rows:
-        assert weight == ("0" if loss == "bce" else "0.01")
+    assert [(model, loss) for (model,), (loss,), *_ in rows] == [
+        (model, loss) for model in ("lightgbm", "xgboost") for loss in losses_of(model)
+    ]
+    for (model,), (loss,), _, *cells in rows:
         for metric, cell in zip(names, cells, strict=True):
             s = by[model, loss, metric]
-            expected = [format_estimate(s.mean, s.standard_error, 4)]
-            if loss == "pwiser":
-                mark = "▼" if metric == "log_loss" else "▲"
-                expected.append(f"{mark} {format_estimate(s.gain, s.gain_standard_error, 4, signed=True)}")
+            decimals = 3 if metric == "pcoc" else 4
+            expected = [format_estimate(s.mean, s.standard_error, decimals)]
+            if loss != "bce":
+                mark = {"better": "▲ ", "worse": "▼ ", "unclear": ""}[s.verdict]
+                expected.append(mark + format_estimate(s.gain, s.gain_standard_error, decimals, signed=True))
             assert cell == expected
+    assert {s.verdict for s in by.values()} == {"better", "worse", "unclear"}
 
 
-def test_the_page_says_what_was_compared(results, distributions, tmp_path):
-    exposures = Exposures("x", pl.DataFrame({"x": np.zeros(3, np.float32)}), np.array([0, 1, 2], np.int8))
-    text = write(tmp_path / "report.html", results, distributions, sizes=[SplitSize.of("test", exposures)])
-    flat = re.sub(r"\s+", " ", text)
+def test_the_page_says_what_was_compared(shared_text):
+    text = flat(shared_text)
     for said in (
-        "<h1>A &lt;title&gt;</h1>",
-        "lightgbm and xgboost, trained with bce and pwiser each, on simulated &lt;1&gt;, 3 seeds.",
+        "<h1>BCE, BCE+PWiseR and lambdarank on simulated &lt;1&gt;</h1>",
+        "lightgbm and xgboost, trained with bce, pwiser and lambdarank, each loss where it exists for the "
+        "model, on simulated &lt;1&gt;, 3 seeds.",
         "Corrected for all gains of the table, 2 of 2 gains are above zero by more than chance and 0 below.",
-        "2 (66.67%)",
-        "1 (50.00% of clicks)",
+        "300 (10.00%)",
+        "30 (10.00% of clicks)",
         "Sizes are those of seed 3.",
+        "Seeds 3, 4, 5.",
         "gbdt-pwiser compare --seeds 3",
         "gbdt-pwiser 0.1.0, lightgbm 4.7.0",
+        "trained and scored on <strong>validation</strong>, mean over 3 seeds",
+        "difference to bce of the same model and seed",
+        "for its CTR AUC",
     ):
-        assert said in flat, said
+        assert said in text, said
+    assert "Published" not in text
 
 
-def test_equal_input_gives_an_equal_file(results, distributions, tmp_path):
-    first, second = (write(tmp_path / name, results, distributions) for name in ("a.html", "b.html"))
-    assert first == second
+def test_calibration_is_told_before_and_after(comparison, shared_text):
+    results, _ = comparison
+    head, *rows = Page(shared_text, table="calibration").table
+    assert [" ".join(h) for h in head] == [
+        *("model", "loss", "pCTR"),
+        *("PCOC", "ECE", "normalized entropy", "CTR AUC"),
+    ]
+    assert len(rows) == 2 * 5
+    after = {(s.model, s.loss, s.metric): s for s in summarize(results, "test_isotonic")}
+    for (model,), (loss,), (how,), (pcoc,), *_, (auc,) in rows:
+        if how == "isotonic":
+            for metric, shown, decimals in (("pcoc", pcoc, 3), ("ctr_auc", auc, 4)):
+                s = after[model, loss, metric]
+                assert shown == format_estimate(s.mean, s.standard_error, decimals)
+        else:
+            assert how == "as trained"
+    text = flat(shared_text)
+    assert "<li>After isotonic calibration lightgbm pwiser: normalized entropy is 0.8" in text
 
 
-def test_one_seed_claims_nothing(results, distributions, tmp_path):
-    text = write(tmp_path / "report.html", [r for r in results if r.seed == 3], distributions)
+def test_without_calibration_there_is_advice(comparison, tmp_path):
+    results = [
+        replace(r, value=1.1 if (r.loss, r.metric) == ("pwiser", "pcoc") else r.value)
+        for r in comparison[0]
+        if r.split != "test_isotonic"
+    ]
+    text = flat(write(tmp_path / "report.html", results))
+    assert "lightgbm pwiser: PCOC on validation is 1.100; calibrate for bids" in text
+    assert 'id="calibration"' not in text
+
+
+def test_published_figures_stand_apart(tmp_path):
+    results, details = made(dataset="us")
+    page = Page(write(tmp_path / "report.html", results, details), table="published")
+    assert page.table[5] == [
+        ["AITM"],
+        ["0.7048"],
+        ["0.8730"],
+        ["easezyc/Multitask-Recommendation-Library, README, 5 runs"],
+    ]
+    text = flat((tmp_path / "report.html").read_text())
+    assert "<h2>Published on the full us set, not by this run</h2>" in text
+    assert "These were chosen on the test file, epoch by epoch" in text
+
+
+def test_equal_input_gives_an_equal_file(comparison, shared_text, tmp_path):
+    assert write(tmp_path / "again.html", *comparison) == shared_text
+
+
+def test_one_seed_claims_nothing(tmp_path):
+    text = write(tmp_path / "report.html", *made(seeds=(3,)))
     Page(text)
     assert "Without an error it cannot be told from chance." in text
     assert not re.search('class="number (better|worse)"', text)
 
 
-def test_what_is_not_there_is_left_out(results, tmp_path):
-    text = write(tmp_path / "report.html", [r for r in results if r.loss == "bce"], [])
+def test_results_alone_make_a_page_with_less(comparison, tmp_path):
+    results, _ = comparison
+    page = Page(write(tmp_path / "report.html", results))
+    assert [d["aria-label"].split()[0] for d in drawings(page)] == ["Gain"]
+    text = write(tmp_path / "report.html", [r for r in results if r.loss == "bce"], Details())
     Page(text)
     assert "<svg" not in text
-
-
-def test_a_grade_that_does_not_occur_and_a_constant_score_are_drawn(results, tmp_path):
-    constant = ScoreDistribution.from_scores("lightgbm", "bce", np.full(9, 0.02), np.zeros(9, np.int8))
-    nothing = ScoreDistribution.from_scores("xgboost", "pwiser", np.zeros(0), np.zeros(0, np.int8))
-    Page(write(tmp_path / "report.html", results, [constant, nothing]))
-    Page(write(tmp_path / "report.html", results, [nothing]))
-
-
-def test_a_distribution_counts_each_exposure_once():
-    p = np.array([0.0, 0.5, 0.5, 1.0, 1e-12, 0.1], dtype=np.float32)
-    counts = ScoreDistribution.from_scores("m", "bce", p, np.array([0, 0, 1, 2, 2, 1], np.int8)).counts
-    assert counts.sum(axis=1).tolist() == [2, 2, 2]
-    at = np.searchsorted(EDGES, math.log(0.1 / 0.9)) - 1
-    middle = len(EDGES) // 2
-    assert [np.flatnonzero(row).tolist() for row in counts] == [
-        [0, middle],
-        [at, middle],
-        [0, len(EDGES) - 2],
-    ]
+    assert "<pre>" not in text
 
 
 @pytest.mark.parametrize(
-    ("pctr", "grade", "says"),
+    "keep",
     [
-        ([0.1], [0, 1], r"pctr has shape \(1,\), grade \(2,\)"),
-        ([math.nan], [0], "NaN or outside"),
-        ([1.1], [0], "NaN or outside"),
-        ([0.1], [3], "grade has values outside 0, 1, 2"),
+        lambda p: replace(p, ctcvr_auc=math.nan),  # a metric that is not known
+        lambda p: p if p.loss == "bce" else None,  # one weight
+        lambda p: None,
     ],
 )
-def test_a_distribution_refuses_what_is_no_score(pctr, grade, says):
-    with pytest.raises(InputError, match=says):
-        ScoreDistribution.from_scores("m", "bce", np.array(pctr), np.array(grade, np.int8))
+def test_what_is_no_path_is_not_drawn(comparison, keep):
+    points = [kept for p in comparison[1].sweep if (kept := keep(p)) is not None]
+    assert plot_weights(sweep_means(points), loss_styles(["bce", "pwiser", "lambdarank"])) is None
+
+
+def test_odd_curves_are_drawn(comparison, tmp_path):
+    """A grade that does not occur, a constant score, bins without a click throughout, one round, none."""
+    results, details = comparison
+    constant = ScoreDistribution.from_scores("lightgbm", "bce", np.full(9, 0.02), np.zeros(9, np.int8))
+    nothing = ScoreDistribution.from_scores("xgboost", "pwiser", np.zeros(0), np.zeros(0, np.int8))
+    with drawing_style():
+        assert plot_distributions([nothing]) is not None
+    details.distributions = [constant, nothing]
+    details.reliability = [replace(c, observed=(0.0,) * 10) for c in details.reliability]
+    details.curves = [
+        replace(c, best=1, ctr_auc=(0.5,)) if c.loss == "bce" else replace(c, best=0, ctr_auc=())
+        for c in details.curves
+    ]
+    shown = drawings(Page(write(tmp_path / "report.html", results, details)))
+    assert [d["aria-label"].split()[0] for d in shown] == ["Gain", "CTR", "Distribution", "CTR"]
+
+
+def test_many_losses_have_room(tmp_path):
+    """More losses than columns and colours, of models in any order."""
+    losses = ("bce", "pwiser", "weighted_bce", "combined_pair", "a", "b", "c", "d")
+    results, details = made(("dnn", "mmoe"), losses=lambda model: losses, seeds=(0,))
+    details.distributions.reverse()
+    page = Page(write(tmp_path / "report.html", results, details))
+    assert len(drawings(page)) == len(PLOTS)
+    assert "trained with bce, pwiser, weighted_bce, combined_pair, a, b, c and d each" in flat(
+        (tmp_path / "report.html").read_text()
+    )
 
 
 @pytest.mark.parametrize("package", ["jinja2", "matplotlib"])
-def test_a_missing_extra_is_named(results, tmp_path, monkeypatch, package):
+def test_a_missing_extra_is_named(comparison, tmp_path, monkeypatch, package):
     monkeypatch.setitem(sys.modules, package, None)
     says = rf"the report needs {package}, which is missing; pip install 'gbdt-pwiser\[report\]'"
     with pytest.raises(InputError, match=says):
         require_report_extra()
     with pytest.raises(InputError, match=says):
-        write(tmp_path / "report.html", results, [])
+        write(tmp_path / "report.html", *comparison)
 
 
-def test_results_a_report_cannot_show_are_refused(results, tmp_path):
+def test_what_a_report_cannot_show_is_refused(comparison, tmp_path):
     path = tmp_path / "report.html"
-    with pytest.raises(InputError, match="results are of simulated <1>, b; write one report per data set"):
-        write(path, [*results, replace(results[0], dataset="b")], [])
-    with pytest.raises(InputError, match="no result is of the test split"):
-        write(path, [r for r in results if r.split == "valid"], [])
-    with pytest.raises(InputError, match="cells are missing"):
-        write(path, results[1:], [])
+    results, details = comparison
+    other = Details(sweep=[SweepPoint("lightgbm", "bce", 3, 0.0, True, 0.6, 0.6)])
+    for results_, details_, says in (
+        (
+            [*results, replace(results[0], dataset="b")],
+            details,
+            "are of simulated <1>, b; write one report per",
+        ),
+        ([r for r in results if r.split == "valid"], details, "no result is of the test split"),
+        (results[1:], details, "1 cells are missing, the first is .*model=lightgbm, loss=bce, seed=3"),
+        ([*results, results[0]], details, "1 cells occur more than once, the first is .*seed=3"),
+        (results, other, "the details are of another run"),
+    ):
+        with pytest.raises(InputError, match=says):
+            write(path, results_, details_)
     assert not path.exists()

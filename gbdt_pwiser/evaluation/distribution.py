@@ -27,11 +27,20 @@ class ScoreDistribution:
         Whose predictions they are.
     counts
         int64 (3, len(EDGES) - 1): exposures by grade and bin of log-odds; the outer bins hold the rest.
+
+    Raises
+    ------
+    InputError
+        The counts have another shape.
     """
 
     model: str
     loss: str
     counts: NDArray[np.int64] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if self.counts.shape != (3, len(EDGES) - 1):
+            raise InputError(f"counts have shape {self.counts.shape}; give (3, {len(EDGES) - 1})")
 
     @classmethod
     def from_scores(

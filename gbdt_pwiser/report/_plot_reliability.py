@@ -1,0 +1,61 @@
+"""Reliability curves: predicted against observed click rates, before and after calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gbdt_pwiser.evaluation.details import ReliabilityCurve
+from gbdt_pwiser.evaluation.results import CALIBRATED
+from gbdt_pwiser.report._plots import INK, Styles, add_loss_legend, log_odds_ticks, new_panels, to_svg
+
+
+def plot_reliability(curves: Sequence[ReliabilityCurve], styles: Styles) -> str | None:
+    """Draw a panel per model and calibration and a line per loss; None where there are no curves.
+
+    Both axes are log-odds, so a bin whose click rate is 0 or 1 has no place on them and is left out.
+    """
+    places = [_log_odds(c) for c in curves]
+    seen = np.concatenate([np.ravel(place) for place in places]) if places else np.zeros(0)
+    if not len(seen):
+        return None
+    low, high = seen.min() - 0.2, seen.max() + 0.2
+    kinds = list(dict.fromkeys((c.model, c.split) for c in curves))
+    figure, panels = new_panels(len(kinds), columns=2, height=2.9, sharex=True, sharey=True)
+    by_kind = dict(zip(kinds, panels, strict=True))
+    for (model, split), panel in by_kind.items():
+        panel.axline((low, low), slope=1.0, color=INK, linewidth=0.8, alpha=0.6)
+        panel.grid(alpha=0.3, linewidth=0.6)
+        how = f"after {CALIBRATED[split]} calibration" if split in CALIBRATED else "as trained"
+        panel.set_title(f"{model}, {how}")
+        panel.set_xticks(*log_odds_ticks(low, high))
+        panel.set_yticks(*log_odds_ticks(low, high))
+        panel.set_xlim(low, high)
+        panel.set_ylim(low, high)
+        panel.tick_params(labelbottom=True, labelleft=True)
+    for c, (predicted, observed) in zip(curves, places, strict=True):
+        by_kind[c.model, c.split].plot(
+            predicted, observed, **styles[c.loss], markersize=3.5, linewidth=1.1, markerfacecolor="none"
+        )
+    for panel in panels[-2:]:
+        panel.set_xlabel("mean pCTR of the bin")
+    for panel in panels[::2]:
+        panel.set_ylabel("click rate of the bin")
+    add_loss_legend(figure, styles, (c.loss for c in curves))
+    return to_svg(figure, "reliability", _name(curves))
+
+
+def _log_odds(curve: ReliabilityCurve) -> NDArray[np.float64]:
+    """Return log-odds of predicted and observed rates, (2, bins), without the bins at 0 or 1."""
+    rates = np.array([curve.predicted, curve.observed], dtype=np.float64)
+    inside = rates[:, ((rates > 0) & (rates < 1)).all(axis=0)]
+    return np.asarray(np.log(inside) - np.log1p(-inside))
+
+
+def _name(curves: Sequence[ReliabilityCurve]) -> str:
+    models = ", ".join(dict.fromkeys(c.model for c in curves))
+    losses = ", ".join(dict.fromkeys(c.loss for c in curves))
+    how = " before and after calibration" if len({c.split for c in curves}) > 1 else ""
+    return f"Click rate against mean pCTR in bins of equal size{how}: {models}, each with {losses}"

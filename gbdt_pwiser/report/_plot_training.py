@@ -1,0 +1,40 @@
+"""Training curves: CTR AUC on validation round by round."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gbdt_pwiser.evaluation.details import TrainingCurve
+from gbdt_pwiser.models.neural import NETWORKS
+from gbdt_pwiser.report._plots import Styles, add_loss_legend, new_panels, to_svg
+
+
+def plot_training(curves: Sequence[TrainingCurve], styles: Styles) -> str | None:
+    """Draw a panel per model and a line per loss, its best round marked; None where nothing was recorded."""
+    curves = [c for c in curves if c.ctr_auc and np.isfinite(c.ctr_auc).all()]
+    if not curves:
+        return None
+    models = list(dict.fromkeys(c.model for c in curves))
+    figure, panels = new_panels(len(models), columns=2, height=2.2)
+    for panel, model in zip(panels, models, strict=True):
+        for c in (c for c in curves if c.model == model):
+            panel.plot(
+                np.arange(1, len(c.ctr_auc) + 1),
+                c.ctr_auc,
+                **styles[c.loss],
+                markevery=[c.best - 1] if c.best else [],
+                markersize=6,
+                linewidth=1.4,
+            )
+        # The first rounds, far below, would squeeze what tells the losses apart into a line.
+        panel.set_ylim(bottom=min(float(np.quantile(c.ctr_auc, 0.1)) for c in curves if c.model == model))
+        panel.grid(axis="y", alpha=0.35, linewidth=0.6)
+        panel.set_title(model)
+        panel.set_xlabel("epoch" if model in NETWORKS else "boosting round")
+    add_loss_legend(figure, styles, (c.loss for c in curves))
+    best = "; ".join(
+        f"{c.model} {c.loss} {c.ctr_auc[c.best - 1]:.4f} in round {c.best}" for c in curves if c.best
+    )
+    return to_svg(figure, "training", f"CTR AUC on validation by round or epoch. Best: {best}")

@@ -1,0 +1,78 @@
+"""The weight path: CTR AUC against CTCVR AUC on validation, weight by weight."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+from gbdt_pwiser.evaluation.metrics import METRICS
+from gbdt_pwiser.evaluation.results import BASELINE
+from gbdt_pwiser.evaluation.sweep import SweepMean
+from gbdt_pwiser.report._plots import Styles, add_loss_legend, new_panels, to_svg
+
+
+def plot_weights(means: Sequence[SweepMean], styles: Styles) -> str | None:
+    """Draw a panel per model and a line per loss; None where no loss was trained with several weights."""
+    known = [s for s in means if not (math.isnan(s.ctr_auc.mean) or math.isnan(s.ctcvr_auc.mean))]
+    tried = Counter((s.model, s.loss) for s in known)
+    models = list(dict.fromkeys(model for (model, _), weights in tried.items() if weights > 1))
+    if not models:
+        return None
+    shown = [s for s in known if s.model in models]
+    # Several paths in one panel need room for their labels.
+    crowded = max(Counter(model for (model, _), weights in tried.items() if weights > 1).values()) > 2
+    columns = 1 if crowded else min(2, len(models))
+    figure, panels = new_panels(len(models), columns=columns, height=3.4 if columns == 1 else 3.1)
+    for panel, model in zip(panels, models, strict=True):
+        for loss in styles:
+            path = [s for s in shown if (s.model, s.loss) == (model, loss)]
+            if not path:
+                continue
+            color = styles[loss]["color"]
+            x, y = (
+                [e.mean for e in side] for side in zip(*((s.ctr_auc, s.ctcvr_auc) for s in path), strict=True)
+            )
+            panel.plot(x, y, color=color, linestyle=styles[loss]["linestyle"], linewidth=1.3)
+            for s in path:
+                panel.errorbar(
+                    s.ctr_auc.mean,
+                    s.ctcvr_auc.mean,
+                    xerr=_bar(s.ctr_auc.paired_error),
+                    yerr=_bar(s.ctcvr_auc.paired_error),
+                    color=color,
+                    elinewidth=0.8,
+                    marker=styles[loss]["marker"],
+                    # A ring around what lies there: weight 0 of another loss is the same model.
+                    markersize=10 if loss == BASELINE else 6.5,
+                    markerfacecolor=color if s.chosen and loss != BASELINE else "none",
+                )
+                if tried[model, loss] > 1:
+                    panel.annotate(
+                        f"{s.weight:g}",
+                        (s.ctr_auc.mean, s.ctcvr_auc.mean),
+                        (5, 5),
+                        textcoords="offset points",
+                        fontsize=8,
+                    )
+        panel.margins(0.12)
+        panel.grid(alpha=0.3, linewidth=0.6)
+        panel.set_title(model)
+        panel.set_xlabel(METRICS["ctr_auc"].label)
+    for panel in panels[::columns]:
+        panel.set_ylabel(METRICS["ctcvr_auc"].label)
+    add_loss_legend(figure, styles, (s.loss for s in shown))
+    return to_svg(figure, "weights", _name(shown))
+
+
+def _bar(error: float) -> float | None:
+    return None if math.isnan(error) else error
+
+
+def _name(shown: Sequence[SweepMean]) -> str:
+    points = "; ".join(
+        f"{s.model} {s.loss} {s.weight:g}: {s.ctr_auc.mean:.4f}, {s.ctcvr_auc.mean:.4f}"
+        + (f" (chosen by {s.chosen} of {s.seeds})" if s.chosen else "")
+        for s in shown
+    )
+    return f"CTR AUC and CTCVR AUC on validation by weight. {points}"

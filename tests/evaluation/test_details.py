@@ -1,0 +1,135 @@
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gbdt_pwiser.evaluation import Details, ScoreDistribution, read_details, write_details
+from gbdt_pwiser.evaluation.details import ReliabilityCurve, TrainingCurve, check_belongs
+from gbdt_pwiser.evaluation.distribution import EDGES
+from gbdt_pwiser.objectives import InputError
+from tests.report.made import made
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A written file."""
+    path = tmp_path / "details.json"
+    write_details(made()[1], path)
+    return path
+
+
+def test_what_is_written_is_read(tmp_path):
+    details = made()[1]
+    details.sweep[0] = replace(details.sweep[0], ctcvr_auc=math.nan)
+    path = tmp_path / "new" / "details.json"
+    write_details(details, path)
+    found = read_details(path)
+    counts = [[d.counts.tolist() for d in each.distributions] for each in (found, details)]
+    assert counts[0] == counts[1]
+    # repr, because a NaN does not equal itself
+    assert repr(found) == repr(details)
+    assert [p.name for p in path.parent.iterdir()] == ["details.json"]
+    json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
+def test_nothing_is_written_and_read(tmp_path):
+    write_details(Details(), tmp_path / "details.json")
+    assert read_details(tmp_path / "details.json") == Details()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda d: d.update(format=2), "it has format 2, this version reads 1"),
+        (lambda d: d.pop("format"), "it has format None, this version reads 1"),
+        (lambda d: d.pop("sweep"), "it has the fields command, .* and not command, .*sweep"),
+        (lambda d: d.update(more=1), "more and not command"),
+        (lambda d: d["sweep"][0].pop("weight"), "it has the fields model"),
+        (lambda d: d["sweep"][0].update(ctr_auc="0.7"), "'0.7' is no float"),
+        (lambda d: d["sweep"][0].update(seed="3"), "'3' is no int"),
+        (lambda d: d.update(sweep=3), "not iterable"),
+        (lambda d: d["sweep"].insert(0, 3), "not iterable"),
+        (lambda d: d["curves"][0].update(best=99), "best is 99; give one of the 20 rounds"),
+        (lambda d: d["reliability"][0]["observed"].pop(), "differ in length"),
+        (lambda d: d["reliability"][0].update(split="train"), "split is 'train'; choose one of test, "),
+        (lambda d: d.update(choose_by="pcoc"), "cannot choose by 'pcoc'"),
+        (lambda d: d["distributions"][0]["counts"].pop(), r"counts have shape \(2, 560\)"),
+    ],
+)
+def test_another_form_is_refused(path, change, says):
+    stored = json.loads(path.read_text())
+    change(stored)
+    path.write_text(json.dumps(stored))
+    with pytest.raises(InputError, match=rf"details\.json holds no details .*{says}.*remove the file"):
+        read_details(path)
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda path: path.unlink(), "No such file"),
+        (lambda path: path.write_text(path.read_text()[:-100]), "line 1"),
+        (lambda path: path.write_bytes(b"\xff\xfe"), "decode"),
+        (lambda path: path.write_text("[]"), "holds no details"),
+    ],
+)
+def test_a_damaged_file_is_refused(path, damage, says):
+    damage(path)
+    with pytest.raises(InputError, match=says):
+        read_details(path)
+
+
+def test_details_of_another_run_are_refused():
+    results, details = made()
+    check_belongs(details, results)
+    check_belongs(Details(), results)
+    other = [replace(r, value=r.value + 1e-9) for r in results]
+    for wrong in (other, [r for r in results if r.model != "xgboost"], []):
+        with pytest.raises(InputError, match="are of another run than the results, which lack"):
+            check_belongs(details, wrong)
+    details.curves.append(TrainingCurve("dnn", "bce", 0.0, 0, ()))
+    with pytest.raises(
+        InputError, match="are of another run than the results, which lack dnn bce; give both"
+    ):
+        check_belongs(details, results)
+
+
+def test_fields_are_checked():
+    with pytest.raises(InputError, match="best is 2; give one of the 1 rounds"):
+        TrainingCurve("m", "bce", 0.0, 2, (0.7,))
+    with pytest.raises(InputError, match="differ in length"):
+        ReliabilityCurve("m", "bce", "test", (0.1,), (), (1,))
+    with pytest.raises(InputError, match=r"counts have shape \(3, 4\); give \(3, 560\)"):
+        ScoreDistribution("m", "bce", np.zeros((3, 4), np.int64))
+
+
+# ------------------------------------------------------------------------------ distributions
+
+
+def test_a_distribution_counts_each_exposure_once():
+    p = np.array([0.0, 0.5, 0.5, 1.0, 1e-12, 0.1], dtype=np.float32)
+    counts = ScoreDistribution.from_scores("m", "bce", p, np.array([0, 0, 1, 2, 2, 1], np.int8)).counts
+    assert counts.sum(axis=1).tolist() == [2, 2, 2]
+    at = np.searchsorted(EDGES, math.log(0.1 / 0.9)) - 1
+    middle = len(EDGES) // 2
+    assert [np.flatnonzero(row).tolist() for row in counts] == [
+        [0, middle],
+        [at, middle],
+        [0, len(EDGES) - 2],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pctr", "grade", "says"),
+    [
+        ([0.1], [0, 1], r"pctr has shape \(1,\), grade \(2,\)"),
+        ([math.nan], [0], "NaN or outside"),
+        ([1.1], [0], "NaN or outside"),
+        ([0.1], [3], "grade has values outside 0, 1, 2"),
+    ],
+)
+def test_a_distribution_refuses_what_is_no_score(pctr, grade, says):
+    with pytest.raises(InputError, match=says):
+        ScoreDistribution.from_scores("m", "bce", np.array(pctr), np.array(grade, np.int8))
