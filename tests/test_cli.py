@@ -319,6 +319,7 @@ def refused(result):
                 (["--accidental-clicks", "1"], "accidental_clicks is 1.0"),
                 (["--device", "abacus"], "lightgbm refuses"),
                 (["--device", "abacus", "--model", "xgboost"], "xgboost refuses"),
+                (["--external-memory"], "external memory is for xgboost alone, not for lightgbm"),
                 (["--output", __file__], "is a file"),
                 (["--dataset", "us", "--exposures", "100"], "cannot be set for us, only for simulated"),
             )

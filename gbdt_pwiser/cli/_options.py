@@ -119,6 +119,11 @@ def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 show_default=True,
                 help="CPU threads; 0: the library's choice.",
             ),
+            click.option(
+                "--external-memory",
+                is_flag=True,
+                help="xgboost: keep the bins in temporary files and read them in every round.",
+            ),
             click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table."),
         )
     ):
@@ -143,7 +148,8 @@ def setup(options: dict[str, Any], model: str) -> tuple[Any, Any]:
         pwiser=loss,
         network=parse_network(options["network"]),
         **{
-            name: options[name] for name in ("rounds", "early_stopping", "learning_rate", "device", "threads")
+            name: options[name]
+            for name in ("rounds", "early_stopping", "learning_rate", "device", "threads", "external_memory")
         },
     )
     simulated = {

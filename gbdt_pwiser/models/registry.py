@@ -24,13 +24,15 @@ MODELS: dict[str, Callable[[ModelSpec], Model]] = {
 def make_model(spec: ModelSpec) -> Model:
     """Return the untrained model of a spec.
 
-    InputError for an unknown name, a loss that does not exist for this model, or a missing extra.
+    InputError for an unknown name, a loss or a setting that does not exist for this model, or a missing extra.
     """
     if spec.model not in MODELS:
         near = difflib.get_close_matches(spec.model, MODELS, n=1)
         hint = f" (did you mean {near[0]}?)" if near else ""
         raise InputError(f"unknown model {spec.model!r}{hint}; choose one of {', '.join(MODELS)}")
     check_loss(spec.loss, spec.model)
+    if spec.external_memory and spec.model != "xgboost":
+        raise InputError(f"external memory is for xgboost alone, not for {spec.model}; leave one of them out")
     return MODELS[spec.model](spec)
 
 
