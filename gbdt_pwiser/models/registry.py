@@ -24,7 +24,7 @@ MODELS: dict[str, Callable[[ModelSpec], Model]] = {
 def make_model(spec: ModelSpec) -> Model:
     """Return the untrained model of a spec.
 
-    InputError for an unknown name, a loss or a setting that does not exist for this model, or a missing extra.
+    InputError for an unknown name, a loss or setting that this model lacks, or a missing extra.
     """
     if spec.model not in MODELS:
         near = difflib.get_close_matches(spec.model, MODELS, n=1)
