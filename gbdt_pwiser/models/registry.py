@@ -38,7 +38,7 @@ def make_model(spec: ModelSpec) -> Model:
 
 def versions_of(model: str) -> dict[str, str]:
     """Return the versions of this package and of the libraries behind a model, by name."""
-    library = "torch" if model in NETWORKS else model
+    library = {"lightgbm": "lightgbm", "xgboost": "xgboost", **dict.fromkeys(NETWORKS, "torch")}.get(model)
     # Of the modules: a library may be installed under another name, as xgboost-cpu.
-    versions = {name: str(import_module(name).__version__) for name in (library, "numpy", "polars")}
-    return {"gbdt-pwiser": __version__, **versions}
+    modules = (*([library] if library else []), "numpy", "polars")
+    return {"gbdt-pwiser": __version__} | {name: str(import_module(name).__version__) for name in modules}

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from gbdt_pwiser.data import stored
-from gbdt_pwiser.models import _binning, trees
+from gbdt_pwiser.models import _binning, lightgbm_model, trees, xgboost_model
 from gbdt_pwiser.objectives import InputError, PWiseRLoss, auc
 from tests.data.helpers import store
 from tests.models.helpers import PARTS, SPEC, TREES, changed, every_part, fitted, make_split
@@ -55,7 +55,8 @@ def small_blocks(monkeypatch):
     """Call it to have blocks of few rows from then on."""
 
     def make_small():
-        monkeypatch.setattr(trees, "BLOCK", BLOCK)
+        for module in (trees, lightgbm_model, xgboost_model):
+            monkeypatch.setattr(module, "BLOCK", BLOCK)
         monkeypatch.setattr(stored, "BLOCK", 370)
 
     return make_small
@@ -201,7 +202,7 @@ def test_external_memory_changes_no_prediction(held, filed, small_blocks, tempor
     expected = predictions(spec, filed)
     assert not list(temporary.iterdir())
     seen = []
-    model = trees.XGBoostModel(replace(spec, external_memory=True))
+    model = xgboost_model.XGBoostModel(replace(spec, external_memory=True))
     model.fit(filed.train, filed.valid, lambda *_: seen.append(bins_in(temporary)))
     features = len(filed.train.features.columns)
     assert min(seen) >= (len(filed.train) + len(filed.valid)) * features  # a byte for each value

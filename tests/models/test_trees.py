@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gbdt_pwiser.models import trees
+from gbdt_pwiser.models import lightgbm_model, xgboost_model
 from gbdt_pwiser.objectives import InputError, PWiseRLoss, auc
 from tests.models.helpers import SPEC, TREES, every_part, fitted, make_split, pctr
 
@@ -111,8 +111,8 @@ def binnings(monkeypatch):
 
         return wrapper
 
-    for name in ("make_dataset", "make_dmatrix"):
-        monkeypatch.setattr(trees, name, counted(getattr(trees, name)))
+    for module, name in ((lightgbm_model, "make_dataset"), (xgboost_model, "make_dmatrix")):
+        monkeypatch.setattr(module, name, counted(getattr(module, name)))
     return rows
 
 
@@ -182,7 +182,7 @@ def trained_with(spec, monkeypatch):
         seen.append(params)
         raise EnoughError
 
-    monkeypatch.setattr(getattr(trees, spec.model), "train", train)
+    monkeypatch.setattr(f"{spec.model}.train", train)
 
     def parameters(split, **changes):
         with pytest.raises(EnoughError):
@@ -209,7 +209,7 @@ def test_lightgbm_bins_for_the_device(monkeypatch, split):
     def make_dataset(*args, params, **kwargs):
         raise InputError(f"binned for {params['device_type']}")
 
-    monkeypatch.setattr(trees, "make_dataset", make_dataset)
+    monkeypatch.setattr(lightgbm_model, "make_dataset", make_dataset)
     with pytest.raises(InputError, match="binned for cuda"):
         fitted(replace(SPEC, device="cuda"), split)
 

@@ -6,7 +6,7 @@ import optuna
 import pytest
 
 from gbdt_pwiser.data import Dataset, simulate
-from gbdt_pwiser.models import ModelSpec, make_model, trees
+from gbdt_pwiser.models import ModelSpec, lightgbm_model, make_model, xgboost_model
 from gbdt_pwiser.objectives import auc
 from gbdt_pwiser.tuning import tune
 
@@ -65,8 +65,8 @@ def test_features_are_binned_once_for_all_trials(fresh, model, space, tmp_path, 
 
         return made
 
-    monkeypatch.setattr(trees, "make_dataset", counted(trees.make_dataset))
-    monkeypatch.setattr(trees, "make_dmatrix", counted(trees.make_dmatrix))
+    monkeypatch.setattr(lightgbm_model, "make_dataset", counted(lightgbm_model.make_dataset))
+    monkeypatch.setattr(xgboost_model, "make_dmatrix", counted(xgboost_model.make_dmatrix))
     spec = ModelSpec(model=model, rounds=4, threads=1)
     found = tune(fresh, spec, output=tmp_path, space=space, n_trials=7)
     assert [t.state for t in found.trials].count("failed") == 0
@@ -79,14 +79,14 @@ def test_features_are_binned_once_for_all_trials(fresh, model, space, tmp_path, 
 
 
 def test_a_booster_that_refuses_is_a_failed_trial(fresh, tmp_path, monkeypatch):
-    whole = trees.LightGBMModel._train
+    whole = lightgbm_model.LightGBMModel._train
 
     def refuse(self, binned, objective, on_round=None):
         if self.spec.weight > 0.02:
             raise lightgbm.basic.LightGBMError("too heavy")
         return whole(self, binned, objective, on_round)
 
-    monkeypatch.setattr(trees.LightGBMModel, "_train", refuse)
+    monkeypatch.setattr(lightgbm_model.LightGBMModel, "_train", refuse)
     found = tune(fresh, ModelSpec(model="lightgbm", rounds=3, threads=1), output=tmp_path, n_trials=8)
     errors = {t.error for t in found.trials if t.state == "failed"}
     assert errors == {"InputError: lightgbm refuses the data or a parameter: too heavy"}

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 
 from gbdt_pwiser.data import Exposures  # noqa: E402
 from gbdt_pwiser.models import make_model  # noqa: E402
-from gbdt_pwiser.models.neural import NETWORKS, _model, _training  # noqa: E402
+from gbdt_pwiser.models.neural import NETWORKS, _loss, _model, _training  # noqa: E402
 from gbdt_pwiser.models.neural._features import FeatureEncoder  # noqa: E402
 from gbdt_pwiser.models.neural._loss import ClickLoss  # noqa: E402
 from gbdt_pwiser.models.neural._training import Rows, device_named  # noqa: E402
@@ -91,7 +91,7 @@ def test_both_losses_see_the_same_batches_from_the_same_weights(monkeypatch, tra
     runs = []
     for loss in ("bce", "pwiser"):
         monkeypatch.setattr(Spy, "seen", [], raising=False)
-        monkeypatch.setattr(_model, "ClickLoss", Spy)
+        monkeypatch.setattr(_loss, "ClickLoss", Spy)
         fitted(replace(spec, loss=loss, pwiser=PWiseRLoss(weight=1.0)), train, valid)
         runs.append(Spy.seen)
     bce, pwiser = runs
@@ -238,7 +238,7 @@ def test_an_interrupt_leaves_the_best_epoch(monkeypatch, train, valid, capsys):
 
     network = replace(TINY, epochs=9, patience=9)
     expected = fitted(spec_of("aitm", network=replace(network, epochs=2)), train, valid)
-    monkeypatch.setattr(_model, "ClickLoss", Interrupted)
+    monkeypatch.setattr(_loss, "ClickLoss", Interrupted)
     model = fitted(spec_of("aitm", network=network), train, valid)
     assert model.rounds_used == expected.rounds_used
     np.testing.assert_array_equal(model.predict(valid).pctcvr, expected.predict(valid).pctcvr)
@@ -251,7 +251,7 @@ def test_an_interrupt_before_the_first_epoch_is_one(monkeypatch, train, valid):
         def __call__(self, *arguments):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(_model, "ClickLoss", Interrupted)
+    monkeypatch.setattr(_loss, "ClickLoss", Interrupted)
     model = make_model(spec_of("mmoe"))
     with pytest.raises(KeyboardInterrupt):
         model.fit(train, valid)
