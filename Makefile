@@ -20,7 +20,7 @@ demo: $(VENV)/.installed-report  ## BCE against BCE+PWiseR in both boosters on s
 		--weight 0.01,0.03 --seeds 3 --output demo-output
 
 test: lint types  ## lint, types and every test
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto
 
 lint: $(VENV)/.installed-$(EXTRAS)
 	$(BIN)/ruff check $(SOURCES)
@@ -29,13 +29,14 @@ lint: $(VENV)/.installed-$(EXTRAS)
 types: $(VENV)/.installed-$(EXTRAS)
 	$(BIN)/mypy
 
-bench: $(VENV)/.installed-$(EXTRAS)  ## time the objective beside its peers, whole training beside built-in objectives, and the networks' batches
+bench: $(VENV)/.installed-$(EXTRAS)  ## times and memory: the objective, training, networks, metrics, preparation, tuning, sets larger than memory
 	$(BIN)/python -m benchmarks.objective
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.networks
 	$(BIN)/python -m benchmarks.metrics
 	$(BIN)/python -m benchmarks.prepare
 	$(BIN)/python -m benchmarks.tuning
+	$(BIN)/python -m benchmarks.large --rows 500000 --rounds 10
 
 clean:
 	rm -rf $(VENV) demo-output build dist *.egg-info
