@@ -27,7 +27,7 @@ N = 6000
 def client(request):
     with (
         dd.LocalCluster(
-            n_workers=request.param, threads_per_worker=1, dashboard_address=None, processes=True
+            n_workers=request.param, threads_per_worker=1, dashboard_address=":0", processes=True
         ) as cluster,
         dd.Client(cluster) as client,
     ):
@@ -130,7 +130,7 @@ def test_a_killed_worker_is_an_error_or_a_right_model(exposures):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with (
-            dd.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+            dd.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
             dd.Client(cluster) as client,
             contextlib.suppress(RuntimeError, OSError, ValueError),  # of Dask's scheduler and of XGBoost
         ):

@@ -27,7 +27,7 @@ WEIGHTY = replace(SPEC, model="xgboost", loss="pwiser", pwiser=PWiseRLoss(weight
 @pytest.fixture(scope="module")
 def client():
     with (
-        dd.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        dd.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         dd.Client(cluster) as client,
     ):
         yield client
