@@ -28,7 +28,7 @@ def plot_reliability(curves: Sequence[ReliabilityCurve], styles: Styles) -> str 
     for (model, split), panel in by_kind.items():
         panel.axline((low, low), slope=1.0, color=INK, linewidth=0.8, alpha=0.6)
         panel.grid(alpha=0.3, linewidth=0.6)
-        how = CALIBRATED[split] if split in CALIBRATED else "as trained"  # short: two titles share a line
+        how = CALIBRATED.get(split, "as trained")  # short: two titles share a line
         panel.set_title(f"{model}, {how}")
         panel.set_xticks(*log_odds_ticks(low, high))
         panel.set_yticks(*log_odds_ticks(low, high))
