@@ -1,4 +1,4 @@
-"""Ali-CCP: the parse against a plain one, line by line, and what becomes of ids, labels and damaged lines."""
+"""Ali-CCP as released: the parse against a plain one, and what becomes of ids, labels and damaged files."""
 
 from __future__ import annotations
 
@@ -12,16 +12,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from gbdt_pwiser.data import known_datasets, load, prepare_ali_ccp
-from gbdt_pwiser.data._ali_ccp_lines import FeatureLines, Field
-from gbdt_pwiser.data.ali_ccp import CATEGORICAL, COMMON, NUMERICAL, SKELETON
+from gbdt_pwiser.data import known_datasets, load
+from gbdt_pwiser.data.ali_ccp import CATEGORICAL, NUMERICAL
 from gbdt_pwiser.data.generate import write_ali_ccp
 from gbdt_pwiser.data.prepared import Counts, Schema
 from gbdt_pwiser.objectives import InputError
-from tests.data.helpers import shared_data, write_lines, zipped
+from tests.data.ali_ccp import INDEX_A, INDEX_B, edit, part, prepare, refused
+from tests.data.helpers import write_lines, zipped
 
 RAW_NAMES = (
     "common_features_train.csv",
@@ -31,20 +29,6 @@ RAW_NAMES = (
 )
 COUNTED = ("109_14", "110_14", "127_14", "150_14", "210", "853")
 SUMMED = (*COUNTED, "508", "509", "702")
-INDEX_A, INDEX_B = "00000000000000a1", "bacff91692951881"
-
-
-def prepare(source: Path, data_dir: Path, **options: int) -> Path:
-    return prepare_ali_ccp(source, data_dir, progress=False, **options)
-
-
-def refused(source: Path, data_dir: Path, **options: int) -> str:
-    """Message of a prepare that must fail and leave nothing behind."""
-    with pytest.raises(InputError) as caught:
-        prepare(source, data_dir, **options)
-    assert not data_dir.exists() or list(data_dir.iterdir()) == []
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def features(*entries: str) -> str:
@@ -65,9 +49,9 @@ def raw(tmp_path: Path) -> Path:
         INDEX_A: ("101:7:1.0", "124:90:1.0", "109_14:30:0.69315", "109_14:20:1.09861", "109_14:10:1.09861"),
         INDEX_B: ("129:3:1.0", "101:8:1.0"),
     }
-    for part in ("train", "test"):
+    for name in ("train", "test"):
         lines = [f"{index},{features(*entries)}" for index, entries in users.items()]
-        write_lines(folder / f"common_features_{part}.csv", lines)
+        write_lines(folder / f"common_features_{name}.csv", lines)
     train = [
         skeleton(1, "0,0", INDEX_B, "205:500:1.0", "210:3:1.0", "210:2:1.0", "508:4:0.69315"),
         skeleton(2, "1,0", INDEX_A, "210:2:1.0", "205:500:1.0", "301:1:1.0"),
@@ -87,10 +71,6 @@ def raw(tmp_path: Path) -> Path:
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
     return tmp_path / "out"
-
-
-def part(folder: Path, name: str) -> dict[str, list[object]]:
-    return pl.read_parquet(folder / f"{name}.parquet").to_dict(as_series=False)
 
 
 # ------------------------------------------------------------------------------ the prepared set
@@ -247,100 +227,7 @@ def test_missing_set_says_where_it_comes_from(tmp_path: Path) -> None:
         load("ccp", data_dir=tmp_path)
 
 
-# ------------------------------------------------------------------------------ lines
-
-
-def test_real_lines_parse_to_their_values() -> None:
-    lines = shared_data("ali_ccp", "sample_skeleton_train.reconstructed.csv").read_bytes()
-    rows = SKELETON.parse(lines)
-    assert rows is not None
-    assert rows["index"].to_list() == [0xBACFF91692951881] * 2
-    assert rows.select("205", "206", "207", "216", "301").rows() == [
-        (4186222, 8316799, 8416205, 9154780, 9351665),
-        (4186855, 8316676, 8482726, 9188757, 9351665),
-    ]
-    assert rows["210"].to_list() == [9052218, 9046284]
-    assert rows["210_count"].to_list() == [3, 5]
-    assert rows["508"].to_list() == [9355039, None]
-    assert rows["508_sum"].to_list() == pytest.approx([0.69315, 0])
-    common = COMMON.parse(shared_data("ali_ccp", "common_features_train.reduced.csv").read_bytes())
-    assert common is not None
-    assert common.select("101", "121", "122", "124", "125", "126", "127", "128", "129").row(0) == (
-        31390, 3438658, 3438762, 3438769, 3438774, None, 3438782, 3864885, 3864887,
-    )  # fmt: skip
-    assert common["109_14_count"].to_list() == [0]
-
-
-FORM = FeatureLines(
-    ("sample", "click", "index", "count"), ("click",), (Field("1", True, True), Field("2_14"))
-)
-GOOD = f"5,1,{INDEX_B},2,1\x0210\x030.5\x012_14\x0211\x031.0"
-
-
-@pytest.mark.parametrize(
-    ("line", "fault"),
-    [
-        (GOOD.replace(",2,", ",3,"), "2 features instead of 3"),
-        (GOOD.replace(",2,", ",1,"), "2 features instead of 1"),
-        (GOOD.replace(",2,", ",0,"), "count (field 4) is '0', not how many features follow"),
-        (GOOD.replace(",2,", ",-2,"), "count (field 4) is '-2'"),
-        (GOOD.replace(",2,", ",,"), "count (field 4) is ''"),
-        (GOOD.replace(",1,", ",2,"), "click (field 2) is '2', not 0 or 1"),
-        (
-            GOOD.replace("ba", "xa"),
-            "the feature index (field 3) is 'xacff91692951881', not 16 hex characters",
-        ),
-        (GOOD.replace("ba", ""), "not 16 hex characters"),
-        (GOOD.replace("5,1", "5"), "4 fields instead of 5"),
-        (GOOD + ",", "6 fields instead of 5"),
-        (GOOD.split("\x01")[0][:-5], r"feature 1 is '1\x021': the byte 0x03 before its value is missing"),
-        (GOOD.replace("\x02", "", 1), r"feature 1 is '110\x030.5': the byte 0x02 before its id is missing"),
-        (GOOD.replace("\x03", "", 1), "the byte 0x03 before its value is missing"),
-        (
-            GOOD.replace("\x01", ""),
-            r"feature 1 is '1\x0210\x030.52_14\x0211\x031.0': the value is not a finite",
-        ),
-        (GOOD.replace("\x01", "\x01\x01"), "feature 2 is '': the byte 0x02"),
-        (GOOD.replace("2_14", "3_14"), r"feature 2 is '3_14\x0211\x031.0': '3_14' is no field of this file"),
-        (GOOD.replace("2_14", "#"), "'#' is no field"),
-        (GOOD.replace("10", "-1"), "the id is not a whole number from 0"),
-        (GOOD.replace("10", "1.5"), "the id is not"),
-        (GOOD.replace("10", str(2**32)), "the id is not"),
-        (GOOD.replace("0.5", "nan"), "the value is not a finite number"),
-        (GOOD.replace("0.5", "1e39"), "the value is not"),
-        (GOOD.replace("0.5", ""), "the value is not"),
-        ("", "1 fields instead of 5"),
-    ],
-)
-def test_damaged_lines_are_found_by_both_ways(line: str, fault: str) -> None:
-    assert FORM.fault(GOOD) is None
-    assert fault in (FORM.fault(line) or "")
-    for lines in ([line, GOOD], [GOOD, line, GOOD], [GOOD, line]):
-        assert FORM.parse("".join(f"{text}\n" for text in lines).encode()) is None
-
-
-def test_a_good_line_without_its_newline_and_with_a_carriage_return() -> None:
-    for lines in (GOOD, f"{GOOD}\n", f"{GOOD}\r\n"):
-        rows = FORM.parse(lines.encode())
-        assert rows is not None
-        assert rows.row(0) == (1, 0xBACFF91692951881, 10, 1.0, 0.5, 11)
-
-
-@given(st.integers(0, len(GOOD) - 1), st.sampled_from("\x00\x01\x02\x03,.\n#-_19a"))
-def test_the_fast_way_takes_only_what_the_slow_way_takes(place: int, byte: str) -> None:
-    text = GOOD[:place] + byte + GOOD[place + 1 :]
-    rows = FORM.parse(f"{GOOD}\n{text}\n{GOOD}\n".encode())
-    faults = [FORM.fault(line) for line in text.split("\n")]
-    assert (rows is None) == any(faults)
-
-
 # ------------------------------------------------------------------------------ damaged files
-
-
-def edit(path: Path, number: int, change: Callable[[str], str]) -> None:
-    lines = path.read_text().split("\n")
-    lines[number - 1] = change(lines[number - 1])
-    path.write_text("\n".join(lines))
 
 
 def test_the_first_bad_line_stops_the_run(raw: Path, out: Path) -> None:
@@ -445,81 +332,3 @@ def test_bad_sources_are_refused(raw: Path, tmp_path: Path, out: Path) -> None:
     (raw / RAW_NAMES[2]).unlink()
     message = refused(raw, out)
     assert "lacks common_features_test.csv; found common_features_train.csv, sample_skeleton" in message
-
-
-# ------------------------------------------------------------------------------ processed layouts
-
-PROCESSED = {
-    "torch_rechub": ("torch_rechub_ali_ccp_{}_sample.csv", ("train", "val", "test")),
-    "paddlerec": ("paddlerec_aitm_{}.csv", ("train", "test")),
-}
-
-
-def real(layout: str, tmp_path: Path) -> Path:
-    pattern, names = PROCESSED[layout]
-    (tmp_path / layout).mkdir()
-    for name in names:
-        shutil.copy(shared_data("ali_ccp", pattern.format(name)), tmp_path / layout)
-    return tmp_path / layout
-
-
-def test_real_torch_rechub_files(tmp_path: Path, out: Path) -> None:
-    folder = prepare(real("torch_rechub", tmp_path), out)
-    schema = Schema.read(folder)
-    assert (len(schema.categorical), len(schema.numerical)) == (23, 8)
-    assert schema.train.rows + schema.train.dropped == 100
-    assert schema.test.rows + schema.test.dropped == 100  # the val file is a half of the released test file
-    train = pl.read_parquet(folder / "train.parquet")
-    source = pl.read_csv(shared_data("ali_ccp", "torch_rechub_ali_ccp_train_sample.csv"))
-    source = source.filter(pl.col("purchase") <= pl.col("click"))
-    assert train["grade"].to_list() == (source["click"] + source["purchase"]).to_list()
-    for column in (*schema.categorical, *schema.numerical):
-        assert train[column].to_list() == pytest.approx(source[column].to_list(), rel=1e-6)
-    assert len(load("ccp", data_dir=out).exposures) == schema.train.rows + schema.test.rows
-
-
-def test_real_paddlerec_files(tmp_path: Path, out: Path) -> None:
-    folder = prepare(real("paddlerec", tmp_path), out)
-    schema = Schema.read(folder)
-    assert (len(schema.categorical), len(schema.numerical)) == (18, 0)
-    assert (schema.train.rows + schema.train.dropped, schema.test.rows + schema.test.dropped) == (48, 50)
-    test = pl.read_parquet(folder / "test.parquet")  # of a file without a header
-    source = pl.read_csv(shared_data("ali_ccp", "paddlerec_aitm_test.csv"), has_header=False)
-    source = source.filter(pl.nth(1) <= pl.nth(0))
-    assert schema.test.dropped == 50 - source.height > 0
-    assert test["user"].to_list() == source.to_series(2).to_list()
-    assert test.select(schema.categorical).rows() == source.select(pl.nth(range(2, 20))).rows()
-
-
-@pytest.fixture
-def paddlerec(tmp_path: Path) -> Path:
-    """Files as that project names them."""
-    folder = tmp_path / "whole_data"
-    rows = [
-        ",".join(map(str, [*label, user, *range(17)]))
-        for label in ((0, 0), (1, 0), (1, 1), (0, 1))
-        for user in (4, 5)
-    ]
-    write_lines(folder / "train" / "ctr_cvr.train", rows)
-    write_lines(folder / "test" / "ctr_cvr.test", rows[:6])
-    return folder
-
-
-def test_processed_files_without_a_header(paddlerec: Path, out: Path) -> None:
-    folder = prepare(paddlerec, out)
-    assert Schema.read(folder).train == Counts(6, 4, 2, dropped=2)
-    train = part(folder, "train")
-    assert train["user"] == train["101"] == [4, 5] * 3
-    assert train["301"] == [16] * 6
-
-
-def test_processed_faults(paddlerec: Path, raw: Path, tmp_path: Path, out: Path) -> None:
-    assert "the ids of paddlerec files are encoded already; leave out rare" in refused(paddlerec, out, rare=3)
-    path = paddlerec / "train" / "ctr_cvr.train"
-    edit(path, 3, lambda line: line.replace("16", "x"))
-    assert "ctr_cvr.train, line 3: 301 (field 20) is 'x', not a whole number" in refused(paddlerec, out)
-    assert Schema.read(prepare(paddlerec, out, skip_bad_lines=1)).train.rows == 5
-    shutil.rmtree(out)
-    assert "holds files of several layouts (raw: " in refused(tmp_path, out)
-    path.unlink()
-    assert "lacks the train file (paddlerec layout); found ctr_cvr.test" in refused(paddlerec, out)
