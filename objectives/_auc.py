@@ -102,4 +102,4 @@ def auc_ctr(raw_score: Any, data: Any) -> tuple[str, float] | tuple[str, float, 
     """
     labels = read_labels(data)
     value = auc(raw_score, labels.grade() > 0, sample_weight=labels.sample_weight())
-    return ("auc_ctr", value) if labels.library == "xgboost" else ("auc_ctr", value, True)
+    return ("auc_ctr", value) if labels.booster == "xgboost" else ("auc_ctr", value, True)

@@ -25,8 +25,8 @@ class Labels:
 
     Attributes
     ----------
-    library
-        Which booster the data set belongs to.
+    booster
+        Which one the data set belongs to.
     label, conversion
         The label, and XGBoost's label_lower_bound; conversion may be empty.
     weight
@@ -35,7 +35,7 @@ class Labels:
         Rows of each group, in order; may be empty.
     """
 
-    library: Literal["xgboost", "lightgbm"]
+    booster: Literal["xgboost", "lightgbm"]
     label: Array
     conversion: Array
     weight: Array
@@ -82,7 +82,7 @@ def read_labels(data: Any) -> Labels:
             )
         bounds = data.get_uint_info("group_ptr")
         return Labels(
-            library="xgboost",
+            booster="xgboost",
             label=label,
             conversion=data.get_float_info("label_lower_bound"),
             weight=data.get_weight(),
@@ -91,7 +91,7 @@ def read_labels(data: Any) -> Labels:
     if hasattr(data, "get_init_score"):
         label, weight, sizes = data.get_label(), data.get_weight(), data.get_group()
         return Labels(
-            library="lightgbm",
+            booster="lightgbm",
             label=empty if label is None else np.asarray(label),
             conversion=empty,
             weight=empty if weight is None else np.asarray(weight),

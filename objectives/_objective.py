@@ -70,14 +70,14 @@ class PWiseRObjective:
         if self._cupy is None:
             return self.loss.gradient_hessian(scores, plan, dtype="float32")
         grad, hess = self.loss.gradient_hessian(self._cupy.asarray(scores), plan, dtype="float32")
-        return (grad, hess) if labels.library == "xgboost" else (grad.get(), hess.get())
+        return (grad, hess) if labels.booster == "xgboost" else (grad.get(), hess.get())
 
     def _read(self, data: Any) -> tuple[Labels, PairPlan]:
         """Labels and plan of a data set, the plan made anew when labels, weights or groups have changed."""
         _refuse_several_machines_of_lightgbm(data)
         labels = read_labels(data)
         known = self._plans.get(data)
-        peers: Peers = XGBoostPeers() if labels.library == "xgboost" else Alone()
+        peers: Peers = XGBoostPeers() if labels.booster == "xgboost" else Alone()
         if known is None or known[1].peers.size != peers.size or not labels.same_as(known[0]):
             # A worker may be left without rows.
             grade = labels.grade() if peers.size == 1 or len(labels.label) else np.zeros(0)
