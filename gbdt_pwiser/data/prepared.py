@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from gbdt_pwiser._files import exchange_folder
 from gbdt_pwiser.data._parquet import write_frames
 from gbdt_pwiser.data.exposures import Exposures
 from gbdt_pwiser.data.stored import BLOCK, StoredFeatures, damaged
@@ -203,21 +204,8 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
         try:
             (workspace / "prepared").mkdir()
             yield workspace
-            _exchange(workspace / "prepared", folder, aside=workspace / "replaced")
+            exchange_folder(workspace / "prepared", folder, aside=workspace / "replaced")
         finally:
             shutil.rmtree(workspace)
     finally:
         os.close(lock)
-
-
-def _exchange(new: Path, folder: Path, *, aside: Path) -> None:
-    """Rename `new` to `folder`, moving an older `folder` aside first and back if that fails."""
-    if not folder.exists():
-        new.rename(folder)
-        return
-    folder.rename(aside)
-    try:
-        new.rename(folder)
-    except BaseException:
-        aside.rename(folder)
-        raise

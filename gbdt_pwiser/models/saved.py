@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
+from gbdt_pwiser._files import exchange_folder
 from gbdt_pwiser.data import Split
 from gbdt_pwiser.data.columns import FeatureColumns
 from gbdt_pwiser.models.neural import NETWORKS, NetworkConfig, load_network
@@ -268,17 +269,10 @@ def _replacing(folder: Path) -> Iterator[Path]:
     """Give a new folder that takes the place of `folder` at the end, and vanishes on failure."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     workspace = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    new, old = workspace / "new", workspace / "old"
+    new = workspace / "new"
     try:
         new.mkdir()
         yield new
-        if folder.exists():
-            folder.rename(old)
-        try:
-            new.rename(folder)
-        except BaseException:
-            if old.exists():
-                old.rename(folder)
-            raise
+        exchange_folder(new, folder, aside=workspace / "old")
     finally:
         shutil.rmtree(workspace)
