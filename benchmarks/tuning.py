@@ -22,7 +22,7 @@ import lightgbm
 import xgboost
 
 from gbdt_pwiser.data import Dataset, Exposures, simulate
-from gbdt_pwiser.models import ModelSpec
+from gbdt_pwiser.models import ModelSpec, make_model
 from gbdt_pwiser.objectives import PWiseRObjective, make_dataset, make_dmatrix, xgboost_params
 from gbdt_pwiser.tuning import _search, search_space
 from gbdt_pwiser.tuning._share import Share
@@ -32,8 +32,8 @@ from gbdt_pwiser.tuning._storage import embedded, make_pruner, make_sampler, ope
 class Bare:
     """A library's own training on data that it binned once."""
 
-    def __init__(self, train: Exposures, valid: Exposures, model: str, rounds: int, threads: int) -> None:
-        self.model, self.rounds, self.threads, self.click = model, rounds, threads, train.click
+    def __init__(self, train: Exposures, valid: Exposures, model: str, rounds: int) -> None:
+        self.model, self.rounds, self.click = model, rounds, train.click
         names, categorical = train.features.columns, set(train.categorical)
         if model == "lightgbm":
             options: dict[str, Any] = {
@@ -59,33 +59,10 @@ class Bare:
         objective = PWiseRObjective(**asdict(spec.pwiser)) if spec.loss == "pwiser" else None
         started = time.perf_counter()
         if self.model == "lightgbm":
-            params: dict[str, Any] = {
-                "objective": objective or "binary",
-                "metric": "auc",
-                "learning_rate": spec.learning_rate,
-                "num_leaves": 31,
-                "min_data_in_leaf": 100,
-                "feature_fraction_bynode": 0.8,
-                "bagging_fraction": 0.8,
-                "bagging_freq": 1,
-                "lambda_l2": 1.0,
-                "cat_smooth": 50.0,
-                "deterministic": True,
-                "force_row_wise": True,
-                "num_threads": self.threads,
-                "verbose": -1,
-            }
+            params = {**make_model(spec)._params, "objective": objective or "binary"}
             lightgbm.train(params, self.data, self.rounds, valid_sets=[self.valid])
         else:
-            params = {
-                **xgboost_params(self.click),
-                "eval_metric": "auc",
-                "learning_rate": spec.learning_rate,
-                "subsample": 0.8,
-                "colsample_bytree": 0.8,
-                "nthread": self.threads,
-                "verbosity": 0,
-            }
+            params = {**xgboost_params(self.click), **make_model(spec)._params}
             evals = [(self.valid, "valid")]
             xgboost.train(params, self.data, self.rounds, evals=evals, obj=objective, verbose_eval=False)
         return time.perf_counter() - started
@@ -109,7 +86,7 @@ def main() -> None:
     )
     # Pairs inside groups would want data sorted by group for the twin as well.
     space = search_space("loss", spec.model, grouped=False)
-    bare = Bare(split.train, split.valid, spec.model, spec.rounds, spec.threads)
+    bare = Bare(split.train, split.valid, spec.model, spec.rounds)
     started = time.perf_counter()
     with (
         tempfile.TemporaryDirectory() as folder,

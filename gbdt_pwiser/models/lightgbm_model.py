@@ -46,9 +46,10 @@ class LightGBMModel(TreeModel):
         data = dataset(train, group=train.group if grouped else None)
         return Binned(data.construct(), dataset(valid, reference=data).construct(), train.click)
 
-    def _train(self, binned: Binned, loss: str, on_round: OnRound | None = None) -> Trained:
+    @property
+    def _params(self) -> dict[str, Any]:
         spec = self.spec
-        params = {
+        return {
             "metric": "auc",
             "learning_rate": spec.learning_rate,
             "num_leaves": 31,
@@ -68,13 +69,16 @@ class LightGBMModel(TreeModel):
             "verbose": -1,
             **spec.params,
         }
+
+    def _train(self, binned: Binned, loss: str, on_round: OnRound | None = None) -> Trained:
+        spec = self.spec
         callbacks: list[Any] = [lightgbm.early_stopping(spec.early_stopping, verbose=False)]
         if on_round:
             callbacks.append(lambda env: on_round(env.iteration, env.evaluation_result_list[0][2]))
         started = time.perf_counter()
         with lightgbm_loss(binned.train, spec, loss) as of_loss:
             booster = lightgbm.train(
-                {**of_loss, **params},
+                {**of_loss, **self._params},
                 binned.train,
                 spec.rounds,
                 valid_sets=[binned.valid],
