@@ -11,7 +11,14 @@ from typing import Any
 import click
 
 from gbdt_pwiser.cli._dask import dask_option, maker
-from gbdt_pwiser.cli._options import dataset_options, numbers, rival_weight_option, setup, tell_left_out
+from gbdt_pwiser.cli._options import (
+    choose_by_option,
+    dataset_options,
+    numbers,
+    rival_weight_option,
+    setup,
+    tell_left_out,
+)
 from gbdt_pwiser.cli._report import DETAILS, PAGE, RESULTS
 from gbdt_pwiser.objectives import InputError
 
@@ -50,12 +57,7 @@ from gbdt_pwiser.objectives import InputError
     help="In place of --weight, as in 0,0.003,0.01,0.03,0.1; the weight path on validation is printed too.",
 )
 @rival_weight_option
-@click.option(
-    "--choose-by",
-    default="ctr_auc",
-    show_default=True,
-    help="Validation metric by which a weight is chosen.",
-)
+@choose_by_option
 @click.option(
     "--params",
     type=click.Path(path_type=Path),

@@ -39,6 +39,13 @@ def rival_weights(
     return read
 
 
+choose_by_option = click.option(
+    "--choose-by",
+    default="ctr_auc",
+    show_default=True,
+    help="Validation metric by which a weight is chosen.",
+)
+
 rival_weight_option = click.option(
     "--rival-weight",
     "rival_weights",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gbdt_pwiser.cli._dask import dask_option, maker
-from gbdt_pwiser.cli._options import dataset_options, numbers, setup
+from gbdt_pwiser.cli._options import choose_by_option, dataset_options, numbers, setup
 from gbdt_pwiser.objectives import InputError
 
 if TYPE_CHECKING:
@@ -29,12 +29,7 @@ if TYPE_CHECKING:
     callback=numbers,
     help="Weight of the loss; of several the best on validation. [those that compare tries for the loss]",
 )
-@click.option(
-    "--choose-by",
-    default="ctr_auc",
-    show_default=True,
-    help="Validation metric by which a weight is chosen.",
-)
+@choose_by_option
 @click.option(
     "--params",
     type=click.Path(path_type=Path),
@@ -76,16 +71,14 @@ def train(
     from tqdm import tqdm
 
     from gbdt_pwiser.data.columns import FeatureColumns
-    from gbdt_pwiser.evaluation import Calibrator
-    from gbdt_pwiser.evaluation.calibration import CALIBRATIONS
+    from gbdt_pwiser.evaluation.calibration import Calibrator, check_calibration
     from gbdt_pwiser.evaluation.compare import choose
     from gbdt_pwiser.evaluation.metrics import check_optimisable
     from gbdt_pwiser.models.saved import check_folder, save_model
 
     check_folder(output)
     check_optimisable(choose_by)
-    if calibrate not in CALIBRATIONS:
-        raise InputError(f"calibration is {calibrate!r}; choose one of {', '.join(CALIBRATIONS)}")
+    check_calibration(calibrate)
     dataset, base = setup(options, model or "lightgbm")
     candidates = _candidates(replace(base, loss=loss, seed=seed), model, weights, params)
     with maker(scheduler, *candidates) as make:
@@ -96,8 +89,7 @@ def train(
             fitted = choose(candidates, split, choose_by, progress=progress, make=make)
     calibration = None
     if calibrate != "none":
-        pctr = fitted.model.predict(split.valid).pctr
-        calibration = Calibrator.fit(calibrate, pctr, split.valid.click).to_dict()
+        calibration = Calibrator.fit(calibrate, fitted.predictions.pctr, split.valid.click).to_dict()
     manifest = save_model(
         fitted.model,
         output,

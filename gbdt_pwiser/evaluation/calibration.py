@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
+from gbdt_pwiser._sigmoid import fit_sigmoid
 from gbdt_pwiser.evaluation._inputs import Bools, Floats, check_probability, check_weight
 from gbdt_pwiser.evaluation.metrics import CLIP, auc, ece, log_loss, normalized_entropy, pcoc
-from gbdt_pwiser.models._sigmoid import fit_sigmoid
 from gbdt_pwiser.objectives import InputError
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "CalibrationReport",
     "Calibrator",
     "calibration_report",
+    "check_calibration",
 ]
 
 Method = Literal["none", "isotonic", "sigmoid"]
@@ -31,6 +32,12 @@ CALIBRATIONS: Final[tuple[Method, ...]] = get_args(Method)
 
 RECOMMENDED_BEYOND: Final = 0.02
 """Calibration is recommended where PCOC is further than this from 1."""
+
+
+def check_calibration(method: str) -> None:
+    """Raise InputError, naming the known ones, where there is no such method."""
+    if method not in CALIBRATIONS:
+        raise InputError(f"calibration is {method!r}; choose one of {', '.join(CALIBRATIONS)}")
 
 
 @dataclass(frozen=True)
@@ -69,8 +76,7 @@ class Calibrator:
     y: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.method not in CALIBRATIONS:
-            raise InputError(f"calibration is {self.method!r}; choose one of {', '.join(CALIBRATIONS)}")
+        check_calibration(self.method)
         if not (np.isfinite(self.slope) and np.isfinite(self.intercept)):
             raise InputError(f"slope {self.slope} and intercept {self.intercept} must be finite; fit again")
         x, y = np.array(self.x), np.array(self.y)
@@ -119,8 +125,7 @@ class Calibrator:
         check_probability(probability, positive)
         if method == "none":
             return cls()
-        if method not in CALIBRATIONS:
-            raise InputError(f"calibration is {method!r}; choose one of {', '.join(CALIBRATIONS)}")
+        check_calibration(method)
         weight = check_weight(sample_weight, len(positive))
         p, w = probability.astype(np.float64), np.ones(len(positive)) if weight is None else weight
         p, y, w = p[w > 0], positive[w > 0], w[w > 0]

@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from gbdt_pwiser.data import Dataset, Exposures, Split
-from gbdt_pwiser.evaluation.calibration import CALIBRATIONS, Calibrator, Method
+from gbdt_pwiser.evaluation.calibration import Calibrator, Method, check_calibration
 from gbdt_pwiser.evaluation.details import Details, TrainingCurve
 from gbdt_pwiser.evaluation.metrics import METRICS, check_optimisable, evaluate
 from gbdt_pwiser.evaluation.paired import paired_tests
@@ -28,9 +28,10 @@ Make = Callable[[ModelSpec], Model]
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A trained model, what validation says of it, and its CTR AUC there after each round."""
+    """A trained model, its predictions and metrics on validation, and its CTR AUC there round by round."""
 
     model: Model
+    predictions: Predictions
     valid: dict[str, float]
     valid_seconds: float
     curve: tuple[float, ...] = ()
@@ -104,8 +105,7 @@ def compare(
         if len(set(values)) < len(values):
             raise InputError(f"a {what} is named twice in {', '.join(map(str, values))}; name each once")
     check_optimisable(choose_by)
-    if calibrate not in CALIBRATIONS:
-        raise InputError(f"calibration is {calibrate!r}; choose one of {', '.join(CALIBRATIONS)}")
+    check_calibration(calibrate)
     if replicates < 0 or replicates == 1:
         raise InputError(f"replicates is {replicates}; give at least 2, or 0 for no bootstrap")
     rival_weights, tuned = rival_weights or {}, tuned or {}
@@ -157,9 +157,7 @@ def compare(
                 tests = _tests(split.test, predictions, baselines.get(model), loss, replicates)
                 predicted = {"test": predictions}
                 if calibrate != "none":
-                    predicted[f"test_{calibrate}"] = _calibrated(
-                        fitted.model, split.valid, predictions, calibrate
-                    )
+                    predicted[f"test_{calibrate}"] = _calibrated(fitted, split.valid, predictions, calibrate)
                 if drawn is not None:
                     drawn.add_scored(fitted.model.spec, _training_curve(fitted), split.test, predicted)
                 scored = {"valid": (fitted.valid, fitted.valid_seconds)}
@@ -221,7 +219,8 @@ def fit(
     started = time.perf_counter()
     predictions = model.predict(valid)
     seconds = time.perf_counter() - started
-    return Fitted(model, evaluate(valid, predictions.pctr, predictions.pctcvr), seconds, tuple(curve))
+    scores = evaluate(valid, predictions.pctr, predictions.pctcvr)
+    return Fitted(model, predictions, scores, seconds, tuple(curve))
 
 
 def _training_curve(fitted: Fitted) -> TrainingCurve:
@@ -270,9 +269,9 @@ def _tests(
     return paired_tests(test, predictions, baseline, replicates=replicates)
 
 
-def _calibrated(model: Model, valid: Exposures, predictions: Predictions, method: Method) -> Predictions:
+def _calibrated(fitted: Fitted, valid: Exposures, predictions: Predictions, method: Method) -> Predictions:
     """Calibrate pCTR on validation and leave pCVR as it is."""
-    calibrator = Calibrator.fit(method, model.predict(valid).pctr, valid.click)
+    calibrator = Calibrator.fit(method, fitted.predictions.pctr, valid.click)
     pctr = calibrator(predictions.pctr)
     pcvr = np.divide(
         predictions.pctcvr, predictions.pctr, out=np.zeros_like(pctr), where=predictions.pctr > 0

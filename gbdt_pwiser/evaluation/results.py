@@ -56,7 +56,7 @@ class Result:
     value
         The metric's value; NaN where the data cannot give it.
     weight
-        Weight of the pairwise term the model was fitted with; 0 for bce.
+        Weight of the loss that the model was fitted with (`ModelSpec.weight`); 0 for bce.
     rounds
         Boosting rounds, or epochs of a network, that count.
     size

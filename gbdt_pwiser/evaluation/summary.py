@@ -70,7 +70,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a model and loss cost, as means over the seeds, with the range of the pairwise weight."""
+    """What a model and loss cost, as means over the seeds, with the range of the loss's weight."""
 
     dataset: str
     model: str
@@ -84,7 +84,7 @@ class Cost:
 
     @property
     def weight(self) -> str:
-        """The pairwise weight in words: one number, or the range over the seeds."""
+        """The weight in words: one number, or the range over the seeds."""
         low, high = f"{self.lowest_weight:g}", f"{self.highest_weight:g}"
         return low if low == high else f"{low}–{high}"
 
@@ -156,7 +156,7 @@ def _marked(metric: str) -> bool:
 
 
 def costs(results: Sequence[Result]) -> list[Cost]:
-    """Time, rounds, size and pairwise weight of each (dataset, model, loss) on the test split."""
+    """Time, rounds, size and weight of each (dataset, model, loss) on the test split."""
     runs: defaultdict[tuple[str, str, str], dict[int, Result]] = defaultdict(dict)
     for r in results:
         if r.split == "test":

@@ -19,11 +19,11 @@ import numpy as np
 import xgboost
 from numpy.typing import NDArray
 
+from gbdt_pwiser._sigmoid import fit_sigmoid
 from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.data.stored import BLOCK
 from gbdt_pwiser.models._binning import with_adjacent_groups
 from gbdt_pwiser.models._kept import KeptWith
-from gbdt_pwiser.models._sigmoid import fit_sigmoid
 from gbdt_pwiser.models.losses import LOSSES
 from gbdt_pwiser.models.protocol import ModelSpec, OnRound, Predictions
 from gbdt_pwiser.objectives import InputError
