@@ -230,3 +230,18 @@ def test_a_rival_of_weight_0_has_the_very_floats_of_bce(loss):
     bce = loss_of_clicks(spec_of("dnn"))(logit, grade)
     assert float(ours.detach()) == float(bce.detach())
     np.testing.assert_array_equal(gradient(ours, logit), gradient(bce, logit))
+
+
+@pytest.mark.parametrize(
+    ("loss", "made"),
+    [
+        ("pwiser", lambda w: ClickLoss(PWiseRLoss(weight=w))),
+        ("weighted_bce", WeightedBCE),
+        ("combined_pair", CombinedPair),
+    ],
+)
+def test_the_weight_of_the_spec_is_that_of_the_loss(loss, made):
+    logit, grade, _ = batch()
+    spec = spec_of("mmoe", loss=loss).with_weight(0.25)
+    np.testing.assert_allclose(loss_of_clicks(spec)(logit, grade).item(), made(0.25)(logit, grade).item())
+    assert loss_of_clicks(spec)(logit, grade).item() != made(0.125)(logit, grade).item()
