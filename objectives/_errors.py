@@ -1,4 +1,13 @@
-"""The one exception for input that breaks a rule."""
+"""The one exception for input that breaks a rule, and how it is worded for names and whole numbers."""
+
+from __future__ import annotations
+
+import difflib
+import operator
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+_OTHERWISE_CALLED: Final[Mapping[str, str]] = {"gpu": "cuda"}
 
 
 class InputError(ValueError):
@@ -6,3 +15,40 @@ class InputError(ValueError):
 
     The command line prints it as one line and exits with code 2.
     """
+
+
+def near_miss(name: object, known: Iterable[str]) -> str:
+    """Return the known name that was probably meant, as " (did you mean hinge?)"; empty where none is near.
+
+    Examples
+    --------
+    >>> near_miss("Hing", ["hinge", "logistic"])
+    ' (did you mean hinge?)'
+    """
+    names = {each.lower(): each for each in known}
+    text = str(name).lower()
+    other = _OTHERWISE_CALLED.get(text)
+    near = [other] if other in names else difflib.get_close_matches(text, names, n=1)
+    return f" (did you mean {names[near[0]]}?)" if near else ""
+
+
+def unknown(what: str, name: object, known: Iterable[str]) -> InputError:
+    """Return the error for a name that is none of the known ones.
+
+    Examples
+    --------
+    >>> unknown("surrogate", "hing", ["hinge", "logistic"])
+    InputError("unknown surrogate 'hing' (did you mean hinge?); choose one of hinge, logistic")
+    """
+    known = list(known)
+    return InputError(f"unknown {what} {name!r}{near_miss(name, known)}; choose one of {', '.join(known)}")
+
+
+def check_whole(what: str, number: Any, least: int, most: int) -> None:
+    """Raise InputError where a number is not whole, or not from least to most."""
+    try:
+        fits = least <= operator.index(number) <= most and not isinstance(number, bool)
+    except TypeError:
+        fits = False
+    if not fits:
+        raise InputError(f"{what} is {number!r}; give a whole number from {least} to {most}")

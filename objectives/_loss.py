@@ -25,7 +25,7 @@ from gbdt_pwiser.objectives._arrays import (
 )
 from gbdt_pwiser.objectives._block import Block, finite_range, in_type
 from gbdt_pwiser.objectives._convolution import LogisticGrid
-from gbdt_pwiser.objectives._errors import InputError
+from gbdt_pwiser.objectives._errors import InputError, unknown
 from gbdt_pwiser.objectives._groups import GroupedHingeSweep, GroupedLogistic
 from gbdt_pwiser.objectives._peers import Alone, Peers, gather
 from gbdt_pwiser.objectives._plan import Opponents, PairPlan, make_plan
@@ -102,7 +102,7 @@ class PWiseRLoss:
         surrogate_named(self.surrogate)
         for name, known in (("scale", ("probability", "logit")), ("pairs", ("all", "group"))):
             if getattr(self, name) not in known:
-                raise InputError(f"unknown {name} {getattr(self, name)!r}; choose one of {', '.join(known)}")
+                raise unknown(name, getattr(self, name), known)
         for name in ("weight", "click_margin", "impression_margin"):
             number = getattr(self, name)
             if isinstance(number, bool) or not isinstance(number, int | float | np.number):

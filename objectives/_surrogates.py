@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gbdt_pwiser.objectives._arrays import Array, at_least, namespace
-from gbdt_pwiser.objectives._errors import InputError
+from gbdt_pwiser.objectives._errors import unknown
 
 
 @dataclass(frozen=True)
@@ -99,4 +99,4 @@ def surrogate_named(name: str) -> Surrogate:
     try:
         return SURROGATES[name]
     except (KeyError, TypeError):
-        raise InputError(f"unknown surrogate {name!r}; choose one of {', '.join(SURROGATES)}") from None
+        raise unknown("surrogate", name, SURROGATES) from None

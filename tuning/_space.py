@@ -12,6 +12,7 @@ import optuna
 
 from gbdt_pwiser.models import ModelSpec
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
+from gbdt_pwiser.objectives._errors import unknown
 
 LOSS: Final = frozenset(f.name for f in fields(PWiseRLoss))
 """Parameters of the loss; all others are the model's."""
@@ -205,7 +206,7 @@ def search_space(kind: str, model: str, *, grouped: bool) -> SearchSpace:
     """Return the declared space of a kind: "loss", "booster" (the model's own parameters), or "both"."""
     kinds = {"loss": (True, False), "booster": (False, True), "both": (True, True)}
     if kind not in kinds:
-        raise InputError(f"space is {kind!r}; choose one of {', '.join(kinds)}")
+        raise unknown("space", kind, kinds)
     of_loss, of_model = kinds[kind]
     return SearchSpace(
         {

@@ -16,6 +16,7 @@ import sqlalchemy.exc
 
 from gbdt_pwiser.evaluation.metrics import METRICS
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.objectives._errors import unknown
 
 SAMPLERS: Final = ("tpe", "gp", "random")
 PRUNERS: Final = ("median", "hyperband", "none")
@@ -226,7 +227,7 @@ def make_sampler(kind: str, seed: int) -> optuna.samplers.BaseSampler:
         An unknown name, or "gp" without PyTorch.
     """
     if kind not in SAMPLERS:
-        raise InputError(f"sampler is {kind!r}; choose one of {', '.join(SAMPLERS)}")
+        raise unknown("sampler", kind, SAMPLERS)
     if kind == "gp":
         try:
             import torch  # noqa: F401
@@ -249,7 +250,7 @@ def make_pruner(kind: str, rounds: int) -> optuna.pruners.BasePruner:
             )
         case "none":
             return optuna.pruners.NopPruner()
-    raise InputError(f"pruner is {kind!r}; choose one of {', '.join(PRUNERS)}")
+    raise unknown("pruner", kind, PRUNERS)
 
 
 class _Connection(sqlite3.Connection):

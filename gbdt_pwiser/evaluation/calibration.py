@@ -14,6 +14,7 @@ from gbdt_pwiser._sigmoid import fit_sigmoid
 from gbdt_pwiser.evaluation._inputs import Bools, Floats, check_probability, check_weight
 from gbdt_pwiser.evaluation.metrics import CLIP, auc, ece, log_loss, normalized_entropy, pcoc
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.objectives._errors import unknown
 
 __all__ = [
     "CALIBRATIONS",
@@ -37,7 +38,7 @@ RECOMMENDED_BEYOND: Final = 0.02
 def check_calibration(method: str) -> None:
     """Raise InputError, naming the known ones, where there is no such method."""
     if method not in CALIBRATIONS:
-        raise InputError(f"calibration is {method!r}; choose one of {', '.join(CALIBRATIONS)}")
+        raise unknown("calibration", method, CALIBRATIONS)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from gbdt_pwiser.evaluation.results import CALIBRATED, Result
 from gbdt_pwiser.evaluation.sweep import SweepPoint
 from gbdt_pwiser.models import ModelSpec, Predictions
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.objectives._errors import unknown
 
 FORMAT: Final = 1
 """Number of the file's form; a reader refuses any other."""
@@ -93,7 +94,7 @@ class ReliabilityCurve:
         if not len(self.predicted) == len(self.observed) == len(self.exposures):
             raise InputError("predicted, observed and exposures differ in length; give one of each per bin")
         if self.split not in (known := ("test", *CALIBRATED)):
-            raise InputError(f"split is {self.split!r}; choose one of {', '.join(known)}")
+            raise unknown("split", self.split, known)
 
     @classmethod
     def of(cls, spec: ModelSpec, split: str, test: Exposures, pctr: NDArray[np.float64]) -> ReliabilityCurve:

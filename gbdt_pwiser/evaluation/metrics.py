@@ -27,6 +27,7 @@ from gbdt_pwiser.evaluation._probability import (
 )
 from gbdt_pwiser.evaluation._ranking import GroupAUC, gauc, group_aucs, pr_auc
 from gbdt_pwiser.objectives import InputError, auc
+from gbdt_pwiser.objectives._errors import unknown
 
 __all__ = [
     "CLIP",
@@ -148,8 +149,10 @@ METRICS: Final[dict[str, Metric]] = {
 def check_optimisable(name: str) -> None:
     """Raise InputError, listing the choices, for a metric that is unknown or has no better direction."""
     if name not in METRICS or METRICS[name].higher_is_better is None:
-        known = ", ".join(known for known, metric in METRICS.items() if metric.higher_is_better is not None)
-        raise InputError(f"cannot choose by {name!r}; choose one of {known}")
+        known = [known for known, metric in METRICS.items() if metric.higher_is_better is not None]
+        if name not in METRICS:
+            raise unknown("metric", name, known)
+        raise InputError(f"cannot choose by {name!r}, of which no value is the best; choose one of {', '.join(known)}")
 
 
 def pcvr_of_clicks(

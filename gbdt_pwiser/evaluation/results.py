@@ -17,6 +17,7 @@ from gbdt_pwiser.evaluation.calibration import CALIBRATIONS
 from gbdt_pwiser.evaluation.metrics import METRICS
 from gbdt_pwiser.models import LOSSES
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.objectives._errors import unknown
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -87,9 +88,9 @@ class Result:
 
     def __post_init__(self) -> None:
         if self.metric not in METRICS:
-            raise InputError(f"metric is {self.metric!r}; choose one of {', '.join(METRICS)}")
+            raise unknown("metric", self.metric, METRICS)
         if self.split not in SPLITS:
-            raise InputError(f"split is {self.split!r}; choose one of {', '.join(SPLITS)}")
+            raise unknown("split", self.split, SPLITS)
 
     @property
     def cell(self) -> Cell:

@@ -14,6 +14,7 @@ from scipy.special import expit
 from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.data.stored import BLOCK
 from gbdt_pwiser.models._binning import BlockSequence
+from gbdt_pwiser.models._booster_files import read_lightgbm
 from gbdt_pwiser.models._booster_losses import lightgbm_loss
 from gbdt_pwiser.models.protocol import OnRound
 from gbdt_pwiser.models.trees import Binned, Trained, TreeModel
@@ -102,8 +103,5 @@ class LightGBMModel(TreeModel):
         trained.booster.save_model(path, num_iteration=trained.rounds)
 
     def _read(self, path: Path) -> tuple[Any, int]:
-        with path.open("rb") as file:
-            if file.read(5) != b"tree\n":  # LightGBM would print to standard output first
-                raise lightgbm.basic.LightGBMError("unknown format")
-        booster = lightgbm.Booster(model_file=path)
+        booster = read_lightgbm(path)
         return booster, booster.num_feature()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from gbdt_pwiser.models.neural import NETWORKS
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.objectives._errors import unknown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,9 +100,7 @@ def losses_of(model: str) -> tuple[str, ...]:
 def check_loss(loss: str, model: str | None = None) -> None:
     """Raise InputError where there is no such loss, or not for this model."""
     if loss not in LOSSES:
-        near = difflib.get_close_matches(loss, LOSSES, n=1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-        raise InputError(f"unknown loss {loss!r}{hint}; choose one of {', '.join(LOSSES)}")
+        raise unknown("loss", loss, LOSSES)
     if model is not None and not LOSSES[loss].exists_for(model):
         raise InputError(
             f"{loss} exists for {', '.join(LOSSES[loss].models)} only; "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,15 @@ from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.models.losses import LOSSES, check_loss, check_weight
 from gbdt_pwiser.models.neural import NetworkConfig
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
+from gbdt_pwiser.objectives._errors import check_whole, unknown
+
+LARGEST: Final = 2**31 - 1
+"""Of rounds and seeds: LightGBM keeps them in 32 bits."""
+
+MOST_THREADS: Final = 1024
+"""OpenMP ends the process where it cannot start as many threads as it is asked for."""
+
+DEVICES: Final = ("cpu", "cuda", "auto")
 
 OnRound = Callable[[int, float], None]
 """Called after each round, or epoch of a network, with its number from 0 and the CTR AUC on validation."""
@@ -36,28 +45,30 @@ class ModelSpec:
     rival_weight
         The weight of any other loss that has one; `LOSSES` says what it means.
     seed
-        Of everything random in training.
+        Of everything random in training, from 0 to 2**31 - 1.
     rounds
         Most boosting rounds.
     early_stopping
         Rounds without a better CTR AUC on validation after which training stops; the best round counts.
     learning_rate
-        Shrinkage of each round.
+        Shrinkage of each round, above 0 and at most 1.
     device
-        "cpu" or "cuda", as both boosters call them; for networks also "auto".
+        "cpu" or "cuda", as both boosters call them, or "cuda:1" for the second GPU; for networks also "auto".
     threads
-        CPU threads; 0 for the library's own choice.
+        CPU threads, at most 1024; 0 for the library's own choice.
     external_memory
         Whether XGBoost keeps its bins in temporary files and reads them in every round; no other model can.
     params
-        More parameters in the library's own words; they win over the defaults here.
+        More parameters in the library's own words; they win over the defaults here. `make_model` refuses
+        those that the library does not know.
     network
         Sizes and training of a network.
 
     Raises
     ------
     InputError
-        An unknown loss, or a number that makes no sense; `make_model` refuses a loss that its model lacks.
+        An unknown loss or device, or a number that makes no sense; `make_model` refuses a loss that its
+        model lacks.
     """
 
     model: str
@@ -77,11 +88,15 @@ class ModelSpec:
     def __post_init__(self) -> None:
         check_loss(self.loss)
         check_weight(self.loss, self.rival_weight)
-        for name in ("rounds", "early_stopping"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; give at least 1")
-        if not self.learning_rate > 0:
-            raise InputError(f"learning_rate is {self.learning_rate}; give a positive number")
+        check_whole("rounds", self.rounds, 1, LARGEST)
+        check_whole("early_stopping", self.early_stopping, 1, LARGEST)
+        check_whole("seed", self.seed, 0, LARGEST)
+        check_whole("threads", self.threads, 0, MOST_THREADS)
+        rate = self.learning_rate
+        is_number = isinstance(rate, int | float | np.number) and not isinstance(rate, bool)
+        if not (is_number and 0 < rate <= 1):
+            raise InputError(f"learning_rate is {rate!r}; give a number above 0 and at most 1")
+        check_device(self.device)
 
     @property
     def weight(self) -> float:
@@ -114,6 +129,13 @@ class ModelSpec:
     def needs_groups(self) -> bool:
         """Whether training has to know which exposures belong together."""
         return LOSSES[self.loss].needs_groups or (self.loss == "pwiser" and self.pwiser.pairs == "group")
+
+
+def check_device(device: str) -> None:
+    """Raise InputError for what is no device; whether there is one, the library of the model says."""
+    kind, colon, index = str(device).partition(":")
+    if kind not in DEVICES or (colon and not (kind == "cuda" and index.isdigit())):
+        raise unknown("device", device, DEVICES)
 
 
 @dataclass(frozen=True, eq=False)

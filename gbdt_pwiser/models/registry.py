@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from importlib import import_module
 
 from gbdt_pwiser import __version__
+from gbdt_pwiser.models._parameters import check_params
 from gbdt_pwiser.models.lightgbm_model import LightGBMModel
 from gbdt_pwiser.models.losses import check_loss
 from gbdt_pwiser.models.neural import NETWORKS, make_network
 from gbdt_pwiser.models.protocol import Model, ModelSpec
 from gbdt_pwiser.models.xgboost_model import XGBoostModel
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.objectives._errors import unknown
 
 MODELS: dict[str, Callable[[ModelSpec], Model]] = {
     "lightgbm": LightGBMModel,
@@ -24,15 +25,16 @@ MODELS: dict[str, Callable[[ModelSpec], Model]] = {
 def make_model(spec: ModelSpec) -> Model:
     """Return the untrained model of a spec.
 
-    InputError for an unknown name, a loss or setting that this model lacks, or a missing extra.
+    InputError for an unknown name, a loss, setting or parameter that this model lacks, or a missing extra.
     """
     if spec.model not in MODELS:
-        near = difflib.get_close_matches(spec.model, MODELS, n=1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-        raise InputError(f"unknown model {spec.model!r}{hint}; choose one of {', '.join(MODELS)}")
+        raise unknown("model", spec.model, MODELS)
     check_loss(spec.loss, spec.model)
     if spec.external_memory and spec.model != "xgboost":
         raise InputError(f"external memory is for xgboost alone, not for {spec.model}; leave one of them out")
+    if spec.device == "auto" and spec.model not in NETWORKS:
+        raise InputError(f"device auto is for networks, not for {spec.model}; choose cpu or cuda")
+    check_params(spec.model, spec.params)
     return MODELS[spec.model](spec)
 
 

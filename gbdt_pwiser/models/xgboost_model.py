@@ -14,6 +14,7 @@ from scipy.special import expit
 from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.data.stored import BLOCK
 from gbdt_pwiser.models._binning import block_dmatrix
+from gbdt_pwiser.models._booster_files import read_xgboost
 from gbdt_pwiser.models._booster_losses import xgboost_loss
 from gbdt_pwiser.models.protocol import OnRound
 from gbdt_pwiser.models.trees import Binned, Trained, TreeModel, refusals
@@ -105,7 +106,7 @@ class XGBoostModel(TreeModel):
         trained.booster[: trained.rounds].save_model(path)
 
     def _read(self, path: Path) -> tuple[Any, int]:
-        booster = xgboost.Booster(model_file=path)
+        booster = read_xgboost(path)
         with refusals("xgboost"):
             booster.set_param({"nthread": self.spec.threads, "device": self.spec.device})
             return booster, booster.num_features()

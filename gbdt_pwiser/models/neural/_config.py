@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.objectives._errors import unknown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,9 +146,7 @@ def parse_network(options: Sequence[str]) -> NetworkConfig:
                 f"network setting {option!r} has no value; write KEY=VALUE, such as embedding=16"
             )
         if key not in kinds:
-            near = difflib.get_close_matches(key, kinds, n=1)
-            hint = f" (did you mean {near[0]}?)" if near else ""
-            raise InputError(f"unknown network setting {key!r}{hint}; choose one of {', '.join(kinds)}")
+            raise unknown("network setting", key, kinds)
         what, read = _READERS[kinds[key]]
         try:
             chosen[key] = read(text)
