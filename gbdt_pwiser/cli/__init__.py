@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
 
 import click
 
@@ -29,20 +37,92 @@ for command in (prepare, datasets, compare, report, tune, train, predict):
 
 
 def main() -> None:
-    """Run the command line; bad input is one line on stderr and exit code 2."""
+    """Run the command line; bad input is one line on stderr and exit code 2.
+
+    An interrupt ends it with 130 and SIGTERM with 143, both without anything half-written.
+    """
+    stopped: list[int] = []
     try:
-        cli.main(sys.argv[1:] or ["--help"], standalone_mode=False)
-    except InputError as error:
-        _fail(str(error))
-    except click.ClickException as error:
-        _fail(error.format_message())
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("gbdt-pwiser: interrupted", err=True)
-        sys.exit(130)
-    except OSError as error:
-        _fail(str(error))
+        with _signals(stopped), _warnings_in_one_line():
+            cli.main(sys.argv[1:] or ["--help"], standalone_mode=False)
+    except BaseException as error:
+        if _is_stop(error):
+            code = stopped[-1] if stopped else signal.SIGINT
+            click.echo(f"gbdt-pwiser: {'terminated' if code == signal.SIGTERM else 'interrupted'}", err=True)
+            sys.exit(128 + code)
+        if isinstance(error, BrokenPipeError):  # whoever read the output has enough of it
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(128 + signal.SIGPIPE)
+        message = _in_one_line(error)
+        if message is None:
+            raise
+        click.echo(f"gbdt-pwiser: {message}", err=True)
+        sys.exit(2)
 
 
-def _fail(message: str) -> None:
-    click.echo("gbdt-pwiser: " + " ".join(message.split()), err=True)
-    sys.exit(2)
+def _is_stop(error: BaseException | None) -> bool:
+    """Whether a signal is behind an error: libraries wrap one into errors of their own."""
+    while error is not None:
+        if isinstance(error, click.Abort | KeyboardInterrupt | SystemExit):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _in_one_line(error: BaseException) -> str | None:
+    """Return what to tell a user of an error; None for one that is a fault of this program."""
+    match error:
+        case InputError():
+            told = str(error)
+        case click.ClickException():
+            told = error.format_message()
+        case OSError(filename=str(name), strerror=str(reason)):
+            told = f"{name}: {reason}"
+        case OSError():
+            told = str(error)
+        case MemoryError():
+            told = f"there is not enough memory ({error}); give fewer exposures, or a smaller model"
+        case _:
+            return None
+    return " ".join(told.split())
+
+
+@contextmanager
+def _signals(stopped: list[int]) -> Iterator[None]:
+    """Let SIGTERM unwind the program as an interrupt does, and note which of the two came."""
+
+    def note(number: int, _: FrameType | None) -> NoReturn:
+        stopped.append(number)
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        sys.exit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _warnings_in_one_line() -> Iterator[None]:
+    """Print warnings as the errors are: without file, line and source."""
+
+    def show(message: Warning | str, *_: object) -> None:
+        told = "gbdt-pwiser: warning: " + " ".join(str(message).split())
+        tqdm = sys.modules.get("tqdm")
+        if tqdm is None:
+            click.echo(told, err=True)
+        else:  # above a progress bar, not into it
+            tqdm.tqdm.write(told, file=sys.stderr)
+
+    before = warnings.showwarning
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        warnings.showwarning = before

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from queue import Full, Queue
 
 import polars as pl
 from polars.io.plugins import register_io_source
@@ -17,29 +20,48 @@ def write_frames(
 ) -> None:
     """Write frames of the given columns one after the other; memory holds about one row group.
 
-    An exception of `frames` passes through as it is.
+    An exception of `frames`, and an interrupt, passes through as it is.
     """
-    raised: list[Exception] = []
+    handed: Queue[pl.DataFrame | None] = Queue(1)
+    stopped = False
 
-    # A sink over a lazy source is what polars offers for a file that grows.
+    # A sink over a lazy source is what polars offers for a file that grows. It runs in a thread of its own, so
+    # that the frames are made, and interrupts arrive, in ordinary code of the caller's.
     def source(
         with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
     ) -> Iterator[pl.DataFrame]:
-        try:
-            for frame in frames:
-                yield frame.select(*columns)
-        except Exception as error:
-            raised.append(error)
-            raise
+        while (frame := handed.get()) is not None:
+            yield pl.DataFrame([frame.get_column(name) for name in columns])
+        if stopped:
+            raise _StoppedError
 
-    try:
+    def sink() -> None:
         register_io_source(source, schema=dict(columns)).sink_parquet(
             target, compression="zstd", compression_level=1, row_group_size=ROW_GROUP
         )
-    except Exception:
-        if raised:
-            raise raised[0] from raised[0].__cause__
-        raise
+
+    def hand(frame: pl.DataFrame | None) -> None:
+        while not writing.done():
+            with suppress(Full):
+                return handed.put(frame, timeout=0.1)
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(sink)
+        try:
+            for frame in frames:
+                hand(frame)
+                if writing.done():  # it has failed, since it was not told to end
+                    break
+        except BaseException:
+            stopped = True
+            raise
+        finally:
+            hand(None)
+    writing.result()
+
+
+class _StoppedError(Exception):
+    """What tells the writing thread that no more frames will come."""
 
 
 def read_frames(path: Path, rows: int = ROW_GROUP) -> Iterator[pl.DataFrame]:

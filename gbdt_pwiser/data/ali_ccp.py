@@ -20,7 +20,7 @@ from gbdt_pwiser.data._csv import CODE, FLAG, QUANTITY, Csv, read_header
 from gbdt_pwiser.data._lookup import Lookup
 from gbdt_pwiser.data._parquet import read_frames, write_frames
 from gbdt_pwiser.data._vocabulary import Vocabulary
-from gbdt_pwiser.data.prepared import Counts, Schema, replacing_folder, write_part
+from gbdt_pwiser.data.prepared import Counts, Schema, check_target, replacing_set, write_part
 from gbdt_pwiser.objectives import InputError
 
 NAME = "ccp"
@@ -88,12 +88,11 @@ def prepare_ali_ccp(
         raise InputError(f"rare is {rare}; give the rows an id needs for a code of its own, at least 1")
     bad = BadLines(skip_bad_lines)
     folder = data_dir / NAME
-    with replacing_folder(folder) as workspace:
-        scratch, prepared = workspace / "unpacked", workspace / "prepared"
-        scratch.mkdir()
+    check_target(folder)
+    with replacing_set(folder) as (scratch, prepared):
         sources = find_ali_ccp(source, scratch, progress=progress)
         if sources.layout is None:
-            schema = _prepare_raw(sources.files, workspace, rare or RARE, bad, progress)
+            schema = _prepare_raw(sources.files, scratch, prepared, rare or RARE, bad, progress)
         elif rare is None:
             schema = _prepare_processed(sources.layout, sources.files, prepared, bad, progress)
         else:
@@ -118,10 +117,10 @@ class _Exposures:
 
 
 def _prepare_raw(
-    files: Mapping[str, Path], workspace: Path, rare: int, bad: BadLines, progress: bool
+    files: Mapping[str, Path], scratch: Path, prepared: Path, rare: int, bad: BadLines, progress: bool
 ) -> Schema:
     """Write both parts; train goes through a copy with its ids as they are, to count them first."""
-    copy, prepared = workspace / "ids.parquet", workspace / "prepared"
+    copy = scratch / "ids.parquet"
     common = _read_common(files["common_train"], bad, progress)
     train = _Exposures(_skeleton(files["skeleton_train"], common, bad, progress))
     write_frames(train, copy, COPIED)

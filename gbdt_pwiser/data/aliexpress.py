@@ -17,7 +17,7 @@ from gbdt_pwiser.data._aliexpress_files import RAW, find_files
 from gbdt_pwiser.data._blocks import BadLines, read_lines
 from gbdt_pwiser.data._csv import CODE, FLAG, GRADE, ID, QUANTITY, Csv, Rule, read_header
 from gbdt_pwiser.data._lookup import Lookup
-from gbdt_pwiser.data.prepared import Counts, Schema, replacing_folder, stored_columns, write_part
+from gbdt_pwiser.data.prepared import Counts, Schema, check_target, replacing_set, stored_columns, write_part
 from gbdt_pwiser.objectives import InputError
 
 COUNTRIES = {"us": "United States", "nl": "Netherlands", "fr": "France", "es": "Spain"}
@@ -84,9 +84,8 @@ def prepare_aliexpress(
         raise InputError(f"country is {country!r}; choose one of {', '.join(COUNTRIES)}")
     bad = BadLines(skip_bad_lines)
     folder = data_dir / country
-    with replacing_folder(folder) as workspace:
-        scratch, prepared = workspace / "unpacked", workspace / "prepared"
-        scratch.mkdir()
+    check_target(folder)
+    with replacing_set(folder) as (scratch, prepared):
         files = find_files(country, source, scratch, progress=progress)
         counts: dict[str, Counts] = {}
         for part in ("train", "test"):

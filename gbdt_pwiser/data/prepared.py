@@ -5,11 +5,7 @@ The Parquet files have row groups of `_parquet.ROW_GROUP` rows, so that they can
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -18,13 +14,16 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from gbdt_pwiser._files import exchange_folder
+from gbdt_pwiser._files import check_writable, refuse_foreign, replacing_folder
 from gbdt_pwiser.data._parquet import write_frames
 from gbdt_pwiser.data.exposures import Exposures
 from gbdt_pwiser.data.stored import BLOCK, StoredFeatures, damaged
 from gbdt_pwiser.objectives import InputError
 
 FORMAT = 1
+SCHEMA = "schema.json"
+FILES = ("train.parquet", "test.parquet", SCHEMA)
+_BEGIN = b'{\n  "format": '
 
 
 @dataclass(frozen=True)
@@ -73,13 +72,13 @@ class Schema:
     def write(self, folder: Path) -> None:
         """Write schema.json into the folder."""
         text = json.dumps({"format": FORMAT, **asdict(self)}, indent=2)
-        (folder / "schema.json").write_text(text + "\n", encoding="utf-8")
+        (folder / SCHEMA).write_text(text + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, folder: Path) -> Schema:
         """Read schema.json from the folder; an InputError says what is wrong with it."""
         try:
-            stored = json.loads((folder / "schema.json").read_text(encoding="utf-8"))
+            stored = json.loads((folder / SCHEMA).read_text(encoding="utf-8"))
             if (found := stored.pop("format")) != FORMAT:
                 raise InputError(
                     f"{folder} has format {found}, this version reads {FORMAT}; prepare it again"
@@ -179,33 +178,34 @@ def _labels(path: Path, schema: Schema) -> pl.DataFrame:
 
 
 @contextmanager
-def replacing_folder(folder: Path) -> Iterator[Path]:
-    """Give a workspace whose `prepared` folder takes the place of `folder` at the end, if all went well.
+def replacing_set(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """Give a folder for scratch files and one for the prepared set, which takes the place of `folder`.
 
-    The workspace is a hidden sibling, `.NAME.partial-XXXX`, removed in any case; one that a killed run left
-    behind is removed by the next. An older `folder` stays whole until the new one is complete.
+    An older set stays whole until the new one is complete; see `replacing_folder`.
 
     Raises
     ------
     InputError
-        Another process prepares a set in the same parent folder.
+        Another process prepares the set, the folder holds a file of one of its names that is none of a
+        prepared set, or the disk is full.
     """
-    parent = folder.parent
-    parent.mkdir(parents=True, exist_ok=True)
-    lock = os.open(parent, os.O_RDONLY)
+    with replacing_folder(folder, lambda: _own_files(folder), alone=True) as prepared:
+        scratch = prepared.parent / "unpacked"
+        scratch.mkdir()
+        yield scratch, prepared
+
+
+def check_target(folder: Path) -> None:
+    """Raise InputError, before anything is read, where no set can be written or something foreign is."""
+    check_writable(folder)
+    own = _own_files(folder)
+    refuse_foreign(folder, dict.fromkeys(FILES, lambda path: path.name in own))
+
+
+def _own_files(folder: Path) -> tuple[str, ...]:
+    """Return the names of a set's files where its schema, damaged or not, begins as ours does."""
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"another prepare is running in {parent}; wait until it has finished") from None
-        for stale in parent.glob(f".{folder.name}.partial-*"):
-            shutil.rmtree(stale)
-        workspace = Path(tempfile.mkdtemp(prefix=f".{folder.name}.partial-", dir=parent))
-        try:
-            (workspace / "prepared").mkdir()
-            yield workspace
-            exchange_folder(workspace / "prepared", folder, aside=workspace / "replaced")
-        finally:
-            shutil.rmtree(workspace)
-    finally:
-        os.close(lock)
+        with (folder / SCHEMA).open("rb") as file:
+            return FILES if file.read(len(_BEGIN)) == _BEGIN else ()
+    except OSError:
+        return ()

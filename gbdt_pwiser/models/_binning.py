@@ -64,7 +64,7 @@ class _BlockIterator(xgboost.DataIter):  # type: ignore[misc]
     def next(self, input_data: Callable[..., None]) -> bool:
         try:
             block = next(self._blocks, None)
-        except KeyboardInterrupt as stop:
+        except (KeyboardInterrupt, SystemExit) as stop:
             # XGBoost would take it for the end of the rows.
             raise _InterruptedError from stop
         if block is None:
@@ -74,7 +74,7 @@ class _BlockIterator(xgboost.DataIter):  # type: ignore[misc]
 
 
 class _InterruptedError(Exception):
-    """A KeyboardInterrupt that XGBoost hands on."""
+    """A KeyboardInterrupt or SystemExit that XGBoost hands on."""
 
 
 def block_dmatrix(
@@ -114,8 +114,8 @@ def block_dmatrix(
         )
         try:
             data = kind(blocks, **options)
-        except _InterruptedError:
-            raise KeyboardInterrupt from None
+        except _InterruptedError as stop:
+            raise (stop.__cause__ or KeyboardInterrupt()) from None
         weakref.finalize(data, stack.pop_all().close)
     data.set_info(
         label=exposures.click.astype(np.float32),

@@ -100,7 +100,8 @@ class LightGBMModel(TreeModel):
         return expit(slope * self._score(trained, features) + trained.start)  # type: ignore[no-any-return]
 
     def _write(self, trained: Trained, path: Path) -> None:
-        trained.booster.save_model(path, num_iteration=trained.rounds)
+        # Through Python, which tells of a full disk.
+        path.write_text(trained.booster.model_to_string(num_iteration=trained.rounds), encoding="utf-8")
 
     def _read(self, path: Path) -> tuple[Any, int]:
         booster = read_lightgbm(path)

@@ -8,16 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-from gbdt_pwiser._files import exchange_folder
+from gbdt_pwiser._files import check_writable, refuse_foreign, replacing_folder
 from gbdt_pwiser.data import Split
 from gbdt_pwiser.data.columns import FeatureColumns
 from gbdt_pwiser.models.neural import NETWORKS, NetworkConfig, load_network
@@ -32,6 +29,13 @@ if TYPE_CHECKING:
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
 NETWORK: Final = "network.pt"
+FILES: Final = (
+    MANIFEST,
+    NETWORK,
+    *(f"{task}{suffix}" for task in ("click", "conversion") for suffix in (".txt", ".ubj")),
+)
+"""All names that the files of a model may have."""
+_BEGIN: Final = '{\n  "format": '
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,9 +127,33 @@ class SavedModel(NamedTuple):
 
 
 def check_folder(folder: Path) -> None:
-    """Raise InputError where a model must not be written: the place of anything but an older model."""
-    if folder.exists() and not (folder / MANIFEST).is_file() and not (folder.is_dir() and _is_empty(folder)):
+    """Raise InputError where no model can be written: a folder of something else, or one that takes no file.
+
+    An older model may be there, also beside files that are not its own, and so may an empty folder.
+    """
+    own = own_files(folder)
+    if folder.exists() and not (folder.is_dir() and (own or _is_empty(folder))):
         raise InputError(f"{folder} exists and is no model folder; give another path or remove it")
+    check_writable(folder)
+    refuse_foreign(folder, dict.fromkeys(FILES, lambda path: path.name in own))
+
+
+def own_files(folder: Path) -> tuple[str, ...]:
+    """Return the names of a model's files, the manifest among them; none where it does not begin as ours do.
+
+    Where the manifest is damaged, those that any model may have.
+    """
+    try:
+        text = (folder / MANIFEST).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ()
+    if not text.startswith(_BEGIN):
+        return ()
+    try:
+        names = tuple(map(str, json.loads(text)["files"]))
+    except (ValueError, LookupError, TypeError):
+        return FILES
+    return (MANIFEST, *(name for name in names if Path(name).name == name))
 
 
 def save_model(
@@ -144,7 +172,8 @@ def save_model(
     model
         What `make_model` made and `fit` trained.
     folder
-        Appears, or replaces an older model, when everything is written.
+        Appears, or takes the place of an older model's files, when everything is written. Other files in it
+        stay.
     split
         The data it was trained on; its columns and sizes are kept, its rows are not.
     validation
@@ -162,12 +191,12 @@ def save_model(
     Raises
     ------
     InputError
-        The model is not trained, something else is in the folder's place, or categories or parameters cannot
-        be stored.
+        The model is not trained, something else is in the folder's place, the disk is full, or categories or
+        parameters cannot be stored.
     """
     check_folder(folder)
     columns = FeatureColumns.of(split.train)
-    with _replacing(folder) as new:
+    with replacing_folder(folder, lambda: own_files(folder)) as new:
         if isinstance(model, TreeModel):
             state = model.save(new)
         else:
@@ -261,18 +290,5 @@ def _sha256(path: Path) -> str:
 
 
 def _is_empty(folder: Path) -> bool:
-    return next(folder.iterdir(), None) is None
-
-
-@contextmanager
-def _replacing(folder: Path) -> Iterator[Path]:
-    """Give a new folder that takes the place of `folder` at the end, and vanishes on failure."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    workspace = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    new = workspace / "new"
-    try:
-        new.mkdir()
-        yield new
-        exchange_folder(new, folder, aside=workspace / "old")
-    finally:
-        shutil.rmtree(workspace)
+    """Whether nothing is in a folder but what file systems and tools put there unasked."""
+    return all(entry.name.startswith(".") or entry.name == "lost+found" for entry in folder.iterdir())

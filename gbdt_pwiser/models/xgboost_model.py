@@ -103,7 +103,8 @@ class XGBoostModel(TreeModel):
         return np.asarray(predicted, dtype=np.float64)
 
     def _write(self, trained: Trained, path: Path) -> None:
-        trained.booster[: trained.rounds].save_model(path)
+        # Through Python, which tells of a full disk.
+        path.write_bytes(trained.booster[: trained.rounds].save_raw("ubj"))
 
     def _read(self, path: Path) -> tuple[Any, int]:
         booster = read_xgboost(path)

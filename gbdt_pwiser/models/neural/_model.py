@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from abc import ABC, abstractmethod
 from dataclasses import asdict
@@ -140,8 +141,10 @@ class NetworkModel(ABC):
             "trained": {name: [each.epochs, each.seconds] for name, each in self._trained.items()},
         }
         weights = {name: each.network.state_dict() for name, each in self._trained.items()}
+        packed = io.BytesIO()  # written by Python, which tells of a full disk
+        torch.save({"description": json.dumps(description), "weights": weights}, packed)
         with replacing_file(path) as temporary:
-            torch.save({"description": json.dumps(description), "weights": weights}, temporary)
+            temporary.write_bytes(packed.getbuffer())
 
     @abstractmethod
     def _build(self, layout: Layout) -> nn.Module:
