@@ -152,7 +152,9 @@ def check_optimisable(name: str) -> None:
         known = [known for known, metric in METRICS.items() if metric.higher_is_better is not None]
         if name not in METRICS:
             raise unknown("metric", name, known)
-        raise InputError(f"cannot choose by {name!r}, of which no value is the best; choose one of {', '.join(known)}")
+        raise InputError(
+            f"cannot choose by {name!r}, of which no value is the best; choose one of {', '.join(known)}"
+        )
 
 
 def pcvr_of_clicks(

@@ -52,9 +52,7 @@ def read_xgboost(path: Path) -> Any:
 
 def _refusal(path: Path, model: str, error: Exception) -> InputError:
     reason = str(error).strip().partition("\n")[0] if isinstance(error, _Damage) else "it cannot be read"
-    return InputError(
-        f"{path} is no booster of {model} ({reason}); copy the folder again or train again"
-    )
+    return InputError(f"{path} is no booster of {model} ({reason}); copy the folder again or train again")
 
 
 def _require(holds: bool | np.bool_, what: str) -> None:
@@ -267,8 +265,10 @@ def _check_model_tree(tree: Mapping[str, Any], number: int, features: int) -> No
     )
     _require(_within(categories, 0, _LARGEST_CATEGORY), "a category is out of range")
     _require(
-        np.array_equal(of_nodes, np.flatnonzero(each["split_type"])) and (lengths > 0).all()
-        and (starts >= 0).all() and (starts + lengths <= len(categories)).all(),
+        np.array_equal(of_nodes, np.flatnonzero(each["split_type"]))
+        and (lengths > 0).all()
+        and (starts >= 0).all()
+        and (starts + lengths <= len(categories)).all(),
         "its categories are cut elsewhere",
     )
 
