@@ -306,7 +306,7 @@ def refused(result):
                 (["--model", "xgbost"], "unknown model 'xgbost' (did you mean xgboost?)"),
                 (["--model", "xgboost", "--model", "xgboost"], "a model is named twice"),
                 (["--loss", "hinge"], "unknown loss 'hinge'; choose one of bce, pwiser"),
-                (["--choose-by", "auc"], "cannot choose by 'auc'"),
+                (["--choose-by", "auc"], "unknown metric 'auc' (did you mean ctr_auc?)"),
                 (["--split", "month"], "by is 'month'; choose one of auto, group, time, row"),
                 (["--split", "time"], "simulated has no time to split by"),
                 (["--fractions", "0.5,0.5"], "give three positive numbers"),

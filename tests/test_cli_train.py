@@ -161,7 +161,7 @@ def test_params_of_a_search(run, folder, tmp_path):
         (["--weight", "-1"], "weight is -1.0"),
         (["--weight", "many"], "--weight is 'many'; give numbers such as 0.01,0.03"),
         (["--choose-by", "pcoc"], "cannot choose by 'pcoc'"),
-        (["--calibrate", "magic"], "calibration is 'magic'; choose one of none, isotonic, sigmoid"),
+        (["--calibrate", "magic"], "unknown calibration 'magic'; choose one of none, isotonic, sigmoid"),
         (["--params", "nowhere.toml"], "nowhere.toml cannot be read"),
     ],
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +23,7 @@ from gbdt_pwiser.objectives import InputError
 Array = NDArray[Any]
 
 
-class _Damage(Exception):
+class _DamageError(Exception):
     """What is wrong with a file, in a few words."""
 
 
@@ -33,7 +34,7 @@ def read_lightgbm(path: Path) -> Any:
     """
     try:
         return lightgbm.Booster(model_str=_checked_text(path.read_bytes()))
-    except (_Damage, ValueError, LookupError, OverflowError, lightgbm.basic.LightGBMError) as error:
+    except (_DamageError, ValueError, LookupError, OverflowError, lightgbm.basic.LightGBMError) as error:
         raise _refusal(path, "lightgbm", error) from error
 
 
@@ -44,20 +45,20 @@ def read_xgboost(path: Path) -> Any:
         _check_model(_Reader(content).document())
         return xgboost.Booster(model_file=bytearray(content))
     except (
-        *(_Damage, ValueError, LookupError, TypeError, OverflowError, RecursionError, struct.error),
+        *(_DamageError, ValueError, LookupError, TypeError, OverflowError, RecursionError, struct.error),
         xgboost.core.XGBoostError,
     ) as error:
         raise _refusal(path, "xgboost", error) from error
 
 
 def _refusal(path: Path, model: str, error: Exception) -> InputError:
-    reason = str(error).strip().partition("\n")[0] if isinstance(error, _Damage) else "it cannot be read"
+    reason = str(error).strip().partition("\n")[0] if isinstance(error, _DamageError) else "it cannot be read"
     return InputError(f"{path} is no booster of {model} ({reason}); copy the folder again or train again")
 
 
 def _require(holds: bool | np.bool_, what: str) -> None:
     if not holds:
-        raise _Damage(what)
+        raise _DamageError(what)
 
 
 def _within(values: Array, least: int, below: int) -> bool:
@@ -101,11 +102,11 @@ def _checked_text(content: bytes) -> str:
     sizes = _whole(header["tree_sizes"])
     _require(_within(sizes, 1, len(content) + 1), "a tree has no size")
     starts = len(head) + 1 + np.concatenate([[0], np.cumsum(sizes)])
-    for number, (start, end) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
+    for number, (start, end) in enumerate(pairwise(starts)):
         try:
             _check_text_tree(content[start:end].decode(), number, features)
-        except (_Damage, LookupError, ValueError) as error:
-            raise _Damage(f"tree {number}: {error}") from error
+        except (_DamageError, LookupError, ValueError) as error:
+            raise _DamageError(f"tree {number}: {error}") from error
     rest = content[starts[-1] :]
     _require(rest.startswith(b"end of trees\n"), "it is cut off after its trees")
     kept = [f"{name}={header[name]}" for name in (*_HEADER, "feature_names", "feature_infos", "tree_sizes")]
@@ -222,8 +223,8 @@ def _check_model(document: Any) -> None:
     for number, tree in enumerate(trees):
         try:
             _check_model_tree(tree, number, features)
-        except (_Damage, LookupError, TypeError, ValueError) as error:
-            raise _Damage(f"tree {number}: {error}") from error
+        except (_DamageError, LookupError, TypeError, ValueError) as error:
+            raise _DamageError(f"tree {number}: {error}") from error
 
 
 def _check_model_tree(tree: Mapping[str, Any], number: int, features: int) -> None:
@@ -280,7 +281,7 @@ def _array(values: Any) -> Array:
 
 
 class _Reader:
-    """The subset of UBJSON that XGBoost writes; numbers of an array with a common type become NumPy arrays."""
+    """The subset of UBJSON that XGBoost writes; an array of numbers of one type becomes a NumPy array."""
 
     _NUMBERS: Final = {"d": ">f4", "D": ">f8", "i": ">i1", "U": ">u1", "I": ">i2", "l": ">i4", "L": ">i8"}
     _WORDS: Final = {"T": True, "F": False, "N": None, "Z": None}
@@ -317,7 +318,7 @@ class _Reader:
                 return self._WORDS[mark]
             case _ if mark in self._NUMBERS:
                 return self._typed(mark, 1)[0].item()
-        raise _Damage(f"{mark!r} is no type of UBJSON")
+        raise _DamageError(f"{mark!r} is no type of UBJSON")
 
     def _items(self) -> Iterator[tuple[str, Any]]:
         names: set[str] = set()

@@ -39,9 +39,9 @@ def check_params(model: str, params: Mapping[str, Any]) -> None:
             raise InputError(f"{name} is a parameter that the loss decides; leave it out and choose a loss")
         if name not in known:
             raise InputError(
-                f"{model} has no parameter {name!r}{near_miss(name, known)}; name one in the library's own words"
+                f"{model} has no parameter {name!r}{near_miss(name, known)}; name one as the library does"
             )
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) or value != value:  # NaN, which passes every check of XGBoost's
             raise InputError(f"parameter {name} of {model} is {value!r}; give a number, a word or a list")
         reason = None if _is_list(value) else _REFUSALS[model](name, value)
         if reason is not None:

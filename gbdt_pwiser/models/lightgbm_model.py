@@ -99,6 +99,9 @@ class LightGBMModel(TreeModel):
         slope = 1.0 if trained.slope is None else trained.slope
         return expit(slope * self._score(trained, features) + trained.start)  # type: ignore[no-any-return]
 
+    def _rounds(self, booster: Any) -> int:
+        return int(booster.current_iteration())
+
     def _write(self, trained: Trained, path: Path) -> None:
         # Through Python, which tells of a full disk.
         path.write_text(trained.booster.model_to_string(num_iteration=trained.rounds), encoding="utf-8")

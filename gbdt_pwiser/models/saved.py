@@ -14,14 +14,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
+import polars as pl
+
 from gbdt_pwiser._files import check_writable, refuse_foreign, replacing_folder
 from gbdt_pwiser.data import Split
 from gbdt_pwiser.data.columns import FeatureColumns
-from gbdt_pwiser.models.neural import NETWORKS, NetworkConfig, load_network
+from gbdt_pwiser.models._stored import check_manifest, columns_of, spec_of
+from gbdt_pwiser.models.neural import NETWORKS, load_network
 from gbdt_pwiser.models.protocol import Model, ModelSpec
 from gbdt_pwiser.models.registry import make_model, versions_of
 from gbdt_pwiser.models.trees import TreeModel
-from gbdt_pwiser.objectives import InputError, PWiseRLoss
+from gbdt_pwiser.objectives import InputError
 
 if TYPE_CHECKING:
     from gbdt_pwiser.models.neural._model import NetworkModel
@@ -99,24 +102,40 @@ class Manifest:
             raise InputError(f"{folder} is no model folder (it has no {MANIFEST}); give one that train wrote")
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
-            if (found := stored.pop("format")) != FORMAT:
-                raise InputError(
-                    f"{folder} has format {found}, this version reads {FORMAT}; train it again, or install "
-                    f"the version that wrote it, {stored.get('versions', {}).get('gbdt-pwiser', 'unknown')}"
-                )
-            stored["spec"] = _spec(stored["spec"])
-            stored["columns"] = FeatureColumns.from_record(stored["columns"])
+            found = stored.pop("format")
+            version = stored.get("versions", {}).get("gbdt-pwiser", "unknown") if found != FORMAT else None
+        except _DAMAGED as error:
+            raise _damaged(path, error) from error
+        if version is not None:
+            raise InputError(
+                f"{folder} has format {found}, this version reads {FORMAT}; train it again, or install "
+                f"the version that wrote it, {version}"
+            )
+        try:
+            stored["spec"] = spec_of(stored["spec"])
+            stored["columns"] = columns_of(stored["columns"])
             stored |= {name: dict(stored[name]) for name in ("state", "files", "split")}
             stored["validation"] = {
-                name: math.nan if value is None else value for name, value in stored["validation"].items()
+                name: math.nan if value is None else value
+                for name, value in stored.get("validation", {}).items()
             }
-            return cls(**stored)
-        except InputError:
-            raise
-        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-            raise InputError(
-                f"{path} is damaged ({error!r}); copy the folder again or train again"
-            ) from error
+            manifest = cls(**stored)
+            check_manifest(manifest)
+        except _DAMAGED as error:
+            raise _damaged(path, error) from error
+        return manifest
+
+
+# What wrong entries come to, wherever they are looked into.
+_DAMAGED: Final = (
+    *(OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError),
+    pl.exceptions.PolarsError,
+)
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    reason = str(error) if isinstance(error, ValueError) else repr(error)
+    return InputError(f"{path} is damaged ({reason}); copy the folder again or train again")
 
 
 class SavedModel(NamedTuple):
@@ -263,25 +282,15 @@ def load_model(folder: Path, *, device: str = "cpu", threads: int = 0) -> SavedM
     spec = replace(manifest.spec, device=device, threads=threads)
     if spec.model in NETWORKS:
         network = load_network(folder / NETWORK, device=device)
+        if network.columns != list(manifest.columns.names):
+            raise InputError(f"{folder / NETWORK} has other columns than {folder / MANIFEST}; train again")
         network.spec = spec
         return SavedModel(network, manifest)
-    if device not in ("cpu", "cuda"):
-        raise InputError(f"device is {device!r}; {spec.model} runs on cpu or cuda")
-    model = cast(TreeModel, make_model(spec))
-    try:
-        model.restore(folder, manifest.columns.names, manifest.state)
-    except (LookupError, TypeError, AttributeError) as error:
-        raise InputError(f"{folder / MANIFEST} is damaged ({error!r}); train again") from error
+    # Parameters of training, which an older version may have let pass, decide nothing any more.
+    model = cast(TreeModel, make_model(replace(spec, params={})))
+    model.spec = spec
+    model.restore(folder, manifest.columns.names, manifest.state)
     return SavedModel(model, manifest)
-
-
-def _spec(stored: dict[str, Any]) -> ModelSpec:
-    network: dict[str, Any] = {
-        k: tuple(v) if isinstance(v, list) else v for k, v in stored["network"].items()
-    }
-    return ModelSpec(
-        **{**stored, "pwiser": PWiseRLoss(**stored["pwiser"]), "network": NetworkConfig(**network)}
-    )
 
 
 def _sha256(path: Path) -> str:

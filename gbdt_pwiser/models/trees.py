@@ -198,9 +198,18 @@ class TreeModel(ABC):
                     raise InputError(f"{path} is no booster of {self.spec.model}; train again") from error
                 if features != len(columns):
                     raise InputError(f"{path} has {features} features, not {len(columns)}; train again")
+                if not 0 < rest["rounds"] <= self._rounds(booster):
+                    raise InputError(
+                        f"{path} has {self._rounds(booster)} rounds, and {rest['rounds']} are to count; "
+                        "copy the folder again or train again"
+                    )
                 trained[task] = Trained(booster, **rest)
         self._columns = list(columns)
         self._click, self._conversion = trained["click"], trained.get("conversion")
+
+    @abstractmethod
+    def _rounds(self, booster: Any) -> int:
+        """Return how many rounds a booster has."""
 
     @abstractmethod
     def _write(self, trained: Trained, path: Path) -> None: ...

@@ -102,6 +102,9 @@ class XGBoostModel(TreeModel):
         )
         return np.asarray(predicted, dtype=np.float64)
 
+    def _rounds(self, booster: Any) -> int:
+        return int(booster.num_boosted_rounds())
+
     def _write(self, trained: Trained, path: Path) -> None:
         # Through Python, which tells of a full disk.
         path.write_bytes(trained.booster[: trained.rounds].save_raw("ubj"))

@@ -155,7 +155,7 @@ def test_one_class_is_refused(method, click):
 
 def test_bad_input_is_refused():
     click = np.array([F, T])
-    with pytest.raises(InputError, match="calibration is 'beta'; choose one of none, isotonic, sigmoid"):
+    with pytest.raises(InputError, match="unknown calibration 'beta'; choose one of none, isotonic, sigmoid"):
         Calibrator.fit("beta", np.array([0.1, 0.2]), click)
     for refuse in (lambda p: Calibrator.fit("isotonic", p, click), Calibrator()):
         with pytest.raises(InputError, match=r"probability runs from 0\.1 to 1\.2"):

@@ -53,7 +53,7 @@ def test_nothing_is_written_and_read(tmp_path):
         (lambda d: d["sweep"].insert(0, 3), "not iterable"),
         (lambda d: d["curves"][0].update(best=99), "best is 99; give one of the 20 rounds"),
         (lambda d: d["reliability"][0]["observed"].pop(), "differ in length"),
-        (lambda d: d["reliability"][0].update(split="train"), "split is 'train'; choose one of test, "),
+        (lambda d: d["reliability"][0].update(split="train"), "unknown split 'train'; choose one of test, "),
         (lambda d: d.update(choose_by="pcoc"), "cannot choose by 'pcoc'"),
         (lambda d: d["distributions"][0]["counts"].pop(), r"counts have shape \(2, 560\)"),
     ],

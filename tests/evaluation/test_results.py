@@ -121,8 +121,8 @@ def test_records_are_json(results):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"metric": "accuracy"}, "metric is 'accuracy'; choose one of ctr_auc"),
-        ({"split": "train"}, "split is 'train'"),
+        ({"metric": "accuracy"}, "unknown metric 'accuracy'; choose one of ctr_auc"),
+        ({"split": "train"}, "unknown split 'train'"),
     ],
 )
 def test_an_unknown_metric_or_split_is_refused(results, change, says):

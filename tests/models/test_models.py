@@ -251,12 +251,66 @@ def test_unknown_model(name, message):
     ("changes", "message"),
     [
         ({"loss": "hinge"}, "unknown loss 'hinge'; choose one of bce, pwiser"),
-        ({"rounds": 0}, "rounds is 0; give at least 1"),
-        ({"early_stopping": -1}, "early_stopping is -1; give at least 1"),
-        ({"learning_rate": 0.0}, r"learning_rate is 0\.0; give a positive number"),
-        ({"learning_rate": float("nan")}, "learning_rate is nan; give a positive number"),
+        ({"rounds": 0}, "rounds is 0; give a whole number from 1 to 2147483647"),
+        ({"rounds": 2.0}, r"rounds is 2\.0; give a whole number"),
+        ({"rounds": True}, "rounds is True; give a whole number"),
+        ({"early_stopping": -1}, "early_stopping is -1; give a whole number from 1"),
+        ({"seed": -1}, "seed is -1; give a whole number from 0 to 2147483647"),
+        ({"seed": 2**31}, "seed is 2147483648; give a whole number"),
+        ({"threads": -5}, "threads is -5; give a whole number from 0 to 1024"),
+        ({"threads": 100_000}, "threads is 100000; give a whole number from 0 to 1024"),
+        ({"learning_rate": 0.0}, r"learning_rate is 0\.0; give a number above 0 and at most 1"),
+        ({"learning_rate": float("nan")}, "learning_rate is nan; give a number"),
+        ({"learning_rate": float("inf")}, "learning_rate is inf; give a number"),
+        ({"learning_rate": "fast"}, "learning_rate is 'fast'; give a number"),
+        ({"device": "gpu"}, r"unknown device 'gpu' \(did you mean cuda\?\); choose one of cpu, cuda, auto"),
+        ({"device": "cpu:1"}, r"unknown device 'cpu:1'"),
     ],
 )
 def test_spec_refuses(changes, message):
     with pytest.raises(InputError, match=message):
         replace(SPEC, **changes)
+
+
+@pytest.mark.parametrize(
+    ("model", "params", "message"),
+    [
+        ("lightgbm", {"num_leafs": 7}, r"lightgbm has no parameter 'num_leafs' \(did you mean num_leaf\?\)"),
+        ("xgboost", {"max_dept": 7}, r"xgboost has no parameter 'max_dept' \(did you mean max_depth\?\)"),
+        ("xgboost", {"num_leaves": 7}, "xgboost has no parameter 'num_leaves'"),
+        ("lightgbm", {"num_leaves": "many"}, "lightgbm refuses num_leaves = 'many': .* int"),
+        ("lightgbm", {"bagging_fraction": 7}, r"refuses bagging_fraction = 7: .*<= \(1\.0\); give another"),
+        ("xgboost", {"subsample": 7}, r"xgboost refuses subsample = 7: .*\[0,1\]; give another value$"),
+        ("lightgbm", {"lambda_l2": float("nan")}, "lambda_l2 of lightgbm is nan; give a number, a word or a"),
+        (
+            "xgboost",
+            {"max_depth": {"low": 1}},
+            "max_depth of xgboost is {'low': 1}; give a number, a word or",
+        ),
+        ("lightgbm", {"objective": "regression"}, "objective is a parameter that the loss decides"),
+        ("xgboost", {"objective": "reg:squarederror"}, "objective is a parameter that the loss decides"),
+        ("dnn", {"max_depth": 1}, "dnn takes no params, and max_depth is given; set its network"),
+    ],
+)
+def test_parameters_that_no_library_has(model, params, message, capfd):
+    with pytest.raises(InputError, match=message) as refused:
+        make_model(ModelSpec(model=model, params=params))
+    assert "\n" not in str(refused.value)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("model", "params"),
+    [
+        ("lightgbm", {"num_leaf": 7, "eta": 0.1, "reg_lambda": 1, "verbose": -1, "min_child_samples": 5}),
+        (
+            "lightgbm",
+            {"monotone_constraints": [1, 0], "max_bin": 7, "categorical_feature": "0,1", "seed": None},
+        ),
+        ("xgboost", {"eta": 0.1, "reg_lambda": 1, "n_jobs": 1, "random_state": 2, "eval_metric": "auc"}),
+        ("xgboost", {"monotone_constraints": "(1,0)", "interaction_constraints": [[0, 1]], "max_leaves": 3}),
+        ("xgboost", {"rate_drop": 0.1, "lambdarank_pair_method": "mean", "num_parallel_tree": 2}),
+    ],
+)
+def test_parameters_in_all_words_of_the_library(model, params):
+    assert make_model(ModelSpec(model=model, params=params)).spec.params == params

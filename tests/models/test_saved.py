@@ -295,7 +295,7 @@ def test_a_manifest_that_is_no_json_object(text, folder):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_an_unknown_device(name, saved_folders):
-    with pytest.raises(InputError, match=r"device is 'gpu'; .* on cpu"):
+    with pytest.raises(InputError, match=r"unknown device 'gpu' \(did you mean cuda\?\)"):
         load_model(saved_folders / name, device="gpu")
 
 
@@ -312,7 +312,7 @@ def test_a_foreign_booster(name, folder, saved_folders, split, tmp_path, capfd):
     other = {"xgboost": "lightgbm", "lightgbm": "xgboost"}[name]
     mine, theirs = FILES[name][0], saved_folders / other / FILES[other][0]
     forge(path, mine, theirs.read_bytes())
-    assert refusal(path) == f"{path / mine} is no booster of {name}; train again"
+    assert refusal(path).startswith(f"{path / mine} is no booster of {name} (")
     few = every_part(split, lambda part: replace(part, features=part.features.drop("numerical_1")))
     save_model(fitted(replace(SPEC, model=name, rounds=1), few), tmp_path / "few", few)
     forge(path, mine, (tmp_path / "few" / mine).read_bytes())

@@ -234,7 +234,7 @@ def test_lightgbm_takes_a_smaller_leaf_than_its_bins_were_made_for(split):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"device": "abacus"}, "device"),
+        ({"params": {"interaction_constraints": "[[0, 99]]"}}, ""),
         ({"params": {"max_depth": "deep"}}, "max_depth"),
     ],
 )

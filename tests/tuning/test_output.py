@@ -90,7 +90,7 @@ def test_a_file_that_a_search_did_not_write(tmp_path, text, says):
 
 def test_a_parameter_that_toml_cannot_hold(booster):
     with pytest.raises(InputError, match=r"a parameter is None, which best\.toml cannot hold"):
-        booster(spec=ModelSpec(model="lightgbm", rounds=10, params={"x": None}), n_trials=1)
+        booster(spec=ModelSpec(model="lightgbm", rounds=10, params={"max_bin": None}), n_trials=1)
 
 
 # ------------------------------------------------------------------------------ trials.parquet, JSON

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from gbdt_pwiser.objectives import InputError
-from gbdt_pwiser.objectives._errors import unknown
+from gbdt_pwiser.objectives._errors import check_whole, unknown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,25 +76,14 @@ class NetworkConfig:
     anchor_memory: int = 0
 
     def __post_init__(self) -> None:
-        least = {
-            "embedding": 1,
-            "bins": 0,
-            "experts": 1,
-            "epochs": 1,
-            "patience": 1,
-            "batch_size": 2,
-            "anchor_memory": 0,
-        }
-        for name, floor in least.items():
-            if not _is_whole(getattr(self, name), floor):
-                raise InputError(
-                    f"{name} is {getattr(self, name)!r}; give a whole number of at least {floor}"
-                )
+        for name, (least, most) in _WHOLE.items():
+            check_whole(name, getattr(self, name), least, most)
         for name in ("bottom", "towers"):
             widths = getattr(self, name)
-            if not (isinstance(widths, tuple) and widths and all(_is_whole(width, 1) for width in widths)):
+            if not (isinstance(widths, tuple) and 1 <= len(widths) <= _MOST_LAYERS and _are_widths(widths)):
                 raise InputError(
-                    f"{name} is {widths!r}; give a tuple of widths of at least 1, such as (64, 32)"
+                    f"{name} is {widths!r}; give a tuple of 1 to {_MOST_LAYERS} widths from 1 to {_WIDEST}, "
+                    "such as (64, 32)"
                 )
         for name, rule, holds in _RULES:
             value = getattr(self, name)
@@ -102,13 +91,27 @@ class NetworkConfig:
                 raise InputError(f"{name} is {value!r}; give {rule}")
 
 
-def _is_whole(value: Any, floor: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= floor
+def _are_widths(widths: tuple[Any, ...]) -> bool:
+    return all(isinstance(w, int) and not isinstance(w, bool) and 1 <= w <= _WIDEST for w in widths)
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
+
+# Far beyond any use: sizes at which memory ends instead would end the process.
+_WIDEST: Final = 1 << 16
+_MOST_LAYERS: Final = 64
+_LARGEST: Final = 2**31 - 1
+_WHOLE: Final = {
+    "embedding": (1, _WIDEST),
+    "bins": (0, _WIDEST),
+    "experts": (1, 1024),
+    "epochs": (1, _LARGEST),
+    "patience": (1, _LARGEST),
+    "batch_size": (2, _LARGEST),
+    "anchor_memory": (0, _LARGEST),
+}
 
 _RULES: Final[tuple[tuple[str, str, Callable[[float], bool]], ...]] = (
     ("dropout", "a number from 0 to below 1", lambda x: 0 <= x < 1),

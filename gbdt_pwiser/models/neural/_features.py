@@ -106,6 +106,21 @@ class FeatureEncoder:
             numbers=len(self.means) + len(self.flagged),
         )
 
+    def check(self, columns: list[str]) -> None:
+        """Raise ValueError or TypeError where this is no encoder of these feature columns."""
+        coded, numbers = set(self.codes) - set(self.edges), set(self.means)
+        if not (
+            sorted([*coded, *numbers]) == sorted(columns)
+            and set(self.edges) <= numbers & set(self.codes)
+            and set(self.flagged) <= numbers == set(self.scales)
+        ):
+            raise ValueError("its encoder is of other columns")
+        for known in (*self.edges.values(), *self.codes.values()):
+            if not (np.diff(np.asarray(known, dtype=np.float64)) > 0).all():
+                raise ValueError("values of its encoder are not ascending")
+        if not np.isfinite([*self.means.values(), *self.scales.values()]).all():
+            raise ValueError("a mean or scale of its encoder is not finite")
+
     def encode(self, exposures: Exposures) -> Encoded:
         """Return the features of exposures with the columns of training."""
         n = len(exposures)

@@ -7,7 +7,6 @@ import json
 from abc import ABC, abstractmethod
 from dataclasses import asdict
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -106,6 +105,11 @@ class NetworkModel(ABC):
             raise InputError(f"{exposures.name} has other feature columns than the training data")
         with settings(self.spec.seed, self.spec.threads, self._device):
             return self._predict(encoded_rows(exposures, self._encoder, self._device))
+
+    @property
+    def columns(self) -> list[str]:
+        """The feature columns of training; none before `fit`."""
+        return self._columns
 
     @property
     def rounds_used(self) -> int:
@@ -278,13 +282,26 @@ def load_network(path: Path, *, device: str | None = None) -> NetworkModel:
         )
         model = make_network(spec)
         encoder = FeatureEncoder(**described["encoder"])
+        model._encoder, model._columns = encoder, described["columns"]
+        encoder.check(model.columns)
+        if set(described["trained"]) - {"click", "conversion"} or "click" not in described["trained"]:
+            raise ValueError(f"it has networks for {', '.join(described['trained']) or 'nothing'}")
         for name, (epochs, seconds) in described["trained"].items():
+            weights = stored["weights"][name]
+            with torch.device("meta"):  # before memory is taken for what a damaged description asks for
+                wanted = model._build(encoder.layout).state_dict()
+            if {key: w.shape for key, w in weights.items()} != {key: w.shape for key, w in wanted.items()}:
+                raise ValueError(f"the weights of {name} have other shapes")
+            if not all(torch.isfinite(tensor).all() for tensor in weights.values()):
+                raise ValueError(f"a weight of {name} is not finite")
             network = model._build(encoder.layout)
-            network.load_state_dict(stored["weights"][name])
-            model._trained[name] = Trained(network.to(model._device), epochs, seconds)
+            network.load_state_dict(weights)
+            model._trained[name] = Trained(network.to(model._device), int(epochs), float(seconds))
     except InputError:
         raise
-    except (UnpicklingError, OSError, EOFError, RuntimeError, LookupError, TypeError, ValueError) as error:
-        raise InputError(f"{path} is no saved network ({error}); train it and save it again") from error
-    model._encoder, model._columns = encoder, described["columns"]
+    except Exception as error:  # whatever PyTorch and JSON make of a damaged file
+        if isinstance(error, InputError):
+            raise
+        reason = str(error).strip().partition("\n")[0]
+        raise InputError(f"{path} is no saved network ({reason}); train it and save it again") from error
     return model

@@ -21,14 +21,14 @@ def test_defaults_are_those_published_for_aliexpress():
 @pytest.mark.parametrize(
     ("name", "values"),
     [
-        ("embedding", [0, -1, 2.5, True, "8"]),
-        ("bins", [-1, 0.5]),
-        ("experts", [0]),
+        ("embedding", [0, -1, 2.5, True, "8", 10**12]),
+        ("bins", [-1, 0.5, 10**12]),
+        ("experts", [0, 10**9]),
         ("epochs", [0]),
         ("patience", [0]),
         ("batch_size", [1, 0]),
         ("anchor_memory", [-1]),
-        ("bottom", [(), (0,), (8, -1), [8], 8, (8.0,)]),
+        ("bottom", [(), (0,), (8, -1), [8], 8, (8.0,), (10**9,), (8,) * 1000]),
         ("towers", [(), (0,)]),
         ("dropout", [-0.1, 1.0, float("nan"), "0.1"]),
         ("constraint", [-0.1]),
