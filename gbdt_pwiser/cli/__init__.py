@@ -121,7 +121,7 @@ def _warnings_in_one_line() -> Iterator[None]:
             tqdm.tqdm.write(told, file=sys.stderr)
 
     before = warnings.showwarning
-    warnings.showwarning = show
+    warnings.showwarning = show  # type: ignore[assignment]
     try:
         yield
     finally:
