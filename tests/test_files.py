@@ -105,7 +105,9 @@ def test_devices_are_written_into():
     before = os.stat("/dev/null")
     write(Path("/dev/null"))
     assert os.path.samestat(before, os.stat("/dev/null"))
-    with pytest.raises(InputError, match=r"^/dev/full cannot be written \(No space left on device\); make room"):
+    with pytest.raises(
+        InputError, match=r"^/dev/full cannot be written \(No space left on device\); make room"
+    ):
         write(Path("/dev/full"))
 
 
@@ -168,7 +170,7 @@ def test_a_full_disk_leaves_the_older_file(tmp_path):
 
 def test_other_errors_pass_through(tmp_path):
     for error in (OSError(errno.EIO, "broken"), pl.exceptions.ComputeError("nothing to do with a disk")):
-        with pytest.raises(type(error)), replacing_file(tmp_path / "file"):  # noqa: PT012
+        with pytest.raises(type(error)), replacing_file(tmp_path / "file"):
             raise error
 
 
@@ -188,7 +190,9 @@ def test_a_trial_leaves_nothing_behind(tmp_path):
     assert names(tmp_path) == []
     (tmp_path / "file").touch()
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(InputError, match=r"cannot be written to \(Not a directory\); give another folder"):
+        with pytest.raises(
+            InputError, match=r"cannot be written to \(Not a directory\); give another folder"
+        ):
             check_writable(path)
     with pytest.raises(InputError, match="File name too long"):
         check_writable(tmp_path / "a" / ("x" * 300))
@@ -305,7 +309,10 @@ def test_what_a_killed_run_left_goes_and_what_a_running_one_has_stays(tmp_path):
         with replacing_folder(folder) as second:
             (second / "a").write_text("second")
         assert running.exists()
-        with pytest.raises(InputError, match="another process is writing"), replacing_folder(folder, alone=True):
+        with (
+            pytest.raises(InputError, match="another process is writing"),
+            replacing_folder(folder, alone=True),
+        ):
             raise AssertionError("it began")
     assert contents(folder) == {"a": "second"}
     assert names(tmp_path) == ["folder"]
