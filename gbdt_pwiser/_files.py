@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all, in the place of our own older ones and of nothing else."""
+"""Files and folders that appear whole or not at all, in the place of our own older ones alone."""
 
 from __future__ import annotations
 
@@ -86,8 +86,10 @@ def _is_special(path: Path) -> bool:
     """Whether a path names what must be written into: a device, a pipe, an open file of a process."""
     if not path.exists():
         return False
-    opened = {"/dev", "/proc"} & {str(parent) for parent in Path(os.path.abspath(path)).parents}
-    return bool(opened) and not str(path).startswith("/dev/shm/") or not stat.S_ISREG(path.stat().st_mode)
+    if not stat.S_ISREG(path.stat().st_mode):
+        return True
+    name = os.path.abspath(path)
+    return name.startswith(("/dev/", "/proc/")) and not name.startswith("/dev/shm/")
 
 
 def _rename(temporary: Path, place: Path) -> None:
@@ -167,6 +169,36 @@ def refuse_foreign(folder: Path, kinds: Mapping[str, Callable[[Path], bool]]) ->
         taken = path.exists() or path.is_symlink()
         if taken and not (path.is_file() and (path.stat().st_size == 0 or is_ours(path))):
             raise _foreign(path)
+
+
+def begins_with(start: bytes) -> Callable[[Path], bool]:
+    """Return what tells whether a file begins so."""
+
+    def tell(path: Path) -> bool:
+        with path.open("rb") as file:
+            return file.read(len(start)) == start
+
+    return tell
+
+
+def holds(text: bytes) -> Callable[[Path], bool]:
+    """Return what tells whether a file holds a text."""
+    return lambda path: text in path.read_bytes()
+
+
+def has_columns(*names: str) -> Callable[[Path], bool]:
+    """Return what tells whether a file is Parquet with columns of these names."""
+
+    def tell(path: Path) -> bool:
+        import polars as pl
+
+        try:
+            with path.open("rb") as file:
+                return set(names) <= set(pl.read_parquet_schema(file))
+        except pl.exceptions.PolarsError:
+            return False
+
+    return tell
 
 
 def _foreign(path: Path) -> InputError:

@@ -12,10 +12,10 @@ import numpy as np
 import polars as pl
 from tqdm import tqdm
 
-from gbdt_pwiser._files import replacing_file
+from gbdt_pwiser._files import has_columns, refuse_foreign, replacing_file
 from gbdt_pwiser.data._parquet import write_frames
 from gbdt_pwiser.evaluation import Calibrator
-from gbdt_pwiser.models.saved import SavedModel, load_model
+from gbdt_pwiser.models.saved import SavedModel, load_model, own_files
 from gbdt_pwiser.objectives import InputError
 
 BATCH: Final = 1 << 16
@@ -51,17 +51,19 @@ class FilePrediction:
 
 @dataclass(frozen=True, eq=False)
 class Predictor:
-    """A saved model with its calibration. Make one with `load`."""
+    """A saved model with its calibration, and the folder it is from. Make one with `load`."""
 
     saved: SavedModel
     calibrator: Calibrator
+    folder: Path
 
     @classmethod
     def load(cls, folder: Path, *, device: str = "cpu", threads: int = 0) -> Predictor:
         """Read a model folder; see `gbdt_pwiser.models.load_model` for what is refused."""
         saved = load_model(folder, device=device, threads=threads)
         calibration = saved.manifest.calibration
-        return cls(saved, Calibrator() if calibration is None else Calibrator.from_dict(calibration))
+        calibrator = Calibrator() if calibration is None else Calibrator.from_dict(calibration)
+        return cls(saved, calibrator, folder)
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -115,7 +117,8 @@ class Predictor:
         source
             Exposures; see `predict` for its columns.
         target
-            Where the predictions go, a row per exposure in the order of the source.
+            Where the predictions go, a row per exposure in the order of the source. They replace older ones;
+            a device or a pipe is written into once all is predicted.
         batch_size
             Exposures at a time.
         keep
@@ -125,13 +128,12 @@ class Predictor:
         ------
         InputError
             As `predict`; a file that is no Parquet, a column to keep that is missing or has the name of a
-            prediction, or a target that is the source.
+            prediction, or a target that is the source, a file of the model or one that holds no predictions.
         """
         if batch_size < 1:
             raise InputError(f"batch_size is {batch_size}; give at least 1")
         scan, schema = _scan(source)
-        if target.exists() and target.samefile(source):
-            raise InputError(f"{target} is the input; give another path for the output")
+        self._check_target(target, source)
         self.saved.manifest.columns.check(schema, str(source))
         kept = {name: _kept_type(name, schema, self.outputs, source) for name in keep}
         total = scan.select(pl.len()).collect().item()
@@ -158,6 +160,18 @@ class Predictor:
             write_frames(batches(progress), temporary, columns)
         mean = pctr_sum / total if total else None
         return FilePrediction(total, mean, {name: count for name, count in unseen.items() if count})
+
+    def _check_target(self, target: Path, source: Path) -> None:
+        """Refuse to write over the input, the model, or any other file that holds no predictions."""
+        if not target.exists():
+            return
+        if target.samefile(source):
+            raise InputError(f"{target} is the input; give another path for the output")
+        own = (self.folder / name for name in own_files(self.folder))
+        if any(file.exists() and target.samefile(file) for file in own):
+            raise InputError(f"{target} is a file of the model; give another path for the output")
+        if target.is_file():
+            refuse_foreign(target.parent, {target.name: has_columns("pctr", "pcvr", "pctcvr")})
 
 
 def _scan(source: Path) -> tuple[pl.LazyFrame, pl.Schema]:

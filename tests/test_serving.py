@@ -247,7 +247,8 @@ def test_options_that_are_refused(folders, source):
 
 def test_a_fault_in_a_later_batch_leaves_the_older_output(folders, source):
     target = source.with_name("p.parquet")
-    target.write_text("older")
+    pl.DataFrame({"pctr": [0.5], "pcvr": [0.5], "pctcvr": [0.25]}).write_parquet(target)
+    older = target.read_bytes()
     predictor = Predictor.load(folders / "xgboost")
     last = pl.int_range(pl.len()) == pl.len() - 1
     pl.read_parquet(source).with_columns(
@@ -258,7 +259,7 @@ def test_a_fault_in_a_later_batch_leaves_the_older_output(folders, source):
     damaged[5000:9000] = bytes(4000)
     source.write_bytes(damaged)
     assert refusal(predictor, source, batch_size=50).startswith(f"{source} is damaged (")
-    assert target.read_text() == "older"
+    assert target.read_bytes() == older
     assert sorted(path.name for path in target.parent.iterdir()) == ["new.parquet", "p.parquet"]
 
 

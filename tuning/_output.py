@@ -8,16 +8,33 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
-from gbdt_pwiser._files import replacing_file
+from gbdt_pwiser._files import begins_with, check_writable, has_columns, holds, refuse_foreign, replacing_file
 from gbdt_pwiser.evaluation.metrics import METRICS
 from gbdt_pwiser.models import ModelSpec
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.tuning._result import Trial, Tuning
 from gbdt_pwiser.tuning._space import LOSS, configured, is_booster
+
+_BEST: Final = "# The best of a search on validation"
+"""How best.toml begins."""
+
+
+def check_output(folder: Path) -> None:
+    """Raise InputError where a search cannot write: over files of another kind, or where none can be."""
+    refuse_foreign(
+        folder,
+        {
+            "best.toml": begins_with(_BEST.encode()),
+            "trials.parquet": has_columns("study", "number", "state", "weight"),
+            "results.parquet": has_columns("model", "loss", "seed", "split", "metric", "value"),
+            "tuning.html": holds(b"<h2>How this was made</h2>"),
+        },
+    )
+    check_writable(folder)
 
 
 def write_params(tuning: Tuning, path: Path) -> None:
@@ -37,7 +54,7 @@ def write_params(tuning: Tuning, path: Path) -> None:
     if is_booster(spec.model):
         tables["training"] = {"rounds": spec.rounds, "early_stopping": spec.early_stopping}
     lines = [
-        "# The best of a search on validation; gbdt-pwiser compare --params takes this file.",
+        f"{_BEST}; gbdt-pwiser compare --params takes this file.",
         *(f"# {line}" for line in tuning.verdict.splitlines()),
         f"model = {_toml(spec.model)}",
         f"recommended_weight = {_toml(float(tuning.recommended_weight))}",

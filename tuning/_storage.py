@@ -6,9 +6,10 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from urllib.parse import quote
 
 import numpy as np
 import optuna
@@ -21,7 +22,8 @@ from gbdt_pwiser.objectives._errors import unknown
 SAMPLERS: Final = ("tpe", "gp", "random")
 PRUNERS: Final = ("median", "hyperband", "none")
 SECONDS_TO_WAIT_FOR_A_LOCK: float = 30.0
-
+_JOURNAL: Final = b'{"op_code":'
+"""How the entries of a journal begin."""
 
 _T = TypeVar("_T")
 
@@ -69,8 +71,10 @@ def open_storage(place: str) -> Iterator[optuna.storages.BaseStorage]:
 
 def _open(place: str) -> optuna.storages.BaseStorage:
     if "://" not in place:
+        _check_journal(Path(place))
         _mend(place)
         return optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(place))
+    _check_sqlite(place)
     # Several processes write in turn: wait rather than fail.
     sqlite = {"connect_args": {"timeout": SECONDS_TO_WAIT_FOR_A_LOCK, "factory": _Connection}}
     try:
@@ -105,6 +109,54 @@ def keep(study: optuna.Study, where: str, key: str, value: Any) -> None:
     """Keep a value in a study, though another process may do the same at this moment."""
     with storage_errors(where):
         _made_once(lambda: study.set_user_attr(key, value))
+
+
+def _check_journal(path: Path) -> None:
+    """Refuse what exists and is no journal before anything is cut from it or added to it."""
+    if not path.exists():
+        return
+    if not path.is_file():
+        raise StorageError(
+            f"--storage {path} is no regular file; give the path of a journal file, or a database URL"
+        )
+    with path.open("rb") as file:
+        first = file.readline(1 << 20)
+    # Of an entry that a full disk left half written there is at least the beginning.
+    if first.startswith(b"SQLite format 3"):
+        raise StorageError(
+            f"--storage {path} is an SQLite database and no journal file; if it holds a study, give "
+            f"sqlite:///{path}"
+        )
+    if not _JOURNAL[: len(first)] == first[: len(_JOURNAL)]:
+        raise StorageError(
+            f"--storage {path} exists and is no journal of a study; give the path of one, or of a new file"
+        )
+
+
+def _check_sqlite(url: str) -> None:
+    """Refuse an SQLite database that holds something and no study: opening it as a study would change it."""
+    try:
+        parsed = sqlalchemy.engine.make_url(url)
+    except sqlalchemy.exc.ArgumentError:
+        return  # is told of where it is opened
+    path = Path(parsed.database or "")
+    if parsed.get_backend_name() != "sqlite" or not path.is_file():
+        return
+    with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as database:
+        try:
+            tables = {
+                name for (name,) in database.execute("select name from sqlite_master where type = 'table'")
+            }
+        except sqlite3.OperationalError:
+            return  # locked; it is told of where it is opened
+        except sqlite3.DatabaseError as error:
+            raise StorageError(
+                f"--storage {url} cannot be used: {path} is not a database; give another path"
+            ) from error
+    if tables and not {"studies", "trials"} <= tables:
+        raise StorageError(
+            f"--storage {url} holds {', '.join(sorted(tables)[:3])} and no study; give a database of its own"
+        )
 
 
 def _mend(journal: str) -> None:

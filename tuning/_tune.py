@@ -13,7 +13,7 @@ from gbdt_pwiser.evaluation.results import write_results
 from gbdt_pwiser.models import ModelSpec, make_model
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.tuning._confirm import confirm
-from gbdt_pwiser.tuning._output import write_params, write_trials
+from gbdt_pwiser.tuning._output import check_output, write_params, write_trials
 from gbdt_pwiser.tuning._result import Tuning, choose
 from gbdt_pwiser.tuning._search import Arm, check_metrics, collect, importances, quiet_optuna, run_trials
 from gbdt_pwiser.tuning._share import Share
@@ -102,6 +102,7 @@ def tune(
     make_model(configured(spec, space.fixed))  # an unknown name is refused before anything is written
     check_metrics(metrics, valid)
     total = n_trials if max_total_trials is None else max_total_trials
+    check_output(output)
     if storage is None:
         output.mkdir(parents=True, exist_ok=True)
         storage = embedded(output)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
@@ -46,13 +45,10 @@ def main() -> None:
         with _signals(stopped), _warnings_in_one_line():
             cli.main(sys.argv[1:] or ["--help"], standalone_mode=False)
     except BaseException as error:
-        if _is_stop(error):
+        if _is_stop(error, stopped):
             code = stopped[-1] if stopped else signal.SIGINT
             click.echo(f"gbdt-pwiser: {'terminated' if code == signal.SIGTERM else 'interrupted'}", err=True)
             sys.exit(128 + code)
-        if isinstance(error, BrokenPipeError):  # whoever read the output has enough of it
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(128 + signal.SIGPIPE)
         message = _in_one_line(error)
         if message is None:
             raise
@@ -60,10 +56,10 @@ def main() -> None:
         sys.exit(2)
 
 
-def _is_stop(error: BaseException | None) -> bool:
+def _is_stop(error: BaseException | None, stopped: Sequence[int]) -> bool:
     """Whether a signal is behind an error: libraries wrap one into errors of their own."""
     while error is not None:
-        if isinstance(error, click.Abort | KeyboardInterrupt | SystemExit):
+        if isinstance(error, click.Abort | KeyboardInterrupt) or (stopped and isinstance(error, SystemExit)):
             return True
         error = error.__cause__ or error.__context__
     return False
@@ -121,7 +117,7 @@ def _warnings_in_one_line() -> Iterator[None]:
             tqdm.tqdm.write(told, file=sys.stderr)
 
     before = warnings.showwarning
-    warnings.showwarning = show
+    warnings.showwarning = show  # type: ignore[assignment]
     try:
         yield
     finally:

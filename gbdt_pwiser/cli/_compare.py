@@ -19,7 +19,8 @@ from gbdt_pwiser.cli._options import (
     setup,
     tell_left_out,
 )
-from gbdt_pwiser.cli._report import DETAILS, PAGE, RESULTS
+from gbdt_pwiser.cli._paths import PathOption
+from gbdt_pwiser.cli._report import DETAILS, PAGE, RESULTS, check_output
 from gbdt_pwiser.objectives import InputError
 
 
@@ -60,7 +61,7 @@ from gbdt_pwiser.objectives import InputError
 @choose_by_option
 @click.option(
     "--params",
-    type=click.Path(path_type=Path),
+    type=PathOption(),
     help="best.toml of a search: its model, losses and parameters stand in place of --model and --weight.",
 )
 @click.option(
@@ -78,7 +79,7 @@ from gbdt_pwiser.objectives import InputError
 )
 @click.option(
     "--output",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=PathOption(file_okay=False),
     help="Folder for results.parquet, details.json and report.html.",
 )
 @dask_option
@@ -120,7 +121,10 @@ def compare(
         _check_sweep(context, losses)
     if output:
         require_report_extra()
-        output.mkdir(parents=True, exist_ok=True)  # a folder that cannot be made is better known now
+        if check_output(output):
+            click.echo(
+                f"gbdt-pwiser: the results of an earlier comparison in {output} will be replaced", err=True
+            )
     dataset, base = setup(options, models[0])
     tuned = {}
     if params:

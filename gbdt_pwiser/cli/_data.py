@@ -8,16 +8,18 @@ from pathlib import Path
 
 import click
 
+from gbdt_pwiser.cli._paths import PathOption
+
 
 @click.command()
 @click.option("--dataset", required=True, help="us, nl, fr, es (AliExpress) or ccp (Ali-CCP).")
 @click.option(
     "--source",
     required=True,
-    type=click.Path(path_type=Path),
+    type=PathOption(),
     help="Folder or archive with the files, released or processed.",
 )
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Where prepared data sets lie.")
+@click.option("--data-dir", type=PathOption(), help="Where prepared data sets lie.")
 @click.option("--rare", type=int, help="ccp: an id needs so many training rows for a code of its own. [10]")
 @click.option(
     "--skip-bad-lines",
@@ -44,7 +46,7 @@ def prepare(dataset: str, source: Path, data_dir: Path | None, rare: int | None,
 
 
 @click.command()
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Where prepared data sets lie.")
+@click.option("--data-dir", type=PathOption(), help="Where prepared data sets lie.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def datasets(data_dir: Path | None, as_json: bool) -> None:
     """List the data sets that are known, and which are prepared."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from dataclasses import asdict
 from pathlib import Path
 
 import click
+
+from gbdt_pwiser.cli._paths import PathOption
 
 
 @click.command()
@@ -15,21 +18,21 @@ import click
     "--model",
     "folder",
     required=True,
-    type=click.Path(path_type=Path),
+    type=PathOption(),
     help="Model folder that train wrote.",
 )
 @click.option(
     "--input",
     "source",
     required=True,
-    type=click.Path(path_type=Path),
+    type=PathOption(),
     help="Parquet file of exposures with the columns of training; more are ignored.",
 )
 @click.option(
     "--output",
     "target",
     required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=PathOption(dir_okay=False),
     help="Parquet file for pctr, pcvr and pctcvr; appears when it is complete.",
 )
 @click.option("--keep", multiple=True, metavar="COLUMN", help="Copied from the input; may be repeated.")
@@ -57,9 +60,15 @@ def predict(
     predicted = predictor.predict_file(source, target, batch_size=batch_size, keep=keep)
     seconds = time.perf_counter() - started
     if predicted.unseen:
-        told = ", ".join(f"{name} {count:,}" for name, count in predicted.unseen.items())
-        click.echo(f"gbdt-pwiser: values that training did not have count as missing: {told}", err=True)
-    if as_json:
-        click.echo(json.dumps({"output": str(target), **asdict(predicted), "seconds": seconds}, indent=2))
-    else:
-        click.echo(target)
+        unseen = ", ".join(f"{name} {count:,}" for name, count in predicted.unseen.items())
+        click.echo(f"gbdt-pwiser: values that training did not have count as missing: {unseen}", err=True)
+    told = {"output": str(target), **asdict(predicted), "seconds": seconds}
+    # Where the predictions themselves went to standard output, nothing else may.
+    click.echo(json.dumps(told, indent=2) if as_json else target, err=_is_standard_output(target))
+
+
+def _is_standard_output(path: Path) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(1))
+    except OSError:
+        return False

@@ -6,17 +6,38 @@ from pathlib import Path
 
 import click
 
+from gbdt_pwiser._files import begins_with, check_writable, has_columns, holds, refuse_foreign
+from gbdt_pwiser.cli._paths import PathOption
+
 RESULTS, DETAILS, PAGE = "results.parquet", "details.json", "report.html"
 """What `compare --output` leaves in its folder; the page can be made of the other two."""
 
 
+def check_output(folder: Path) -> bool:
+    """Return whether an earlier comparison is in a folder; InputError where none can be written there.
+
+    That is where a file of one of the names is of another kind, and where the folder takes no file.
+    """
+    refuse_foreign(
+        folder,
+        {
+            RESULTS: has_columns("model", "loss", "seed", "split", "metric", "value"),
+            DETAILS: begins_with(b'{"format": '),
+            PAGE: holds(b"<h2>How this was made</h2>"),
+        },
+    )
+    check_writable(folder)
+    return (folder / RESULTS).exists()
+
+
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("folder", type=PathOption(file_okay=False))
 def report(folder: Path) -> None:
     """Make report.html in FOLDER again, from the results that compare --output wrote there."""
     from gbdt_pwiser.evaluation import read_details, read_results
     from gbdt_pwiser.report import write_report
 
+    check_output(folder)
     results = read_results(folder / RESULTS)
     details = None
     if (folder / DETAILS).exists():

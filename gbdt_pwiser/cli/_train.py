@@ -14,6 +14,7 @@ import click
 
 from gbdt_pwiser.cli._dask import dask_option, maker
 from gbdt_pwiser.cli._options import choose_by_option, dataset_options, numbers, setup
+from gbdt_pwiser.cli._paths import PathOption
 from gbdt_pwiser.objectives import InputError
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 @choose_by_option
 @click.option(
     "--params",
-    type=click.Path(path_type=Path),
+    type=PathOption(),
     help="best.toml of a search: its model and parameters, and its weight unless --weight is given.",
 )
 @click.option(
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 @click.option(
     "--output",
     required=True,
-    type=click.Path(path_type=Path, file_okay=False),
+    type=PathOption(file_okay=False),
     help="Model folder; appears, or replaces an older model, when everything is written.",
 )
 @dask_option
@@ -84,7 +85,6 @@ def train(
     with maker(scheduler, *candidates) as make:
         split = dataset.split(seed)
         FeatureColumns.of(split.train)  # categories that cannot be saved are better known now
-        output.parent.mkdir(parents=True, exist_ok=True)
         with tqdm(total=len(candidates), unit="fit", disable=None) as progress:
             fitted = choose(candidates, split, choose_by, progress=progress, make=make)
     calibration = None

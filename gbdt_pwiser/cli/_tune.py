@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gbdt_pwiser.cli._options import dataset_options, setup
+from gbdt_pwiser.cli._paths import PathOption, not_empty
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
 
 if TYPE_CHECKING:
@@ -44,12 +45,14 @@ def _pair(_: click.Context, param: click.Parameter, value: str | None) -> tuple[
     show_default=True,
     help="loss, booster (the model's own parameters) or both.",
 )
-@click.option(
-    "--space-file", type=click.Path(path_type=Path), help="TOML with ranges, choices or fixed values."
-)
+@click.option("--space-file", type=PathOption(), help="TOML with ranges, choices or fixed values.")
 @click.option("--sampler", default="tpe", show_default=True, help="tpe, gp or random.")
 @click.option("--pruner", help="median, hyperband or none; else median for CTR AUC alone, none otherwise.")
-@click.option("--storage", help="Database URL or journal file; else a database in the output folder.")
+@click.option(
+    "--storage",
+    callback=not_empty,
+    help="Database URL or journal file; else a database in the output folder.",
+)
 @click.option("--study-name", help="Name in the storage; else made of data set and model.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of split, model and search.")
 @click.option(
@@ -61,7 +64,7 @@ def _pair(_: click.Context, param: click.Parameter, value: str | None) -> tuple[
 )
 @click.option(
     "--output",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=PathOption(file_okay=False),
     help="Folder for best.toml, trials.parquet, tuning.html; else tune-DATASET-MODEL.",
 )
 @dataset_options
@@ -93,7 +96,7 @@ def tune(
     searched = search_space(space, model, grouped=split.train.group is not None)
     if space_file is not None:
         searched = read_space(space_file, searched)
-    output = output or Path(f"tune-{split.train.name}-{model}")
+    output = output or Path(f"tune-{split.train.name}-{model}".replace("/", "-"))
     _warn_of_few(split)
     tuning = run(
         split,

@@ -25,8 +25,8 @@ def write_frames(
     handed: Queue[pl.DataFrame | None] = Queue(1)
     stopped = False
 
-    # A sink over a lazy source is what polars offers for a file that grows. It runs in a thread of its own, so
-    # that the frames are made, and interrupts arrive, in ordinary code of the caller's.
+    # A sink over a lazy source is what polars offers for a file that grows. It runs in a thread of its own:
+    # then the frames are made, and interrupts arrive, in ordinary code of the caller's.
     def source(
         with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
     ) -> Iterator[pl.DataFrame]:
