@@ -140,7 +140,7 @@ def test_params_of_a_search(run, folder, tmp_path):
     )
     run("train", *SIMULATED, "--params", best, "--output", folder)
     spec = load_model(folder).manifest.spec
-    assert (spec.model, spec.weight, spec.rounds, spec.params) == ("xgboost", 0.07, 3, {"max_depth": 2})
+    assert (spec.model, spec.weight, spec.rounds, spec.params) == ("xgboost", 0.07, 4, {"max_depth": 2})
     assert spec.pwiser.surrogate == "squared_hinge"
     run("train", *SIMULATED, "--params", best, "--weight", "0.5", "--output", folder)
     assert load_model(folder).manifest.spec.weight == 0.5

@@ -110,7 +110,7 @@ def test_without_the_report_extra_all_but_the_page_is_written(run, tmp_path, mon
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--n-trials", "0"], "n_trials is 0; give at least 1"),
+        (["--n-trials", "0"], "n_trials is 0; give a whole number from 1"),
         (["--model", "lightgmb"], "did you mean lightgbm?"),
         (["--metric", "pcoc"], "cannot choose by 'pcoc'"),
         (["--choose-by", "ctr_auc"], "No such option"),

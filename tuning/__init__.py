@@ -19,7 +19,7 @@ from gbdt_pwiser.tuning._space import (
     read_space,
     search_space,
 )
-from gbdt_pwiser.tuning._tune import tune
+from gbdt_pwiser.tuning._tune import check_search, tune
 
 __all__ = [
     "Choice",
@@ -32,6 +32,7 @@ __all__ = [
     "Trial",
     "Tuning",
     "booster_space",
+    "check_search",
     "loss_space",
     "read_params",
     "read_space",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, Final
@@ -14,10 +14,11 @@ import polars as pl
 
 from gbdt_pwiser._files import begins_with, check_writable, has_columns, holds, refuse_foreign, replacing_file
 from gbdt_pwiser.evaluation.metrics import METRICS
-from gbdt_pwiser.models import ModelSpec
-from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.models import MODELS, ModelSpec
+from gbdt_pwiser.objectives import InputError, PWiseRLoss
+from gbdt_pwiser.objectives._errors import near_miss, unknown
 from gbdt_pwiser.tuning._result import Trial, Tuning
-from gbdt_pwiser.tuning._space import LOSS, configured, is_booster
+from gbdt_pwiser.tuning._space import LOSS, check_parameter, configured, is_booster
 
 _BEST: Final = "# The best of a search on validation"
 """How best.toml begins."""
@@ -83,19 +84,52 @@ def read_params(path: Path, base: ModelSpec | None = None) -> dict[str, ModelSpe
             f"{path} cannot be read ({error}); give the best.toml that a search wrote"
         ) from error
     try:
-        loss, parameters, model = found["loss"], found["parameters"], found["model"]
+        _check_keys(found, _KEYS, "the file")
+        model = found["model"]
+        if not isinstance(model, str) or model not in MODELS:
+            raise unknown("model", model, MODELS)
+        loss = _table(found, "loss", LOSS)
+        training = _table({"training": {}, **found}, "training", ("rounds", "early_stopping"))
+        parameters = _table(found, "parameters", ("bce", "pwiser"))
+        of_bce, of_pwiser = (_tuples(_table(parameters, name)) for name in ("bce", "pwiser"))
+        for values in (of_bce, of_pwiser):
+            for name, value in values.items():
+                check_parameter(model, name, [value])
+        PWiseRLoss(weight=found.get("recommended_weight", 0.0))
         base = base or ModelSpec(model=model)
         given = {f.name: getattr(base, f.name) for f in fields(base)}
-        spec = ModelSpec(**{**given, "model": model, **found.get("training", {})})
+        spec = ModelSpec(**{**given, "model": model, **training})
         return {
-            "bce": configured(spec, {**loss, "weight": 0.0, **_tuples(parameters["bce"])}),
+            "bce": configured(spec, {**loss, "weight": 0.0, **of_bce}),
             # Even at weight 0 it is the loss under comparison.
-            "pwiser": replace(configured(spec, {**loss, **_tuples(parameters["pwiser"])}), loss="pwiser"),
+            "pwiser": replace(configured(spec, {**loss, **of_pwiser}), loss="pwiser"),
         }
     except KeyError as error:
         raise InputError(f"{path} lacks {error.args[0]}; give the best.toml that a search wrote") from error
     except (TypeError, AttributeError, InputError) as error:
         raise InputError(f"{path} cannot be used: {error}") from error
+
+
+_KEYS: Final = ("model", "recommended_weight", "loss", "training", "parameters")
+
+
+def _table(tables: Mapping[str, Any], name: str, known: Collection[str] = ()) -> Mapping[str, Any]:
+    """Return a table of a file; InputError where it is none, or has a key that is not known."""
+    table = tables[name]
+    if not isinstance(table, dict):
+        raise InputError(f"{name} is {table!r}; make it a table")
+    if known:
+        _check_keys(table, known, name)
+    return table
+
+
+def _check_keys(table: Mapping[str, Any], known: Collection[str], where: str) -> None:
+    for key in table:
+        if key not in known:
+            raise InputError(
+                f"{where} has a key {key!r}{near_miss(key, known)}; leave it out, or give one of "
+                f"{', '.join(sorted(known))}"
+            )
 
 
 def write_trials(trials: Sequence[Trial], path: Path) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any, Final
 
 import optuna
 
 from gbdt_pwiser.models import ModelSpec
+from gbdt_pwiser.models._parameters import check_params, known_params
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
-from gbdt_pwiser.objectives._errors import unknown
+from gbdt_pwiser.objectives._errors import near_miss, unknown
 
 LOSS: Final = frozenset(f.name for f in fields(PWiseRLoss))
 """Parameters of the loss; all others are the model's."""
@@ -216,16 +218,47 @@ def search_space(kind: str, model: str, *, grouped: bool) -> SearchSpace:
     )
 
 
-def read_space(path: Path, space: SearchSpace) -> SearchSpace:
+def check_parameter(model: str, name: str, values: Iterable[Any]) -> None:
+    """Raise InputError where neither loss nor model has the parameter, or one of the values cannot be its."""
+    known = [*sorted(LOSS), *sorted(known_params(model))]
+    if name not in known:
+        raise InputError(
+            f"neither the loss nor {model} has a parameter {name!r}{near_miss(name, known)}; name one of "
+            f"{', '.join(sorted(LOSS))}, or one of {model} in its own words"
+        )
+    for value in values:
+        check_params(model, configured(ModelSpec(model=model), {name: value}).params)
+
+
+def check_space(space: SearchSpace, model: str) -> None:
+    """Raise InputError where a space names what neither loss nor model has, or a value that cannot be."""
+    for name, parameter in space.parameters.items():
+        ends = parameter.choices if isinstance(parameter, Choice) else (parameter.low, parameter.high)
+        check_parameter(model, name, ends)
+    for name, value in space.fixed.items():
+        check_parameter(model, name, [value])
+
+
+def read_space(path: Path, space: SearchSpace, model: str = "lightgbm") -> SearchSpace:
     """Change a space as a TOML file says.
 
     Each entry is a parameter by name: a list of choices, a table with `low` and `high` (and `log = true`),
     or a single value, which is then fixed and not searched. Parameters that the file does not name stay.
 
+    Parameters
+    ----------
+    path
+        The file.
+    space
+        What it changes.
+    model
+        Whose parameters, beside those of the loss, the file may name.
+
     Raises
     ------
     InputError
-        The file is missing or no TOML, or an entry breaks a rule above.
+        The file is missing or no TOML, an entry breaks a rule above, neither loss nor model has such a
+        parameter, or it cannot have the value.
     """
     try:
         entries = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -242,9 +275,7 @@ def read_space(path: Path, space: SearchSpace) -> SearchSpace:
                 parameters[name] = _range(name, entry, known)
             else:
                 fixed[name] = entry
-            if name in LOSS:
-                for value in _named(entry):
-                    PWiseRLoss(**{name: value})
+            check_parameter(model, name, _named(entry))
         except (InputError, TypeError) as error:
             raise InputError(f"{path}: {name}: {error}") from error
     if not parameters:
@@ -265,9 +296,11 @@ def _range(name: str, entry: Mapping[str, Any], known: Parameter | None) -> Para
     if not {"low", "high"} <= set(entry):
         raise InputError("a range needs low and high")
     low, high = entry["low"], entry["high"]
-    if not all(isinstance(x, int | float) and not isinstance(x, bool) for x in (low, high)):
-        raise InputError(f"low is {low!r} and high {high!r}; give numbers")
+    if not all(isinstance(x, int | float) and not isinstance(x, bool) and isfinite(x) for x in (low, high)):
+        raise InputError(f"low is {low!r} and high {high!r}; give finite numbers")
     log = entry.get("log", isinstance(known, LogFloat) or (isinstance(known, Int) and known.log))
+    if not isinstance(log, bool):
+        raise InputError(f"log is {log!r}; give true or false")
     default: Any = known.default if known else None
     if isinstance(low, int) and isinstance(high, int) and (known is None or isinstance(known, Int)):
         return Int(low, high, default, log=log)

@@ -207,12 +207,12 @@ def open_study(
         there = study.user_attrs.get("setup")
         if there is None:
             keep(study, where, "setup", wanted)
-        elif there != wanted:
-            changed = [key for key in wanted if there.get(key) != wanted[key]]
+        # A study of an older version says less of how it was made.
+        elif changed := [key for key in wanted if key in there and there[key] != wanted[key]]:
             raise InputError(
                 f"study {name!r} in {where} was made with other settings: "
                 + "; ".join(
-                    f"{key} was {_short(there.get(key))}, now {_short(wanted[key])}" for key in changed
+                    f"{key} was {_short(there[key])}, now {_short(wanted[key])}" for key in changed
                 )
                 + "; give the same ones to go on with it, or another --output or --study-name to start anew"
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,14 +12,17 @@ from gbdt_pwiser.data import Exposures, Split
 from gbdt_pwiser.evaluation.metrics import check_optimisable
 from gbdt_pwiser.evaluation.results import write_results
 from gbdt_pwiser.models import ModelSpec, make_model
+from gbdt_pwiser.models.protocol import LARGEST
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.objectives._errors import check_whole, unknown
 from gbdt_pwiser.tuning._confirm import confirm
 from gbdt_pwiser.tuning._output import check_output, write_params, write_trials
 from gbdt_pwiser.tuning._result import Tuning, choose
 from gbdt_pwiser.tuning._search import Arm, check_metrics, collect, importances, quiet_optuna, run_trials
 from gbdt_pwiser.tuning._share import Share
-from gbdt_pwiser.tuning._space import SearchSpace, configured, is_booster, search_space
+from gbdt_pwiser.tuning._space import SearchSpace, check_space, configured, is_booster, search_space
 from gbdt_pwiser.tuning._storage import (
+    PRUNERS,
     embedded,
     make_pruner,
     make_sampler,
@@ -94,12 +98,24 @@ def tune(
         every trial failed.
     """
     metrics = tuple(pareto) or (metric,)
-    _check(n_trials, max_total_trials, timeout, metrics, bool(pareto))
+    check_search(
+        spec,
+        n_trials=n_trials,
+        max_total_trials=max_total_trials,
+        timeout=timeout,
+        metric=metric,
+        pareto=pareto,
+        sampler=sampler,
+        pruner=pruner,
+        study_name=study_name,
+        seed=seed,
+    )
     pruner = _pruner(pruner, metrics)
     train, valid = split.train, split.valid
     if isinstance(space, str):
         space = search_space(space, spec.model, grouped=train.group is not None)
-    make_model(configured(spec, space.fixed))  # an unknown name is refused before anything is written
+    check_space(space, spec.model)
+    make_model(configured(spec, space.fixed))  # what cannot be is refused before anything is written
     check_metrics(metrics, valid)
     total = n_trials if max_total_trials is None else max_total_trials
     check_output(output)
@@ -107,7 +123,7 @@ def tune(
         output.mkdir(parents=True, exist_ok=True)
         storage = embedded(output)
     name = study_name or f"{train.name}-{spec.model}"
-    setup = _setup(spec, space, metrics, seed, train, valid)
+    setup = {**_setup(spec, space, metrics, seed, train, valid), "sampler": sampler, "pruner": pruner}
     rounds = spec.rounds if is_booster(spec.model) else spec.network.epochs
     with quiet_optuna(), open_storage(storage) as kept:
         arms = []
@@ -144,26 +160,50 @@ def tune(
     return found
 
 
-def _check(
-    n_trials: int, total: int | None, timeout: float | None, metrics: Sequence[str], pareto: bool
+def check_search(
+    spec: ModelSpec,
+    *,
+    n_trials: int = 50,
+    max_total_trials: int | None = None,
+    timeout: float | None = None,
+    metric: str = "ctr_auc",
+    pareto: Sequence[str] = (),
+    sampler: str = "tpe",
+    pruner: str | None = None,
+    study_name: str | None = None,
+    seed: int = 0,
 ) -> None:
-    for what, number in (("n_trials", n_trials), ("max_total_trials", total)):
-        if number is not None and number < 1:
-            raise InputError(f"{what} is {number}; give at least 1")
-    if timeout is not None and not timeout > 0:
-        raise InputError(f"timeout is {timeout}; give a positive number of seconds")
-    if pareto and len(set(metrics)) != 2:
+    """Raise InputError for arguments of `tune` that no search can have, whatever the data."""
+    check_whole("n_trials", n_trials, 1, LARGEST)
+    if max_total_trials is not None:
+        check_whole("max_total_trials", max_total_trials, 1, LARGEST)
+    if timeout is not None and not 0 < timeout < math.inf:
+        raise InputError(f"timeout is {timeout}; give a positive number of seconds, or leave it out")
+    if pareto and (len(pareto) != 2 or len(set(pareto)) != 2):
         raise InputError(
-            f"pareto is {', '.join(metrics)}; give two different metrics, as in ctr_auc,ctcvr_auc"
+            f"pareto is {', '.join(pareto)}; give two different metrics, as in ctr_auc,ctcvr_auc"
         )
-    for metric in metrics:
-        check_optimisable(metric)
+    metrics = tuple(pareto) or (metric,)
+    for each in metrics:
+        check_optimisable(each)
+    if study_name is not None and not study_name.strip():
+        raise InputError("study_name is empty; give a name or leave it out")
+    # The proof needs the seeds that follow.
+    check_whole("seed", spec.seed, 0, LARGEST - CONFIRMATION_SEEDS)
+    check_whole("seed", seed, 0, LARGEST)
+    make_model(spec)
+    make_sampler(sampler, seed)
+    make_pruner(_pruner(pruner, metrics), 1)
 
 
 def _pruner(pruner: str | None, metrics: Sequence[str]) -> str:
     able = tuple(metrics) == ("ctr_auc",)
-    if pruner in (None, "none") or able:
-        return pruner or ("median" if able else "none")
+    if pruner is None:
+        return "median" if able else "none"
+    if pruner not in PRUNERS:
+        raise unknown("pruner", pruner, PRUNERS)
+    if pruner == "none" or able:
+        return pruner
     if len(metrics) > 1:
         raise InputError(f"a Pareto search cannot prune; leave pruner {pruner} out, or optimise one metric")
     raise InputError(

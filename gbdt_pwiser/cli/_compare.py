@@ -6,7 +6,7 @@ import json
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -15,13 +15,20 @@ from gbdt_pwiser.cli._options import (
     choose_by_option,
     dataset_options,
     numbers,
+    base_spec,
+    given,
+    load_dataset,
+    params_option,
     rival_weight_option,
-    setup,
     tell_left_out,
+    tuned_specs,
 )
 from gbdt_pwiser.cli._paths import PathOption
 from gbdt_pwiser.cli._report import DETAILS, PAGE, RESULTS, check_output
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.objectives._errors import check_whole
+
+MOST_SEEDS: Final = 10_000
 
 
 @click.command()
@@ -59,11 +66,7 @@ from gbdt_pwiser.objectives import InputError
 )
 @rival_weight_option
 @choose_by_option
-@click.option(
-    "--params",
-    type=PathOption(),
-    help="best.toml of a search: its model, losses and parameters stand in place of --model and --weight.",
-)
+@params_option
 @click.option(
     "--calibrate",
     default="none",
@@ -112,35 +115,38 @@ def compare(
         write_results,
     )
     from gbdt_pwiser.evaluation import compare as run
+    from gbdt_pwiser.evaluation.compare import check_choice, plan
     from gbdt_pwiser.evaluation.published import format_published
     from gbdt_pwiser.report import require_report_extra, write_report
 
-    if seeds < 1:
-        raise InputError(f"seeds is {seeds}; give at least 1")
+    check_whole("seeds", seeds, 1, MOST_SEEDS)
+    check_choice(choose_by, calibrate, bootstrap)
     if sweep_weights is not None:
         _check_sweep(context, losses)
+    base, tuned = base_spec(options, models[0]), {}
+    tried: tuple[float, ...] | None = sweep_weights or weights
+    if params is not None:
+        tuned = tuned_specs(context, params, base)
+        models = (tuned["bce"].model,)
+        if not given(context, "weights"):
+            tried = None
+    jobs = plan(models, losses, weights=tried, rival_weights=rival_weights, base=base, tuned=tuned)
     if output:
         require_report_extra()
         if check_output(output):
             click.echo(
                 f"gbdt-pwiser: the results of an earlier comparison in {output} will be replaced", err=True
             )
-    dataset, base = setup(options, models[0])
-    tuned = {}
-    if params:
-        from gbdt_pwiser.tuning import read_params
-
-        tuned = read_params(params, base)
-        models = (tuned["bce"].model,)
-    tell_left_out(models, losses)
     details = Details(command=shlex.join(["gbdt-pwiser", *sys.argv[1:]]))
-    with maker(scheduler) as make:
+    with maker(scheduler, *(spec for _, _, candidates in jobs for spec in candidates)) as make:
+        dataset = load_dataset(options)
+        tell_left_out(models, losses)
         results = run(
             dataset,
             models=models,
             losses=losses,
             seeds=range(seeds),
-            weights=sweep_weights or weights,
+            weights=tried,
             rival_weights=rival_weights,
             base=base,
             tuned=tuned,
@@ -171,7 +177,7 @@ def compare(
 def _check_sweep(context: click.Context, losses: tuple[str, ...]) -> None:
     """Refuse a sweep beside what decides the weight otherwise, and one that nothing is trained with."""
     for name, option in (("weights", "--weight"), ("params", "--params")):
-        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+        if given(context, name):
             raise InputError(f"--sweep-weight stands in place of {option}; give one of the two")
     if "pwiser" not in losses:
         raise InputError(f"--sweep-weight is for pwiser, not for {', '.join(losses)}; add --loss pwiser")

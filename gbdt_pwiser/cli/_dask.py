@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from gbdt_pwiser.cli._options import text
 from gbdt_pwiser.objectives import InputError
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ dask_option = click.option(
     "--dask",
     "scheduler",
     metavar="ADDRESS",
+    callback=text,
     help="xgboost: train on the workers of this Dask scheduler, e.g. tcp://host:8786.",
 )
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gbdt_pwiser.cli._paths import PathOption
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
+
+if TYPE_CHECKING:
+    from gbdt_pwiser.data import Dataset
+    from gbdt_pwiser.models import ModelSpec
 
 
 def numbers(_: click.Context, param: click.Parameter, value: str | None) -> tuple[float, ...] | None:
@@ -38,6 +42,25 @@ def rival_weights(
         read[loss] = tried
     return read
 
+
+def text(_: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Read a text; an empty one would count as none given, and comes from a variable that is not set."""
+    if value is not None and not value.strip():
+        raise InputError(f"{param.opts[0]} is empty; give a value or leave it out")
+    return value
+
+
+def given(context: click.Context, name: str) -> bool:
+    """Whether a parameter was given on the command line, and not left at its default."""
+    return context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+
+
+params_option = click.option(
+    "--params",
+    type=PathOption(),
+    help="best.toml of a search: decides model, loss and parameters. Options that are given win over it; "
+    "another --model is refused.",
+)
 
 choose_by_option = click.option(
     "--choose-by",
@@ -138,27 +161,61 @@ def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def setup(options: dict[str, Any], model: str) -> tuple[Any, Any]:
-    """Return the data set and the model settings that the options describe."""
-    from gbdt_pwiser.data import load
+def base_spec(options: dict[str, Any], model: str, **more: Any) -> ModelSpec:
+    """Return the model settings that the options describe, and those that are given by name."""
     from gbdt_pwiser.models import ModelSpec
     from gbdt_pwiser.models.neural import parse_network
 
-    loss = PWiseRLoss(
-        **{
-            name: options[name]
-            for name in ("click_margin", "impression_margin", "surrogate", "scale", "pairs")
-        }
-    )
-    base = ModelSpec(
+    return ModelSpec(
         model=model,
-        pwiser=loss,
+        pwiser=PWiseRLoss(**{name: options[name] for name in _OF_LOSS}),
         network=parse_network(options["network"]),
-        **{
-            name: options[name]
-            for name in ("rounds", "early_stopping", "learning_rate", "device", "threads", "external_memory")
-        },
+        **{name: options[name] for name in (*_OF_TRAINING, "device", "threads", "external_memory")},
+        **more,
     )
+
+
+_OF_LOSS = ("click_margin", "impression_margin", "surrogate", "scale", "pairs")
+_OF_TRAINING = ("rounds", "early_stopping", "learning_rate")
+
+
+def tuned_specs(context: click.Context, path: Path, base: ModelSpec) -> dict[str, ModelSpec]:
+    """Return the specs of a search by loss, changed by the options that are given.
+
+    The weight is left to the command. InputError for a model that is not the one of the search: the
+    parameters are in the words of one library.
+    """
+    from gbdt_pwiser.tuning import read_params
+
+    tuned = read_params(path, base)
+    searched = tuned["bce"].model
+    for name in ("model", "models"):
+        asked = context.params.get(name)
+        if given(context, name) and asked not in (searched, (searched,)):
+            told = asked if isinstance(asked, str) else ", ".join(asked)
+            raise InputError(f"{path} is for {searched}, not {told}; leave --model out")
+    of_loss = {name: getattr(base.pwiser, name) for name in _OF_LOSS if given(context, name)}
+    of_training = {name: getattr(base, name) for name in _OF_TRAINING if given(context, name)}
+    settings = [setting.partition("=")[0].strip() for setting in context.params["network"]]
+    of_network = {name: getattr(base.network, name) for name in settings}
+    return {
+        loss: replace(
+            spec,
+            pwiser=replace(spec.pwiser, **of_loss),
+            network=replace(spec.network, **of_network),
+            **of_training,
+        )
+        for loss, spec in tuned.items()
+    }
+
+
+def load_dataset(options: dict[str, Any]) -> Dataset:
+    """Return the data set that the options describe."""
+    from gbdt_pwiser.data import SplitOptions, load
+
+    wanted = {"by": options["split_by"], "fractions": options["fractions"]}
+    split_options = {name: value for name, value in wanted.items() if value is not None}
+    SplitOptions(**split_options)  # refused before anything is read
     simulated = {
         name: options[option]
         for option, name in (
@@ -170,8 +227,6 @@ def setup(options: dict[str, Any], model: str) -> tuple[Any, Any]:
         if options[option] is not None
     }
     dataset = load(options["dataset"], data_dir=options["data_dir"], **simulated)
-    wanted = {"by": options["split_by"], "fractions": options["fractions"]}
-    split_options = {name: value for name, value in wanted.items() if value is not None}
     if split_options:
         dataset = replace(dataset, split_options=replace(dataset.split_options, **split_options))
-    return dataset, base
+    return dataset

@@ -6,14 +6,21 @@ import json
 import math
 import shlex
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gbdt_pwiser.cli._dask import dask_option, maker
-from gbdt_pwiser.cli._options import choose_by_option, dataset_options, numbers, setup
+from gbdt_pwiser.cli._options import (
+    base_spec,
+    choose_by_option,
+    dataset_options,
+    load_dataset,
+    numbers,
+    params_option,
+    tuned_specs,
+)
 from gbdt_pwiser.cli._paths import PathOption
 from gbdt_pwiser.objectives import InputError
 
@@ -31,11 +38,7 @@ if TYPE_CHECKING:
     help="Weight of the loss; of several the best on validation. [those that compare tries for the loss]",
 )
 @choose_by_option
-@click.option(
-    "--params",
-    type=PathOption(),
-    help="best.toml of a search: its model and parameters, and its weight unless --weight is given.",
-)
+@params_option
 @click.option(
     "--calibrate",
     default="none",
@@ -51,7 +54,10 @@ if TYPE_CHECKING:
 )
 @dask_option
 @dataset_options
+@click.pass_context
 def train(
+    context: click.Context,
+    /,
     model: str | None,
     loss: str,
     weights: tuple[float, ...] | None,
@@ -72,18 +78,16 @@ def train(
     from tqdm import tqdm
 
     from gbdt_pwiser.data.columns import FeatureColumns
-    from gbdt_pwiser.evaluation.calibration import Calibrator, check_calibration
-    from gbdt_pwiser.evaluation.compare import choose
-    from gbdt_pwiser.evaluation.metrics import check_optimisable
+    from gbdt_pwiser.evaluation.calibration import Calibrator
+    from gbdt_pwiser.evaluation.compare import check_choice, choose
     from gbdt_pwiser.models.saved import check_folder, save_model
 
     check_folder(output)
-    check_optimisable(choose_by)
-    check_calibration(calibrate)
-    dataset, base = setup(options, model or "lightgbm")
-    candidates = _candidates(replace(base, loss=loss, seed=seed), model, weights, params)
+    check_choice(choose_by, calibrate)
+    base = base_spec(options, "lightgbm" if model is None else model, loss=loss, seed=seed)
+    candidates = _candidates(context, base, weights, params)
     with maker(scheduler, *candidates) as make:
-        split = dataset.split(seed)
+        split = load_dataset(options).split(seed)
         FeatureColumns.of(split.train)  # categories that cannot be saved are better known now
         with tqdm(total=len(candidates), unit="fit", disable=None) as progress:
             fitted = choose(candidates, split, choose_by, progress=progress, make=make)
@@ -116,23 +120,20 @@ def train(
 
 
 def _candidates(
-    spec: ModelSpec, model: str | None, weights: tuple[float, ...] | None, params: Path | None
+    context: click.Context, spec: ModelSpec, weights: tuple[float, ...] | None, params: Path | None
 ) -> list[ModelSpec]:
     """Return the specs to choose from."""
+    from gbdt_pwiser.evaluation.compare import with_weights
     from gbdt_pwiser.models import LOSSES
 
     if params is not None:
-        from gbdt_pwiser.tuning import read_params
-
-        tuned = read_params(params, spec)
+        tuned = tuned_specs(context, params, spec)
         if spec.loss not in tuned:
             raise InputError(f"{params} holds {' and '.join(tuned)}, not {spec.loss}; leave --params out")
         spec = tuned[spec.loss]
-        if model not in (None, spec.model):
-            raise InputError(f"{params} is for {spec.model}, not {model}; leave --model out")
     elif weights is None:
-        weights = LOSSES[spec.loss].weights
-    return [spec.with_weight(weight) for weight in weights] if weights else [spec]
+        weights = LOSSES[spec.loss].weights or None
+    return [spec] if weights is None else with_weights(spec, weights)
 
 
 def _text(manifest: Manifest, rounds: int) -> str:

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gbdt_pwiser.cli._options import dataset_options, setup
+from gbdt_pwiser.cli._options import base_spec, dataset_options, given, load_dataset, text
 from gbdt_pwiser.cli._paths import PathOption, not_empty
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
 
 if TYPE_CHECKING:
     from gbdt_pwiser.data import Split
-    from gbdt_pwiser.tuning import Trial, Tuning
+    from gbdt_pwiser.tuning import SearchSpace, Trial, Tuning
 
 FEW_CONVERSIONS = 50
 
 
 def _pair(_: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
-    return tuple(part.strip() for part in value.split(",")) if value else ()
+    return () if value is None else tuple(part.strip() for part in value.split(","))
 
 
 @click.command()
@@ -53,7 +53,7 @@ def _pair(_: click.Context, param: click.Parameter, value: str | None) -> tuple[
     callback=not_empty,
     help="Database URL or journal file; else a database in the output folder.",
 )
-@click.option("--study-name", help="Name in the storage; else made of data set and model.")
+@click.option("--study-name", callback=text, help="Name in the storage; else made of data set and model.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of split, model and search.")
 @click.option(
     "--weight",
@@ -68,7 +68,10 @@ def _pair(_: click.Context, param: click.Parameter, value: str | None) -> tuple[
     help="Folder for best.toml, trials.parquet, tuning.html; else tune-DATASET-MODEL.",
 )
 @dataset_options
+@click.pass_context
 def tune(
+    context: click.Context,
+    /,
     model: str,
     metric: str,
     pareto: tuple[str, ...],
@@ -85,24 +88,31 @@ def tune(
     Started again with the same arguments it goes on where it was stopped; several processes may share a
     study.
     """
-    from gbdt_pwiser.tuning import read_space, record, search_space
+    from gbdt_pwiser.tuning import check_search, read_space, record, search_space
     from gbdt_pwiser.tuning import tune as run
 
     own = ("n_trials", "max_total_trials", "timeout", "sampler", "pruner", "storage", "study_name")
     search = {name: options.pop(name) for name in own}
-    dataset, base = setup(options, model)
-    split = dataset.split(seed)
-    base = replace(base, seed=seed, pwiser=replace(base.pwiser, weight=weight))
-    searched = search_space(space, model, grouped=split.train.group is not None)
-    if space_file is not None:
-        searched = read_space(space_file, searched)
+    base = base_spec(options, model, seed=seed)
+    base = replace(base, pwiser=replace(base.pwiser, weight=weight))
+    if pareto and given(context, "metric"):
+        raise InputError("--pareto stands in place of --metric; give one of the two")
+    told = {name: value for name, value in search.items() if name != "storage"}
+    check_search(base, metric=metric, pareto=pareto, seed=seed, **told)
+
+    def searched(*, grouped: bool) -> SearchSpace:
+        declared = search_space(space, model, grouped=grouped)
+        return declared if space_file is None else read_space(space_file, declared, model)
+
+    searched(grouped=True)  # refused before anything is read
+    split = load_dataset(options).split(seed)
     output = output or Path(f"tune-{split.train.name}-{model}".replace("/", "-"))
     _warn_of_few(split)
     tuning = run(
         split,
         base,
         output=output,
-        space=searched,
+        space=searched(grouped=split.train.group is not None),
         metric=metric,
         pareto=pareto,
         seed=seed,

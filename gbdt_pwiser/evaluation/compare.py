@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import Final
 
 import numpy as np
 from tqdm import tqdm
@@ -21,9 +22,13 @@ from gbdt_pwiser.models import LOSSES, Model, ModelSpec, Predictions, make_model
 from gbdt_pwiser.models.losses import check_loss
 from gbdt_pwiser.models.registry import versions_of
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.objectives._errors import check_whole
 
 OnTest = Callable[[ModelSpec, Exposures, Predictions], None]
 Make = Callable[[ModelSpec], Model]
+
+MOST_REPLICATES: Final = 100_000
+"""Draws of a bootstrap, which all are in memory; errors are known to less than 1 % long before."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,14 +73,14 @@ def compare(
     seeds
         At least one.
     weights
-        Candidates for the weight of the pairwise term; None for the one in base.
+        Candidates for the weight of the pairwise term; None for the one in tuned or base.
     rival_weights
         Candidates for the weights of rival losses by name; for a rival without, those in `LOSSES`.
     base
         Everything else about the models; None for the defaults.
     tuned
-        By loss, a spec that stands as it is, in place of base and weights; as `tuning.read_params` gives.
-        The one of bce is then the base of losses that have none.
+        By loss, a spec in place of base, with its own weight where `weights` are None; as
+        `tuning.read_params` gives. The one of bce is then the base of losses that have none.
     choose_by
         Metric on validation by which a weight is chosen.
     replicates
@@ -99,34 +104,11 @@ def compare(
     InputError
         An unknown name, nothing to compare, or a split that cannot be scored.
     """
-    for what, values in (("model", models), ("loss", losses), ("seed", seeds)):
-        if not values:
-            raise InputError(f"no {what} to compare; name at least one")
-        if len(set(values)) < len(values):
-            raise InputError(f"a {what} is named twice in {', '.join(map(str, values))}; name each once")
-    check_optimisable(choose_by)
-    check_calibration(calibrate)
-    if replicates < 0 or replicates == 1:
-        raise InputError(f"replicates is {replicates}; give at least 2, or 0 for no bootstrap")
-    rival_weights, tuned = rival_weights or {}, tuned or {}
-    _check_losses(losses, models, rival_weights)
-    base = tuned.get(BASELINE) or base or ModelSpec(model=models[0])
-    jobs = [
-        (
-            model,
-            loss,
-            [replace(tuned[loss], model=model)]
-            if loss in tuned
-            else _candidates(replace(base, model=model, loss=loss), weights, rival_weights),
-        )
-        for model, loss in product(models, sorted(losses, key=lambda loss: loss != BASELINE))
-        if LOSSES[loss].exists_for(model)
-    ]
-    for _, loss, candidates in jobs:
+    _check_named("seed", seeds)
+    check_choice(choose_by, calibrate, replicates)
+    jobs = plan(models, losses, weights=weights, rival_weights=rival_weights, base=base, tuned=tuned)
+    for _, _, candidates in jobs:
         make(candidates[0])  # an unknown name is refused before anything is trained
-        tried = [spec.weight for spec in candidates]
-        if len(set(tried)) < len(tried):
-            raise InputError(f"a weight of {loss} is named twice in {tried}; name each once")
     if details is not None:
         details.choose_by = choose_by
     results: list[Result] = []
@@ -165,6 +147,44 @@ def compare(
                     scored[part] = (evaluate(split.test, p.pctr, p.pctcvr), seconds)
                 results.extend(_results(fitted.model, split.test.name, scored, tests))
     return results
+
+
+def check_choice(choose_by: str, calibrate: Method, replicates: int = 0) -> None:
+    """Raise InputError for a metric, a calibration or a number of draws that a comparison cannot have."""
+    check_optimisable(choose_by)
+    check_calibration(calibrate)
+    if replicates == 1:
+        raise InputError("replicates is 1; give at least 2, or 0 for no bootstrap")
+    check_whole("replicates", replicates, 0, MOST_REPLICATES)
+
+
+def plan(
+    models: Sequence[str],
+    losses: Sequence[str],
+    *,
+    weights: Sequence[float] | None = None,
+    rival_weights: Mapping[str, Sequence[float]] | None = None,
+    base: ModelSpec | None = None,
+    tuned: Mapping[str, ModelSpec] | None = None,
+) -> list[tuple[str, str, list[ModelSpec]]]:
+    """Return model, loss and the candidates to choose from, of everything that `compare` trains for a seed.
+
+    Parameters and errors are those of `compare`; no data is needed to tell.
+    """
+    _check_named("model", models)
+    _check_named("loss", losses)
+    rival_weights, tuned = rival_weights or {}, tuned or {}
+    _check_losses(losses, models, rival_weights)
+    base = tuned.get(BASELINE) or base or ModelSpec(model=models[0])
+    return [
+        (
+            model,
+            loss,
+            _candidates(replace(tuned.get(loss, base), model=model, loss=loss), weights, rival_weights),
+        )
+        for model, loss in product(models, sorted(losses, key=lambda loss: loss != BASELINE))
+        if LOSSES[loss].exists_for(model)
+    ]
 
 
 def choose(
@@ -256,9 +276,24 @@ def _candidates(
     tried = weights if spec.loss == "pwiser" else rival_weights.get(spec.loss, LOSSES[spec.loss].weights)
     if spec.loss == BASELINE or tried is None:
         return [spec]
-    if not tried:
+    return with_weights(spec, tried)
+
+
+def with_weights(spec: ModelSpec, weights: Sequence[float]) -> list[ModelSpec]:
+    """Return the spec with each weight of its loss; InputError for none, or for one that is named twice."""
+    if not weights:
         raise InputError(f"no weight to try; give at least one for {spec.loss}")
-    return [spec.with_weight(weight) for weight in tried]
+    if len(set(weights)) < len(weights):
+        tried = ", ".join(f"{weight:g}" for weight in weights)
+        raise InputError(f"a weight of {spec.loss} is named twice in {tried}; name each once")
+    return [spec.with_weight(weight) for weight in weights]
+
+
+def _check_named(what: str, values: Sequence[object]) -> None:
+    if not values:
+        raise InputError(f"no {what} to compare; name at least one")
+    if len(set(values)) < len(values):
+        raise InputError(f"a {what} is named twice in {', '.join(map(str, values))}; name each once")
 
 
 def _tests(

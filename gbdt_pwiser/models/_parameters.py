@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from functools import cache
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ import lightgbm
 import numpy as np
 import xgboost
 
-from gbdt_pwiser.models.neural import NETWORKS
+from gbdt_pwiser.models.neural import NETWORKS, NetworkConfig
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives._errors import near_miss
 
@@ -22,6 +23,11 @@ from gbdt_pwiser.objectives._errors import near_miss
 _DECIDED: Final = frozenset({"objective", "objective_type", "app", "application", "loss", "num_class"})
 # What XGBoost reads and does not list.
 _UNLISTED: Final = frozenset({"eval_metric", "verbosity"})
+
+
+def known_params(model: str) -> frozenset[str]:
+    """Return the names, aliases included, of what a library's parameters or a network's settings are."""
+    return _KNOWN[model]() if model in _KNOWN else frozenset(f.name for f in fields(NetworkConfig))
 
 
 def check_params(model: str, params: Mapping[str, Any]) -> None:

@@ -260,8 +260,8 @@ def test_an_interrupted_trial_is_tried_again(search, fake):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"n_trials": 0}, "n_trials is 0; give at least 1"),
-        ({"max_total_trials": 0}, "max_total_trials is 0; give at least 1"),
+        ({"n_trials": 0}, "n_trials is 0; give a whole number from 1"),
+        ({"max_total_trials": 0}, "max_total_trials is 0; give a whole number from 1"),
         ({"timeout": 0.0}, "timeout is 0.0; give a positive number of seconds"),
         ({"metric": "accuracy"}, "unknown metric 'accuracy'; choose one of ctr_auc"),
         ({"metric": "pcoc"}, "cannot choose by 'pcoc'"),
