@@ -201,9 +201,9 @@ class PWiseRLoss:
         Parameters and errors are those of `value`, and:
 
         dtype
-            Floating type of the result and of what is computed row by row; None for that of raw_score.
-            Which pairs count is decided on the raw scores as given, and sums are taken in float64, with
-            either.
+            Floating type of the result and, where there are pairs, of what is computed row by row; BCE
+            alone is computed in the type of raw_score. None for that of raw_score. Which pairs count is
+            decided on the raw scores as given, and sums are taken in float64, with either.
 
         Returns
         -------
@@ -218,15 +218,19 @@ class PWiseRLoss:
         grad, hess = xp.empty_like(raw, dtype=kind), xp.empty_like(raw, dtype=kind)
         floor = HESSIAN_FLOOR * plan.mean_weight
         anchors, terms = self._terms(raw, plan, kind)
+        # Alone, BCE is computed as precisely as the scores are, and then rounded, as boosters do it: in near
+        # ties of two splits the last digit decides.
+        computed = kind if terms else raw.dtype
 
         for rows, clicked in _blocks(plan):
-            _, p, rest, block = self._block(raw[rows], plan, rows, clicked, kind)
+            _, p, rest, block = self._block(raw[rows], plan, rows, clicked, computed)
             pull: tuple[Array | None, Array | None] = None, None
             for term in terms:
                 positions, opponents = term.opponents_in(rows, block)
                 if opponents is not None:
                     pull = _merged(pull, term.sums.add(opponents), positions, p)
-            grad[rows], hess[rows] = self._chain(p, rest, clicked, block.weight, pull, floor)
+            g, h = self._chain(p, rest, clicked, block.weight, pull, floor)
+            grad[rows], hess[rows] = xp.astype(g, kind, copy=False), xp.astype(h, kind, copy=False)
 
         for term in terms:
             term.sums.share(plan.peers)
