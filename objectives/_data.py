@@ -21,6 +21,7 @@ from gbdt_pwiser.objectives._inputs import (
     checked_weight,
     numbers,
 )
+from gbdt_pwiser.objectives._peers import Alone, Peers, XGBoostPeers
 from gbdt_pwiser.objectives._traps import refuse_random_forest
 
 _REMEDY = "give grades 0, 1, 2 (click + conversion) as the label"
@@ -120,6 +121,11 @@ def read_labels(data: Any) -> Labels:
         f"{type(data).__module__}.{type(data).__name__} is no xgboost.DMatrix and no lightgbm.Dataset; "
         "for XGBClassifier or LGBMClassifier use PWiseRSklearnObjective"
     )
+
+
+def peers_of(data: Any) -> Peers:
+    """Return the workers that hold parts of the same data set: those of XGBoost's communicator."""
+    return XGBoostPeers() if hasattr(data, "get_float_info") else Alone()
 
 
 def grade_from(click: ArrayLike, conversion: ArrayLike) -> NDArray[np.int8]:

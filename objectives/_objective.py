@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gbdt_pwiser.objectives._arrays import Array
-from gbdt_pwiser.objectives._data import Labels, grade_from, read_labels
+from gbdt_pwiser.objectives._data import Labels, grade_from, peers_of, read_labels
 from gbdt_pwiser.objectives._errors import InputError
 from gbdt_pwiser.objectives._inputs import checked_binary
 from gbdt_pwiser.objectives._loss import Pairs, PWiseRLoss, Scale
-from gbdt_pwiser.objectives._peers import Alone, Peers, XGBoostPeers
 from gbdt_pwiser.objectives._plan import PairPlan
 from gbdt_pwiser.objectives._traps import (
     START_OF_ESTIMATORS,
@@ -93,7 +92,7 @@ class PWiseRObjective:
         _refuse_what_lightgbm_cannot(data)
         labels = read_labels(data)
         known = self._plans.get(data)
-        peers: Peers = XGBoostPeers() if labels.booster == "xgboost" else Alone()
+        peers = peers_of(data)
         if known and known[1].peers.size == peers.size and labels.same_as(known[0]):
             return *known, False
         # A worker may be left without rows.
