@@ -342,7 +342,11 @@ def _checked_prior(what: str, prior: ArrayLike, rows: int) -> NDArray[np.float64
 
 def _start_of(reference: Any) -> float:
     """Return the one log-odds that all rows of a training Dataset start at."""
-    start = reference.get_init_score() if hasattr(reference, "get_init_score") else None
+    if not hasattr(reference, "get_init_score"):
+        raise InputError(f"reference is a {type(reference).__name__}; give the training lightgbm.Dataset")
+    start = reference.init_score
+    if start is None:
+        start = reference.construct().get_init_score()
     if start is None or not len(start):
         raise InputError(
             "reference has no init_score to start from; make the training Dataset with make_dataset, or give "
@@ -369,6 +373,14 @@ def _check_names(names: list[str], library: str, refused: str) -> None:
             f"{library} takes no feature names with any of {' '.join(refused)}: "
             f"{', '.join(map(repr, wrong[:5]))}{', ...' if len(wrong) > 5 else ''}; rename the columns, or "
             "give features as an array"
+        )
+    # LightGBM writes blanks as underscores.
+    stored = ["_".join(name.split(" ")) if library == "LightGBM" else name for name in names]
+    twice = [name for name, kept in zip(names, stored, strict=True) if stored.count(kept) > 1]
+    if twice:
+        raise InputError(
+            f"{library} cannot tell these feature names apart: {', '.join(map(repr, twice[:5]))}; rename the "
+            "columns, or give features as an array"
         )
 
 

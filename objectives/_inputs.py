@@ -136,7 +136,9 @@ def _array(what: str, values: Any) -> NDArray[Any]:
         raise InputError(f"{what} is no array ({error}); give one value per exposure, shape (n,)") from error
     if np.ma.is_masked(values):
         masked = np.ma.getmaskarray(values)
-        raise InputError(f"{what} is masked in {int(masked.sum())} places; give every exposure a value")
+        raise InputError(
+            f"{what} is missing (NA or masked) in {int(masked.sum())} rows; give every exposure a value"
+        )
     return array
 
 

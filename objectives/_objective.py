@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from gbdt_pwiser.objectives._arrays import Array
 from gbdt_pwiser.objectives._data import Labels, grade_from, peers_of, read_labels
 from gbdt_pwiser.objectives._errors import InputError
-from gbdt_pwiser.objectives._inputs import checked_binary
+from gbdt_pwiser.objectives._inputs import checked_binary, numbers
 from gbdt_pwiser.objectives._loss import Pairs, PWiseRLoss, Scale
 from gbdt_pwiser.objectives._plan import PairPlan
 from gbdt_pwiser.objectives._traps import (
@@ -159,7 +159,7 @@ class PWiseRSklearnObjective:
                     "make the objective with the conversions of exactly the rows of this fit"
                 )
             y = grade_from(y, self.conversion)
-        ids = None if group is None else np.repeat(np.arange(len(np.asarray(group))), np.asarray(group))
+        ids = None if group is None else _ids(group)
         plan = self.loss.plan(y, group=ids, sample_weight=sample_weight)
         scores = _one_output(y_pred)
         derivatives = self.loss.gradient_hessian(scores, plan, dtype="float32")
@@ -220,6 +220,14 @@ def _cupy(device: str) -> Any:
 
 def _described(objective: PWiseRObjective | PWiseRSklearnObjective) -> str:
     return f"{type(objective).__name__}({', '.join(f'{k}={v!r}' for k, v in asdict(objective.loss).items())})"
+
+
+def _ids(sizes: ArrayLike) -> NDArray[np.int64]:
+    """Return an id for each row of groups of these sizes."""
+    counts = numbers("group", sizes, "it holds the number of rows of each group")
+    if counts.dtype.kind not in "iu" or (counts < 0).any():
+        raise InputError("group holds the number of rows of each group; give whole numbers of at least 0")
+    return np.repeat(np.arange(len(counts)), counts)
 
 
 def _one_output(raw_score: ArrayLike) -> NDArray[Any]:

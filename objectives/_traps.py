@@ -83,8 +83,14 @@ def warn_without_effect(params: Mapping[str, Any] | None) -> None:
 
 
 def warn_without_anchors(weight: float, plan: PairPlan) -> None:
-    """Warn where there are no pairs to rank."""
-    if weight > 0 and not plan.opponents:
+    """Warn where there are no pairs to rank, and where there is not even a click."""
+    if plan.n and plan.peers.size == 1 and not len(plan.clicked):
+        warnings.warn(
+            "no exposure is clicked, so there is nothing to learn (LightGBM takes a Dataset without a label "
+            "for one of zeros); give grades 0, 1, 2 (click + conversion) as the label",
+            stacklevel=4,
+        )
+    elif weight > 0 and not plan.opponents:
         warnings.warn(
             "no pairs to rank: the labels hold no conversion (grade 2), or nothing to rank it above; "
             "training on BCE alone",
