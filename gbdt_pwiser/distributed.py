@@ -144,7 +144,11 @@ def _mean_click(client: Any, click: Any, conversion: Any, sample_weight: Any, gr
         raise InputError(f"the numbers of partitions differ ({said}); repartition all of them alike")
     check = delayed(_checked)
     tasks = [check(**dict(zip(parts, part, strict=True))) for part in zip(*parts.values(), strict=True)]
-    of_parts: list[_Part] = [part for part in client.gather(client.compute(tasks)) if part is not None]
+    found = client.gather(client.compute(tasks))
+    for number, part in enumerate(found):
+        if isinstance(part, str):
+            raise InputError(f"partition {number}: {part}")
+    of_parts: list[_Part] = [part for part in found if part is not None]
     for one, other in pairwise(of_parts):
         if group is not None and one.last == other.first:
             raise InputError(
@@ -160,17 +164,23 @@ def _mean_click(client: Any, click: Any, conversion: Any, sample_weight: Any, gr
     return float(rate)
 
 
-def _checked(click: Any, conversion: Any, sample_weight: Any = None, group: Any = None) -> _Part | None:
-    """Check the labels, weights and groups of a partition; None for one without rows."""
-    clicks = grade_from(click, conversion) > 0
-    if not len(clicks):
-        return None
-    weight = np.ones(len(clicks))
-    if sample_weight is not None:
-        weight = checked_weight(sample_weight, len(clicks), some=False)
-    part = _Part(float(weight @ clicks), float(weight.sum()))
-    if group is None:
-        return part
-    ids = checked_group(group, len(clicks))
-    group_sizes(ids)
-    return part._replace(first=ids[0].item(), last=ids[-1].item())
+def _checked(click: Any, conversion: Any, sample_weight: Any = None, group: Any = None) -> _Part | str | None:
+    """Check the labels, weights and groups of a partition; None for one without rows.
+
+    What is wrong is returned: a worker would log what is raised, with a traceback.
+    """
+    try:
+        clicks = grade_from(click, conversion) > 0
+        if not len(clicks):
+            return None
+        weight = np.ones(len(clicks))
+        if sample_weight is not None:
+            weight = checked_weight(sample_weight, len(clicks), some=False)
+        part = _Part(float(weight @ clicks), float(weight.sum()))
+        if group is None:
+            return part
+        ids = checked_group(group, len(clicks))
+        group_sizes(ids)
+        return part._replace(first=ids[0].item(), last=ids[-1].item())
+    except InputError as error:
+        return str(error)

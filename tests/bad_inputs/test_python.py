@@ -2,7 +2,6 @@
 
 import lightgbm as lgb
 import numpy as np
-import pandas as pd
 import polars as pl
 import pytest
 import xgboost as xgb
@@ -21,6 +20,8 @@ from gbdt_pwiser.objectives import (
     pwiser_objective,
     xgboost_params,
 )
+
+pd = pytest.importorskip("pandas", reason="pandas is not installed")
 
 N = 12
 X = np.arange(2.0 * N).reshape(N, 2)
@@ -168,7 +169,7 @@ ROWS = [
     ),
     (
         lambda: make_dataset(X, CLICK, CONVERSION, params={"boosting": "rf"}),
-        "boosting=rf fits every tree to the gradient at the start and takes neither an objective of one's own",
+        "boosting=rf fits every tree to the gradient at the start and takes neither an objective",
     ),
     (lambda: PWiseRSklearnObjective(conversion=["a"]), "conversion has type <U1; conversion must be 0 or 1"),
     (lambda: PWiseRSklearnObjective(conversion=[1])(CLICK, X[:, 0]), "1 conversions for a fit on 12 rows"),
