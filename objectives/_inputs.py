@@ -40,14 +40,15 @@ def checked_binary(what: str, values: ArrayLike) -> NDArray[np.bool_]:
     given = numbers(what, values, rule)
     if given.dtype == np.bool_:
         return given
-    wrong = ~((given == 0) | (given == 1))
+    ones: NDArray[np.bool_] = given == 1
+    wrong = ~((given == 0) | ones)
     if wrong.any():
         row = int(np.argmax(wrong))
         hint = "; of grades, the click is grade > 0" if what == "click" and given[row] == CONVERSION else ""
         raise InputError(
             f"{what} is {given[row]} in row {row} ({int(wrong.sum())} such rows); it must be 0 or 1{hint}"
         )
-    return given == 1
+    return ones
 
 
 def checked_weight(sample_weight: ArrayLike, rows: int, *, some: bool = True) -> NDArray[np.float64]:

@@ -150,7 +150,7 @@ def test_what_is_refused(client, exposures):
     for options, says in (
         ({"sample_weight": -click}, "sample_weight -1.0 in row"),
         ({"sample_weight": 0 * click}, "every sample_weight is 0"),
-        ({"sample_weight": 1e200 * (click + 1)}, "boosters keep weights as float32"),
+        ({"sample_weight": 1e200 * (click.astype(float) + 1)}, "boosters keep weights as float32"),
         ({"group": group}, "group 0 lies in two partitions"),
         ({"group": click + 0.5}, "group is .* an id is a whole number or a text"),
     ):

@@ -108,6 +108,7 @@ def _groups(name: str, given: Any, columns: Sequence[str]) -> list[list[int]]:
 
 
 def _monotone(name: str, given: Any, columns: Sequence[str]) -> tuple[int, ...]:
+    signs: list[Any]
     if isinstance(given, Mapping):
         signs = [0] * len(columns)
         for column, sign in given.items():
