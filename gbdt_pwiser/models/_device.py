@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 import lightgbm
@@ -43,7 +46,8 @@ def _why_not(device: str, model: str) -> str:
     try:
         if model == "lightgbm":
             params = {"device_type": device, "objective": "binary", "verbose": -1}
-            lightgbm.Booster(params, lightgbm.Dataset(features, label=label, params=params))
+            with _nothing_on_stderr():
+                lightgbm.Booster(params, lightgbm.Dataset(features, label=label, params=params))
             return ""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -54,3 +58,16 @@ def _why_not(device: str, model: str) -> str:
         return "" if used != "cpu" else "no usable GPU is found"
     except (lightgbm.basic.LightGBMError, xgboost.core.XGBoostError) as error:
         return str(error).partition("\n")[0].rstrip(". ")
+
+
+@contextmanager
+def _nothing_on_stderr() -> Iterator[None]:
+    """Keep what a library in C writes to standard error off it."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
