@@ -211,9 +211,7 @@ def open_study(
         elif changed := [key for key in wanted if key in there and there[key] != wanted[key]]:
             raise InputError(
                 f"study {name!r} in {where} was made with other settings: "
-                + "; ".join(
-                    f"{key} was {_short(there[key])}, now {_short(wanted[key])}" for key in changed
-                )
+                + "; ".join(f"{key} was {_short(there[key])}, now {_short(wanted[key])}" for key in changed)
                 + "; give the same ones to go on with it, or another --output or --study-name to start anew"
             )
     return study

@@ -12,12 +12,12 @@ import click
 
 from gbdt_pwiser.cli._dask import dask_option, maker
 from gbdt_pwiser.cli._options import (
+    base_spec,
     choose_by_option,
     dataset_options,
-    numbers,
-    base_spec,
     given,
     load_dataset,
+    numbers,
     params_option,
     rival_weight_option,
     tell_left_out,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
@@ -15,6 +13,7 @@ import lightgbm
 import numpy as np
 import xgboost
 
+from gbdt_pwiser.models._device import nothing_on_stderr
 from gbdt_pwiser.models.neural import NETWORKS, NetworkConfig
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives._errors import near_miss
@@ -47,7 +46,8 @@ def check_params(model: str, params: Mapping[str, Any]) -> None:
             raise InputError(
                 f"{model} has no parameter {name!r}{near_miss(name, known)}; name one as the library does"
             )
-        if isinstance(value, Mapping) or value != value:  # NaN, which passes every check of XGBoost's
+        is_table = isinstance(value, Mapping) and "constrain" not in name  # of columns, where they are named
+        if is_table or value != value:  # NaN, which passes every check of XGBoost's
             raise InputError(f"parameter {name} of {model} is {value!r}; give a number, a word or a list")
         reason = None if _is_list(value) else _REFUSALS[model](name, value)
         if reason is not None:
@@ -56,7 +56,9 @@ def check_params(model: str, params: Mapping[str, Any]) -> None:
 
 def _is_list(value: Any) -> bool:
     """Whether it may be a value per feature, of which there are none here."""
-    return isinstance(value, list | tuple) or (isinstance(value, str) and not {",", "["}.isdisjoint(value))
+    return isinstance(value, list | tuple | Mapping) or (
+        isinstance(value, str) and not {",", "["}.isdisjoint(value)
+    )
 
 
 @cache
@@ -100,7 +102,7 @@ def _refusal_of_lightgbm(name: str, value: Any) -> str | None:
     """Return what LightGBM says against a value; a data set without data reads all parameters."""
     rows = lightgbm.Dataset(np.zeros((2, 1)), label=[0, 1], params={name: value, "verbosity": -1})
     try:
-        with _quiet_library():
+        with nothing_on_stderr():
             rows.construct()
     except (lightgbm.basic.LightGBMError, TypeError, ValueError) as error:
         return re.sub(r" at \S+, line \d+ ?\.$", "", _reason(error))
@@ -119,19 +121,6 @@ def _refusal_of_xgboost(name: str, value: Any) -> str | None:
 def _reason(error: Exception) -> str:
     """Return the first line, which is without the library's C++ stack."""
     return str(error).strip().partition("\n")[0].strip()
-
-
-@contextlib.contextmanager
-def _quiet_library() -> Iterator[None]:
-    """Keep LightGBM from printing what it raises as well, straight to the file behind standard error."""
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 _KNOWN: Final = {"lightgbm": _known_to_lightgbm, "xgboost": _known_to_xgboost}

@@ -10,6 +10,7 @@ import numpy as np
 from gbdt_pwiser.models.neural import NETWORKS
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives._errors import unknown
+from gbdt_pwiser.objectives._loss import LARGEST_PARAMETER
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +39,7 @@ class Loss:
     name: str
     weight: str
     weights: tuple[float, ...] = ()
-    most: float = float("inf")
+    most: float = LARGEST_PARAMETER
     models: tuple[str, ...] = ()
     needs_groups: bool = False
     is_log_odds: bool = True
@@ -112,6 +113,5 @@ def check_weight(loss: str, weight: float) -> None:
     """Raise InputError where a loss cannot have this weight."""
     most = LOSSES[loss].most
     is_number = isinstance(weight, int | float | np.number) and not isinstance(weight, bool)
-    if not (is_number and np.isfinite(weight) and 0 <= weight <= most):
-        allowed = "a finite number of at least 0" if np.isinf(most) else f"a number from 0 to {most:g}"
-        raise InputError(f"the weight of {loss} is {weight!r}; give {allowed}")
+    if not (is_number and 0 <= weight <= most):
+        raise InputError(f"the weight of {loss} is {weight!r}; give a number from 0 to {most:g}")

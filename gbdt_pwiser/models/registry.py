@@ -32,8 +32,6 @@ def make_model(spec: ModelSpec) -> Model:
     check_loss(spec.loss, spec.model)
     if spec.external_memory and spec.model != "xgboost":
         raise InputError(f"external memory is for xgboost alone, not for {spec.model}; leave one of them out")
-    if spec.device == "auto" and spec.model not in NETWORKS:
-        raise InputError(f"device auto is for networks, not for {spec.model}; choose cpu or cuda")
     check_params(spec.model, spec.params)
     return MODELS[spec.model](spec)
 

@@ -305,7 +305,7 @@ def test_parameters_that_no_library_has(model, params, message, capfd):
         ("lightgbm", {"num_leaf": 7, "eta": 0.1, "reg_lambda": 1, "verbose": -1, "min_child_samples": 5}),
         (
             "lightgbm",
-            {"monotone_constraints": [1, 0], "max_bin": 7, "categorical_feature": "0,1", "seed": None},
+            {"monotone_constraints": [1, 0], "max_bin": 7, "bagging_seed": None},
         ),
         ("xgboost", {"eta": 0.1, "reg_lambda": 1, "n_jobs": 1, "random_state": 2, "eval_metric": "auc"}),
         ("xgboost", {"monotone_constraints": "(1,0)", "interaction_constraints": [[0, 1]], "max_leaves": 3}),

@@ -72,7 +72,10 @@ def test_a_network_keeps_what_is_not_its_default(search, tmp_path, fake):
             "weight is -1; give a finite",
         ),
         ('model = "lightgbm"\nloss = 1\n[parameters.bce]\n[parameters.pwiser]\n', "cannot be used"),
-        ('model = "dnn"\n[loss]\n[parameters.bce]\nleaves = 1\n[parameters.pwiser]\n', "neither the loss nor dnn has a parameter 'leaves'"),
+        (
+            'model = "dnn"\n[loss]\n[parameters.bce]\nleaves = 1\n[parameters.pwiser]\n',
+            "neither the loss nor dnn has a parameter 'leaves'",
+        ),
         (
             'model = "lightgbm"\n[loss]\n[parameters.bce]\n[parameters.pwiser]\n[training]\nrounds = 0\n',
             "rounds is 0",
