@@ -15,8 +15,10 @@ from tqdm import tqdm
 from gbdt_pwiser._files import has_columns, refuse_foreign, replacing_file
 from gbdt_pwiser.data._parquet import write_frames
 from gbdt_pwiser.evaluation import Calibrator
+from gbdt_pwiser.models.protocol import LARGEST
 from gbdt_pwiser.models.saved import SavedModel, load_model, own_files
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.objectives._errors import check_whole
 
 BATCH: Final = 1 << 16
 """Exposures that are in memory at a time."""
@@ -130,8 +132,7 @@ class Predictor:
             As `predict`; a file that is no Parquet, a column to keep that is missing or has the name of a
             prediction, or a target that is the source, a file of the model or one that holds no predictions.
         """
-        if batch_size < 1:
-            raise InputError(f"batch_size is {batch_size}; give at least 1")
+        check_whole("batch_size", batch_size, 1, LARGEST)
         scan, schema = _scan(source)
         self._check_target(target, source)
         self.saved.manifest.columns.check(schema, str(source))

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from gbdt_pwiser.cli._paths import PathOption
+from gbdt_pwiser.objectives._errors import check_whole
 
 
 @click.command()
@@ -19,7 +20,7 @@ from gbdt_pwiser.cli._paths import PathOption
     type=PathOption(),
     help="Folder or archive with the files, released or processed.",
 )
-@click.option("--data-dir", type=PathOption(), help="Where prepared data sets lie.")
+@click.option("--data-dir", type=PathOption(file_okay=False), help="Where prepared data sets lie.")
 @click.option("--rare", type=int, help="ccp: an id needs so many training rows for a code of its own. [10]")
 @click.option(
     "--skip-bad-lines",
@@ -33,7 +34,11 @@ def prepare(dataset: str, source: Path, data_dir: Path | None, rare: int | None,
     """Turn released AliExpress or Ali-CCP files into Parquet, whole or not at all."""
     from gbdt_pwiser.data import prepare as prepare_released
     from gbdt_pwiser.data.prepared import Schema
+    from gbdt_pwiser.models.protocol import LARGEST
 
+    if rare is not None:
+        check_whole("rare", rare, 1, LARGEST)
+    check_whole("skip_bad_lines", skip_bad_lines, 0, LARGEST)
     folder = prepare_released(dataset, source, data_dir, rare=rare, skip_bad_lines=skip_bad_lines)
     schema = Schema.read(folder)
     for number, what in (
@@ -46,7 +51,7 @@ def prepare(dataset: str, source: Path, data_dir: Path | None, rare: int | None,
 
 
 @click.command()
-@click.option("--data-dir", type=PathOption(), help="Where prepared data sets lie.")
+@click.option("--data-dir", type=PathOption(file_okay=False), help="Where prepared data sets lie.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def datasets(data_dir: Path | None, as_json: bool) -> None:
     """List the data sets that are known, and which are prepared."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -103,7 +104,7 @@ def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 required=True,
                 help="us, nl, fr, es, ccp, simulated, or the path of a description (.toml).",
             ),
-            click.option("--data-dir", type=PathOption(), help="Where prepared data sets lie."),
+            click.option("--data-dir", type=PathOption(file_okay=False), help="Where prepared data sets lie."),
             click.option("--split", "split_by", help="auto, time, group or row; else as the data set says."),
             click.option(
                 "--fractions", callback=numbers, help="Train, validation and test shares, e.g. 0.6,0.2,0.2."

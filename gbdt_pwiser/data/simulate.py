@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,8 @@ from gbdt_pwiser.data.exposures import Exposures
 from gbdt_pwiser.objectives import InputError
 
 PAGE = 20
+# Of memory while they are made: 79 features and what they are made of.
+BYTES_EACH = 1500
 # Columns of the AliExpress files: those of the search are constant inside it, the others are the item's.
 SEARCH_CATEGORICALS, ITEM_CATEGORICALS = 9, 7
 SEARCH_NUMERICALS, ITEM_NUMERICALS = 23, 40
@@ -90,6 +93,10 @@ def simulate(
     """
     if n_exposures < 1:
         raise InputError(f"n_exposures is {n_exposures}; simulate at least 1 exposure")
+    if n_exposures > (most := os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // BYTES_EACH):
+        raise InputError(
+            f"n_exposures is {n_exposures}, and the memory of this machine holds {most:,}; simulate fewer"
+        )
     if not 0.0 <= accidental_clicks < 1.0:
         raise InputError(f"accidental_clicks is {accidental_clicks}; give a share of the clicks in [0, 1)")
     if not 0.0 < ctr < 1.0:

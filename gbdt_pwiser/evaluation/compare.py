@@ -264,6 +264,7 @@ def _check_losses(
                 f"{', '.join(models)}; add one that has it, or leave {loss} out"
             )
     for loss in rival_weights:
+        check_loss(loss)
         if loss in (BASELINE, "pwiser"):
             raise InputError(f"{loss} is no rival loss; the weights of pwiser are given by themselves")
         if loss not in losses:

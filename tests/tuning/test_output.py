@@ -74,7 +74,7 @@ def test_a_network_keeps_what_is_not_its_default(search, tmp_path, fake):
         ('model = "lightgbm"\nloss = 1\n[parameters.bce]\n[parameters.pwiser]\n', "cannot be used"),
         (
             'model = "dnn"\n[loss]\n[parameters.bce]\nleaves = 1\n[parameters.pwiser]\n',
-            "neither the loss nor dnn has a parameter 'leaves'",
+            "nor dnn has a parameter 'leaves'",
         ),
         (
             'model = "lightgbm"\n[loss]\n[parameters.bce]\n[parameters.pwiser]\n[training]\nrounds = 0\n',

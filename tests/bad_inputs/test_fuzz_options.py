@@ -1,0 +1,113 @@
+"""Odd values for every option of every command: what comes is success or one line, never a traceback."""
+
+import importlib
+
+import click
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gbdt_pwiser.cli import cli
+from gbdt_pwiser.data import load
+from gbdt_pwiser.models import MODELS, Predictions
+from gbdt_pwiser.tuning import _confirm
+
+SMALL = ["--rounds", "2", "--early-stopping", "2", "--threads", "1"]
+DATA = ["--dataset", "simulated", "--exposures", "800", "--ctr", "0.2", "--cvr", "0.3", *SMALL]
+BASE = {
+    "prepare": ["--dataset", "us", "--source", "folder"],
+    "datasets": [],
+    "compare": [*DATA, "--seeds", "1", "--bootstrap", "0", "--model", "xgboost"],
+    "report": [],
+    "tune": [*DATA, "--n-trials", "1", "--sampler", "random"],
+    "train": [*DATA, "--output", "trained", "--model", "xgboost"],
+    "predict": ["--model", "model", "--input", "test.parquet", "--output", "p.parquet"],
+}
+ODD = (
+    *("", " ", "-1", "0", "1", "2", "0.5", "1e30", "1e-300", "nan", "inf", "-inf", "99999999999999999999"),
+    *("2147483648", "1_0", "0x10", "ä", "\u2028", "a,b", "1,2", ",", "=", "x=1", "embedding=2", "bce=1"),
+    *("weighted_bce=1", "None", "none", "true", "auto", "x" * 5000, "*", "[a]", "~", "..", ".", "://", "tcp://"),
+    *("folder", "file", "absent", "model", "test.parquet", "best.toml", "sqlite://", "sqlite:///file", "--json"),
+)  # fmt: skip
+
+
+class Quick:
+    """A model that knows nothing and is trained at once."""
+
+    rounds_used, fit_seconds, size = 1, 0.0, 1
+
+    def __init__(self, spec):
+        self.spec = spec
+
+    def fit(self, train, valid, on_round=None):
+        if on_round is not None:
+            on_round(0, 0.5)
+
+    def predict(self, exposures):
+        noise = np.random.default_rng(self.spec.seed).uniform(0.1, 0.9, len(exposures))
+        return Predictions(pctr=noise, pctcvr=noise / 2)
+
+    def save(self, path):
+        path.touch()
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with a small model, and exposures for it."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        cli.main(["train", *DATA, "--output", "model"], standalone_mode=False)
+    load("simulated", n_exposures=30).exposures.features.write_parquet(folder / "test.parquet")
+    return folder
+
+
+@pytest.fixture
+def here(monkeypatch, trained, tmp_path):
+    """The current folder, with a file of each kind; `..` and `~` are the test's own, too."""
+    place = tmp_path / "deep" / "down"
+    (place / "folder").mkdir(parents=True)
+    for name in ("model", "test.parquet"):
+        (place / name).symlink_to(trained / name)
+    (place / "file").write_text("not ours\n")
+    (place / "best.toml").write_text('model = "xgboost"\n[loss]\n[parameters.bce]\n[parameters.pwiser]\n')
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("GBDT_PWISER_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(_confirm, "REPLICATES", 2)
+    monkeypatch.setattr(importlib.import_module("gbdt_pwiser.cli._dask"), "SECONDS_TO_CONNECT", 0.05)
+    monkeypatch.setattr(importlib.import_module("gbdt_pwiser.report"), "write_report", lambda *_: None)
+    pages = importlib.import_module("gbdt_pwiser.report.tuning")
+    monkeypatch.setattr(pages, "write_tuning_report", lambda *_, **__: None)
+    return place
+
+
+@pytest.mark.parametrize("name", sorted(cli.commands))
+def test_every_option_of_every_command(run, here, name, monkeypatch):
+    if name != "predict":
+        for model in MODELS:
+            monkeypatch.setitem(MODELS, model, Quick)
+    options = [
+        [] if isinstance(param, click.Argument) else [param.opts[0]]
+        for param in cli.commands[name].params
+        if not (isinstance(param, click.Option) and param.is_flag)
+    ]
+
+    def check(arguments):
+        code, _, err = run(name, *BASE[name], *arguments)
+        assert code in (0, 2), (arguments, err)
+        if code == 2:
+            assert err.splitlines()[-1].startswith("gbdt-pwiser: "), (arguments, err)
+        assert "Traceback" not in err
+
+    for option in options:
+        for value in ("", "99999999999999999999"):
+            check([*option, value])
+
+    @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(st.lists(st.tuples(st.sampled_from(options), st.sampled_from(ODD)), min_size=1, max_size=2))
+    def fuzz(pairs):
+        check([word for option, value in pairs for word in (*option, value)])
+
+    fuzz()
