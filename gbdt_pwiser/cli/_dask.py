@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -26,6 +27,15 @@ dask_option = click.option(
 )
 
 
+async def _knock(scheduler: str) -> None:
+    from distributed import Security
+    from distributed.comm import connect
+
+    options = Security().get_connection_args("client")
+    comm = await connect(scheduler, timeout=SECONDS_TO_CONNECT, **options)
+    await comm.close()
+
+
 @contextmanager
 def maker(scheduler: str | None, *specs: ModelSpec) -> Iterator[Callable[[ModelSpec], Model]]:
     """Give what makes a model of a spec, to be trained here or on the cluster while the block lasts.
@@ -48,8 +58,10 @@ def maker(scheduler: str | None, *specs: ModelSpec) -> Iterator[Callable[[ModelS
     from distributed import Client
 
     try:
+        # A client that cannot connect waits again, and prints its stack, when it is thrown away.
+        asyncio.run(_knock(scheduler))
         client = Client(scheduler, timeout=SECONDS_TO_CONNECT)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # the many kinds of transports have many kinds of errors
         raise InputError(f"no Dask scheduler answers at {scheduler} ({error}); give its address") from error
     with client:
         yield partial(DaskXGBoostModel, client=client)

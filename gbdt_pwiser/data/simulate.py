@@ -17,6 +17,8 @@ from gbdt_pwiser.objectives import InputError
 PAGE = 20
 # Of memory while they are made: 79 features and what they are made of.
 BYTES_EACH = 1500
+# Of what one in a thousand million exposures does, any number of them has nothing to tell.
+LEAST_RATE = 1e-9
 # Columns of the AliExpress files: those of the search are constant inside it, the others are the item's.
 SEARCH_CATEGORICALS, ITEM_CATEGORICALS = 9, 7
 SEARCH_NUMERICALS, ITEM_NUMERICALS = 23, 40
@@ -101,6 +103,9 @@ def simulate(
         raise InputError(f"accidental_clicks is {accidental_clicks}; give a share of the clicks in [0, 1)")
     if not 0.0 < ctr < 1.0:
         raise InputError(f"ctr is {ctr}; give a rate in (0, 1)")
+    for name, rate in (("ctr", ctr), ("cvr", cvr), ("accidental_clicks", accidental_clicks)):
+        if 0.0 < rate < LEAST_RATE:
+            raise InputError(f"{name} is {rate}, which no simulation shows; give at least {LEAST_RATE:g}")
     if not 0.0 < cvr < 1.0 - accidental_clicks:
         raise InputError(
             f"cvr is {cvr}; give a rate in (0, {1.0 - accidental_clicks:g}): only intended clicks convert"

@@ -76,7 +76,7 @@ def here(monkeypatch, trained, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("GBDT_PWISER_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(_confirm, "REPLICATES", 2)
-    monkeypatch.setattr(importlib.import_module("gbdt_pwiser.cli._dask"), "SECONDS_TO_CONNECT", 0.05)
+    monkeypatch.setattr(importlib.import_module("gbdt_pwiser.cli._dask"), "SECONDS_TO_CONNECT", 2)
     monkeypatch.setattr(importlib.import_module("gbdt_pwiser.report"), "write_report", lambda *_: None)
     pages = importlib.import_module("gbdt_pwiser.report.tuning")
     monkeypatch.setattr(pages, "write_tuning_report", lambda *_, **__: None)
