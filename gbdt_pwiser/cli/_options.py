@@ -104,7 +104,9 @@ def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 required=True,
                 help="us, nl, fr, es, ccp, simulated, or the path of a description (.toml).",
             ),
-            click.option("--data-dir", type=PathOption(file_okay=False), help="Where prepared data sets lie."),
+            click.option(
+                "--data-dir", type=PathOption(file_okay=False), help="Where prepared data sets lie."
+            ),
             click.option("--split", "split_by", help="auto, time, group or row; else as the data set says."),
             click.option(
                 "--fractions", callback=numbers, help="Train, validation and test shares, e.g. 0.6,0.2,0.2."
@@ -191,7 +193,7 @@ def tuned_specs(context: click.Context, path: Path, base: ModelSpec) -> dict[str
     tuned = read_params(path, base)
     searched = tuned["bce"].model
     for name in ("model", "models"):
-        asked = context.params.get(name)
+        asked: Any = context.params.get(name)
         if given(context, name) and asked not in (searched, (searched,)):
             told = asked if isinstance(asked, str) else ", ".join(asked)
             raise InputError(f"{path} is for {searched}, not {told}; leave --model out")

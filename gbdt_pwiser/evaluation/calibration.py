@@ -78,8 +78,11 @@ class Calibrator:
 
     def __post_init__(self) -> None:
         check_calibration(self.method)
-        if not (np.isfinite(self.slope) and np.isfinite(self.intercept)):
-            raise InputError(f"slope {self.slope} and intercept {self.intercept} must be finite; fit again")
+        if not (np.isfinite(self.slope) and self.slope > 0 and np.isfinite(self.intercept)):
+            raise InputError(
+                f"slope is {self.slope} and intercept {self.intercept}; both must be finite and the slope "
+                "positive, so fit again"
+            )
         x, y = np.array(self.x), np.array(self.y)
         if len(x) != len(y) or (self.method == "isotonic") != bool(len(x)):
             raise InputError(
@@ -175,7 +178,7 @@ class Calibrator:
             knots = {axis: tuple(map(float, saved[axis])) for axis in ("x", "y")}
             return cls(**{**saved, **knots})
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{dict(saved)} is no saved calibration ({error}); fit it again") from error
+            raise InputError(f"{str(saved)[:100]} is no saved calibration ({error}); fit it again") from error
 
 
 def _fit_isotonic(p: NDArray[np.float64], y: Bools, w: NDArray[np.float64]) -> Calibrator:

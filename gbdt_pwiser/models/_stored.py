@@ -22,7 +22,9 @@ TASKS: Final = ("click", "conversion")
 
 def spec_of(stored: Mapping[str, Any]) -> ModelSpec:
     """Return the spec of an entry; ValueError, LookupError or TypeError where it is none."""
-    network = {name: tuple(v) if isinstance(v, list) else v for name, v in stored["network"].items()}
+    network: dict[str, Any] = {
+        name: tuple(v) if isinstance(v, list) else v for name, v in stored["network"].items()
+    }
     spec = ModelSpec(
         **{**stored, "pwiser": PWiseRLoss(**stored["pwiser"]), "network": NetworkConfig(**network)}
     )
@@ -63,7 +65,8 @@ def check_manifest(manifest: Manifest) -> None:
         is_table = isinstance(value, dict) or (name == "calibration" and value is None)
         _require(is_table, name, value, "names and values")
     for name, value in manifest.validation.items():
-        _require(_is_number(value) or math.isnan(value), f"validation of {name}", value, "a number")
+        is_nan = isinstance(value, float) and math.isnan(value)
+        _require(is_nan or _is_number(value), f"validation of {name}", value, "a number")
     if manifest.spec.model in NETWORKS:
         return
     known = set(manifest.state) <= set(TASKS) and TASKS[0] in manifest.state
@@ -80,7 +83,8 @@ def _check_state(task: str, state: Mapping[str, Any], manifest: Manifest) -> Non
         list(state),
         "file, rounds, start, seconds and slope",
     )
-    file, slope = state["file"], state.get("slope")
+    file = state["file"]
+    slope: Any = state.get("slope")
     is_plain = isinstance(file, str) and Path(file).name == file
     _require(is_plain and file in manifest.files, f"file of {task}", file, "one of its files")
     check_whole(f"rounds of {task}", state["rounds"], 1, LARGEST)

@@ -77,14 +77,20 @@ def here(model, tmp_path, monkeypatch):
         ([*TUNE, "--seed", "2147483645"], "seed is 2147483645; give a whole number from 0 to 2147483642"),
         ([*COMPARE, "--seeds", "-1"], "seeds is -1; give a whole number from 1 to 10000"),
         ([*COMPARE, "--seeds", "1000000000"], "seeds is 1000000000; give a whole number from 1 to 10000"),
-        ([*COMPARE, "--rounds", "99999999999999999999"], "rounds is 99999999999999999999; give a whole number"),
+        (
+            [*COMPARE, "--rounds", "99999999999999999999"],
+            "rounds is 99999999999999999999; give a whole number",
+        ),
         ([*TRAIN, "--early-stopping", "0"], "early_stopping is 0; give a whole number from 1"),
         ([*COMPARE, "--threads", "-5"], "threads is -5; give a whole number from 0 to 1024"),
         ([*TUNE, "--threads", "100000"], "threads is 100000; give a whole number from 0 to 1024"),
         ([*PREDICT, "--threads", "-1"], "threads is -1; give a whole number from 0 to 1024"),
         ([*PREDICT, "--batch-size", "0"], "batch_size is 0; give a whole number from 1 to 2147483647"),
         ([*PREDICT, "--batch-size", "1e11"], "'1e11' is not a valid integer"),
-        ([*PREDICT, "--batch-size", "100000000000"], "batch_size is 100000000000; give a whole number from 1"),
+        (
+            [*PREDICT, "--batch-size", "100000000000"],
+            "batch_size is 100000000000; give a whole number from 1",
+        ),
         ([*COMPARE, "--bootstrap", "-1"], "replicates is -1; give a whole number from 0 to 100000"),
         ([*COMPARE, "--bootstrap", "1"], "replicates is 1; give at least 2, or 0 for no bootstrap"),
         ([*COMPARE, "--bootstrap", "1000000000"], "replicates is 1000000000; give a whole number from 0"),
@@ -102,8 +108,14 @@ def here(model, tmp_path, monkeypatch):
         ([*COMPARE, "--ctr", "nan"], "ctr is nan; give a rate in (0, 1)"),
         ([*COMPARE, "--cvr", "inf"], "cvr is inf; give a rate in (0, 0.7)"),
         ([*COMPARE, "--accidental-clicks", "nan"], "accidental_clicks is nan; give a share of the clicks"),
-        ([*COMPARE, "--fractions", "nan,0.2,0.2"], "fractions are (nan, 0.2, 0.2); give three positive numbers"),
-        ([*COMPARE, "--fractions", "inf,0.2,0.2"], "fractions are (inf, 0.2, 0.2); give three positive numbers"),
+        (
+            [*COMPARE, "--fractions", "nan,0.2,0.2"],
+            "fractions are (nan, 0.2, 0.2); give three positive numbers",
+        ),
+        (
+            [*COMPARE, "--fractions", "inf,0.2,0.2"],
+            "fractions are (inf, 0.2, 0.2); give three positive numbers",
+        ),
         ([*COMPARE, "--fractions", ""], "--fractions is ''; give numbers such as"),
         # Weights and margins.
         ([*TRAIN, "--weight", "1e30"], "weight is 1e+30; give a number of at least 0 and at most 1e+06"),
@@ -114,12 +126,18 @@ def here(model, tmp_path, monkeypatch):
         ([*TRAIN, "--weight", "0.1,0.10"], "a weight of pwiser is named twice in 0.1, 0.1; name each once"),
         ([*COMPARE, "--click-margin", "1e30"], "click_margin is 1e+30; give a number of at least 0"),
         ([*COMPARE, "--impression-margin", "inf"], "impression_margin is inf; give a number of at least 0"),
-        ([*TRAIN, "--loss", "weighted_bce", "--weight", "1e30"], "weighted_bce is 1e+30; give a number from 0"),
+        (
+            [*TRAIN, "--loss", "weighted_bce", "--weight", "1e30"],
+            "weighted_bce is 1e+30; give a number from 0",
+        ),
         ([*COMPARE, "--rival-weight", ""], "--rival-weight is ''; give LOSS=NUMBERS"),
         ([*COMPARE, "--rival-weight", "weighted_bce"], "--rival-weight is 'weighted_bce'; give LOSS=NUMBERS"),
         ([*COMPARE, "--rival-weight", "weighted_bce=,"], "'weighted_bce=,'; give LOSS=NUMBERS such as"),
         ([*COMPARE, "--rival-weight", "=1"], "unknown loss ''; choose one of bce"),
-        ([*COMPARE, "--rival-weight", "wieghted_bce=1"], "unknown loss 'wieghted_bce' (did you mean weighted_bce?)"),
+        (
+            [*COMPARE, "--rival-weight", "wieghted_bce=1"],
+            "unknown loss 'wieghted_bce' (did you mean weighted_bce?)",
+        ),
         ([*COMPARE, "--rival-weight", "pwiser=1"], "pwiser is no rival loss"),
         (
             [*COMPARE, "--loss", "bce", "--loss", "weighted_bce", "--rival-weight", "weighted_bce=nan"],
@@ -130,7 +148,10 @@ def here(model, tmp_path, monkeypatch):
             "a weight of weighted_bce is named twice in 1, 1",
         ),
         # Names, with the one that was meant.
-        ([*COMPARE, "--device", "gpu"], "unknown device 'gpu' (did you mean cuda?); choose one of cpu, cuda, auto"),
+        (
+            [*COMPARE, "--device", "gpu"],
+            "unknown device 'gpu' (did you mean cuda?); choose one of cpu, cuda, auto",
+        ),
         ([*TUNE, "--device", "gpu"], "unknown device 'gpu' (did you mean cuda?)"),
         ([*PREDICT, "--device", "CPU"], "unknown device 'CPU' (did you mean cpu?)"),
         ([*COMPARE, "--device", "auto"], "device is 'auto'; lightgbm runs on cpu or cuda"),
@@ -150,7 +171,10 @@ def here(model, tmp_path, monkeypatch):
         ([*TUNE, "--pareto", ""], "pareto is ; give two different metrics"),
         ([*TUNE, "--pareto", "ctr_auc, ctcvr_acu"], "unknown metric 'ctcvr_acu' (did you mean ctcvr_auc?)"),
         ([*TUNE, "--pareto", "ctr_auc,gauc", "--metric", "gauc"], "--pareto stands in place of --metric"),
-        ([*TUNE, "--sampler", "tep"], "unknown sampler 'tep' (did you mean tpe?); choose one of tpe, gp, random"),
+        (
+            [*TUNE, "--sampler", "tep"],
+            "unknown sampler 'tep' (did you mean tpe?); choose one of tpe, gp, random",
+        ),
         ([*TUNE, "--pruner", "hyperbands"], "unknown pruner 'hyperbands' (did you mean hyperband?)"),
         ([*TUNE, "--pruner", ""], "unknown pruner ''; choose one of median, hyperband, none"),
         ([*TUNE, "--space", "boosters"], "unknown space 'boosters' (did you mean booster?)"),
@@ -165,25 +189,52 @@ def here(model, tmp_path, monkeypatch):
         ([*COMPARE, "--model", "dnn", "--network", "embeding=4"], "'embeding' (did you mean embedding?)"),
         ([*COMPARE, "--network", "embedding"], "network setting 'embedding' has no value; write KEY=VALUE"),
         ([*COMPARE, "--network", "=1"], "unknown network setting ''"),
-        ([*COMPARE, "--network", "embedding=1e12"], "network setting embedding is '1e12'; give a whole number"),
-        ([*COMPARE, "--network", "embedding=1000000000000"], "embedding is 1000000000000; give a whole number from 1"),
+        (
+            [*COMPARE, "--network", "embedding=1e12"],
+            "network setting embedding is '1e12'; give a whole number",
+        ),
+        (
+            [*COMPARE, "--network", "embedding=1000000000000"],
+            "embedding is 1000000000000; give a whole number from 1",
+        ),
         ([*COMPARE, "--network", "bottom=64,-1"], "bottom is (64, -1); give a tuple of 1 to 64 widths"),
         ([*COMPARE, "--network", "dropout=nan"], "dropout is nan; give a number from 0 to below 1"),
         # A file of a search beside options.
-        ([*COMPARE, "--params", "best.toml", "--model", "lightgbm"], "best.toml is for xgboost, not lightgbm; leave"),
-        ([*TRAIN, "--params", "best.toml", "--model", "lightgbm"], "best.toml is for xgboost, not lightgbm; leave"),
-        ([*TRAIN, "--params", "best.toml", "--loss", "weighted_bce"], "best.toml holds bce and pwiser, not weighted"),
-        ([*COMPARE, "--params", "best.toml", "--sweep-weight", "0,1"], "--sweep-weight stands in place of --params"),
+        (
+            [*COMPARE, "--params", "best.toml", "--model", "lightgbm"],
+            "best.toml is for xgboost, not lightgbm; leave",
+        ),
+        (
+            [*TRAIN, "--params", "best.toml", "--model", "lightgbm"],
+            "best.toml is for xgboost, not lightgbm; leave",
+        ),
+        (
+            [*TRAIN, "--params", "best.toml", "--loss", "weighted_bce"],
+            "best.toml holds bce and pwiser, not weighted",
+        ),
+        (
+            [*COMPARE, "--params", "best.toml", "--sweep-weight", "0,1"],
+            "--sweep-weight stands in place of --params",
+        ),
         ([*COMPARE, "--params", ""], "--params is empty"),
         ([*COMPARE, "--params", "empty"], "empty cannot be read"),
         ([*TRAIN, "--params", "note.txt"], "note.txt cannot be read"),
         ([*TUNE, "--space-file", "absent.toml"], "absent.toml cannot be read as a search space"),
         # A cluster.
         ([*COMPARE, "--model", "xgboots", "--dask", "tcp://127.0.0.1:1"], "unknown model 'xgboots'"),
-        ([*COMPARE, "--model", "lightgbm", "--dask", "tcp://127.0.0.1:1"], "lightgbm cannot be trained with Dask"),
+        (
+            [*COMPARE, "--model", "lightgbm", "--dask", "tcp://127.0.0.1:1"],
+            "lightgbm cannot be trained with Dask",
+        ),
         ([*TRAIN, "--model", "xgboost", "--dask", ""], "--dask is empty; give a value or leave it out"),
-        ([*TRAIN, "--model", "xgboost", "--dask", "nonsense://x"], "no Dask scheduler answers at nonsense://x"),
-        ([*TRAIN, "--model", "xgboost", "--dask", "tcp://127.0.0.1:notaport"], "no Dask scheduler answers at tcp"),
+        (
+            [*TRAIN, "--model", "xgboost", "--dask", "nonsense://x"],
+            "no Dask scheduler answers at nonsense://x",
+        ),
+        (
+            [*TRAIN, "--model", "xgboost", "--dask", "tcp://127.0.0.1:notaport"],
+            "no Dask scheduler answers at tcp",
+        ),
         # Files and folders of another kind.
         ([*PREDICT, "--model", "empty"], "empty is no model folder"),
         ([*PREDICT, "--model", "note.txt"], "note.txt is no model folder"),
@@ -203,18 +254,41 @@ def here(model, tmp_path, monkeypatch):
         (["prepare", "--dataset", "us", "--source", "empty", "--data-dir", "sets"], "empty"),
         (["prepare", "--dataset", "", "--source", "empty", "--data-dir", "sets"], "''"),
         (["prepare", "--dataset", "us", "--source", "", "--data-dir", "sets"], "--source is empty"),
-        (["prepare", "--dataset", "ccp", "--source", "empty", "--rare", "-1", "--data-dir", "sets"], "rare is -1"),
         (
-            ["prepare", "--dataset", "ccp", "--source", "empty", "--rare", "99999999999999999999", "--data-dir", "sets"],
+            ["prepare", "--dataset", "ccp", "--source", "empty", "--rare", "-1", "--data-dir", "sets"],
+            "rare is -1",
+        ),
+        (
+            [
+                "prepare",
+                "--dataset",
+                "ccp",
+                "--source",
+                "empty",
+                "--rare",
+                "99999999999999999999",
+                "--data-dir",
+                "sets",
+            ],
             "rare is 99999999999999999999; give a whole number",
         ),
         (
-            ["prepare", "--dataset", "us", "--source", "empty", "--skip-bad-lines", "-1", "--data-dir", "sets"],
+            [
+                "prepare",
+                "--dataset",
+                "us",
+                "--source",
+                "empty",
+                "--skip-bad-lines",
+                "-1",
+                "--data-dir",
+                "sets",
+            ],
             "skip_bad_lines is -1",
         ),
     ],
     ids=lambda value: " ".join(value[:1] + value[-2:]) if isinstance(value, list) else "",
-)  # fmt: skip
+)
 def test_a_command_that_cannot_be(run, here, arguments, message):
     assert message in refused(run, here, *arguments)
 

@@ -27,9 +27,33 @@ BASE = {
 ODD = (
     *("", " ", "-1", "0", "1", "2", "0.5", "1e30", "1e-300", "nan", "inf", "-inf", "99999999999999999999"),
     *("2147483648", "1_0", "0x10", "ä", "\u2028", "a,b", "1,2", ",", "=", "x=1", "embedding=2", "bce=1"),
-    *("weighted_bce=1", "None", "none", "true", "auto", "x" * 5000, "*", "[a]", "~", "..", ".", "://", "tcp://"),
-    *("folder", "file", "absent", "model", "test.parquet", "best.toml", "sqlite://", "sqlite:///file", "--json"),
-)  # fmt: skip
+    *(
+        "weighted_bce=1",
+        "None",
+        "none",
+        "true",
+        "auto",
+        "x" * 5000,
+        "*",
+        "[a]",
+        "~",
+        "..",
+        ".",
+        "://",
+        "tcp://",
+    ),
+    *(
+        "folder",
+        "file",
+        "absent",
+        "model",
+        "test.parquet",
+        "best.toml",
+        "sqlite://",
+        "sqlite:///file",
+        "--json",
+    ),
+)
 
 
 class Quick:

@@ -1,12 +1,14 @@
 """The search: what it tries first, what it returns, that it repeats, resumes, prunes and survives errors."""
 
+import math
+
 import optuna
 import pytest
 
 from gbdt_pwiser.data import Split
 from gbdt_pwiser.models import MODELS, ModelSpec, Predictions
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
-from gbdt_pwiser.tuning import Choice, LogFloat, SearchSpace, search_space, tune
+from gbdt_pwiser.tuning import Choice, Float, LogFloat, SearchSpace, _confirm, _storage, search_space, tune
 from tests.tuning.helpers import BestAt
 
 
@@ -299,3 +301,61 @@ def test_a_study_that_was_made_otherwise_is_refused(search, tmp_path):
             search(n_trials=2, **options)
         assert "another --output or --study-name" in str(refused.value)
     assert len(search(n_trials=2, metric="gauc", study_name="other").trials) == 2
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "says"),
+    [
+        ({"sampler": "random"}, {"sampler": "tpe"}, "sampler was random, now tpe; give the same ones"),
+        ({"pruner": "hyperband"}, {"pruner": None}, "pruner was hyperband, now median; give the same ones"),
+    ],
+)
+def test_a_study_goes_on_with_its_own_sampler_and_pruner(search, fake, first, then, says):
+    search(n_trials=2, **first)
+    with pytest.raises(InputError, match=says):
+        search(n_trials=3, **then)
+    assert len(search(n_trials=3, **first).trials) == 3
+
+
+def test_a_study_of_a_version_that_did_not_keep_them_goes_on(search, tmp_path, monkeypatch):
+    """What a study does not say of how it was made is not held against it."""
+    kept = _storage.keep
+
+    def keep(study, where, key, value):
+        if key == "setup":
+            value = {name: entry for name, entry in value.items() if name not in ("sampler", "pruner")}
+        kept(study, where, key, value)
+
+    monkeypatch.setattr(_storage, "keep", keep)
+    search(n_trials=2, sampler="random")
+    monkeypatch.undo()
+    monkeypatch.setattr(_confirm, "REPLICATES", 20)
+    monkeypatch.setitem(MODELS, "fake", BestAt)
+    assert len(search(n_trials=3, sampler="tpe").trials) == 3
+    with pytest.raises(InputError, match="search_seed was 0, now 1"):
+        search(n_trials=3, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"timeout": math.inf}, "timeout is inf; give a positive number of seconds, or leave it out"),
+        ({"n_trials": 2.5}, r"n_trials is 2\.5; give a whole number"),
+        ({"pareto": ("ctr_auc", "gauc", "ctr_auc")}, "give two different metrics"),
+        ({"pruner": ""}, "unknown pruner ''"),
+        ({"sampler": "Tpe"}, r"unknown sampler 'Tpe' \(did you mean tpe\?\)"),
+        ({"study_name": " "}, "study_name is empty; give a name or leave it out"),
+        ({"seed": -1}, "seed is -1; give a whole number"),
+        (
+            {"spec": ModelSpec(model="fake", seed=2**31 - 3)},
+            "seed is 2147483645; give a whole number from 0 to",
+        ),
+        ({"space": SearchSpace({"wieght": Float(0, 1)})}, r"'wieght' \(did you mean weight\?\)"),
+        ({"space": SearchSpace({"weight": Float(0, 1e9)})}, "weight is 1000000000.0; give a number"),
+        ({"space": SearchSpace({"weight": Float(0, 1)}, {"surrogat": "hinge"})}, "did you mean surrogate"),
+    ],
+)
+def test_what_is_refused_before_a_study_is_opened(search, tmp_path, options, says):
+    with pytest.raises(InputError, match=says):
+        search(**options)
+    assert list((tmp_path / "out").iterdir()) == []

@@ -34,7 +34,7 @@ from gbdt_pwiser.models.neural.esmm import ESMM
 from gbdt_pwiser.models.neural.mmoe import MMoE
 from gbdt_pwiser.models.neural.ple import PLE
 from gbdt_pwiser.models.neural.shared_bottom import SharedBottom
-from gbdt_pwiser.models.protocol import ModelSpec, OnRound, Predictions
+from gbdt_pwiser.models.protocol import ModelSpec, OnRound, Predictions, check_device
 from gbdt_pwiser.objectives import InputError, PWiseRLoss, base_score
 
 TWO_HEADED: Final[dict[str, type[Network]]] = {
@@ -44,6 +44,8 @@ TWO_HEADED: Final[dict[str, type[Network]]] = {
     "esmm": ESMM,
     "aitm": AITM,
 }
+
+NETWORKS: Final = ("dnn", *TWO_HEADED)
 
 _kept_with = KeptWith()
 
@@ -264,23 +266,35 @@ def make_network(spec: ModelSpec) -> NetworkModel:
     return SingleTaskModel(spec) if spec.model == "dnn" else MultiTaskModel(spec)
 
 
-def load_network(path: Path, *, device: str | None = None) -> NetworkModel:
-    """Read what `NetworkModel.save` wrote; see `gbdt_pwiser.models.neural.load_network`."""
-    if not path.is_file():
-        raise InputError(f"{path} is not a file; give one that a network's save wrote")
+def _described_spec(described: dict[str, Any], device: str | None) -> ModelSpec:
+    """Return the spec of a stored description, for a device; ValueError, LookupError, TypeError for none."""
+    config: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in described["network"].items()
+    }
     try:
-        # weights_only: tensors, text and nothing that could run.
-        stored = torch.load(path, map_location="cpu", weights_only=True)
-        described: dict[str, Any] = json.loads(stored["description"])
-        config: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in described["network"].items()
-        }
         spec = ModelSpec(
             **{**described["spec"], "device": device or described["spec"]["device"]},
             pwiser=PWiseRLoss(**described["pwiser"]),
             network=NetworkConfig(**config),
         )
-        model = make_network(spec)
+    except InputError as error:
+        raise ValueError(str(error)) from error
+    if spec.model not in NETWORKS:
+        raise ValueError(f"it is of {spec.model}")
+    return spec
+
+
+def load_network(path: Path, *, device: str | None = None) -> NetworkModel:
+    """Read what `NetworkModel.save` wrote; see `gbdt_pwiser.models.neural.load_network`."""
+    if not path.is_file():
+        raise InputError(f"{path} is not a file; give one that a network's save wrote")
+    if device is not None:
+        check_device(device)
+    try:
+        # weights_only: tensors, text and nothing that could run.
+        stored = torch.load(path, map_location="cpu", weights_only=True)
+        described: dict[str, Any] = json.loads(stored["description"])
+        model = make_network(_described_spec(described, device))
         encoder = FeatureEncoder(**described["encoder"])
         model._encoder, model._columns = encoder, described["columns"]
         encoder.check(model.columns)
@@ -297,11 +311,9 @@ def load_network(path: Path, *, device: str | None = None) -> NetworkModel:
             network = model._build(encoder.layout)
             network.load_state_dict(weights)
             model._trained[name] = Trained(network.to(model._device), int(epochs), float(seconds))
-    except InputError:
+    except InputError:  # the device is not there
         raise
     except Exception as error:  # whatever PyTorch and JSON make of a damaged file
-        if isinstance(error, InputError):
-            raise
         reason = str(error).strip().partition("\n")[0]
         raise InputError(f"{path} is no saved network ({reason}); train it and save it again") from error
     return model
