@@ -103,7 +103,7 @@ if pd:
         (pd.DataFrame({"click": CLICK}), "click has shape (12, 1); give one click"),
         (pd.array([True, None] * 6, dtype="boolean"), "click is missing (NA or masked) in 6 rows"),
         (pd.array([0, None] * 6, dtype="Int64"), "click is missing (NA or masked) in 6 rows"),
-        (pd.Series([0, None] * 6, dtype="Int64"), "click is <NA> in row 1 (6 such rows)"),
+        (pd.Series([0, None] * 6, dtype="Int64"), "in row 1 (6 such rows)"),
         (pd.Categorical(["0", "1"] * 6), "click is '0' in row 0 (12 such rows)"),
     ]
     missing = pd.array([1.0, None] * 6, dtype="Float64")

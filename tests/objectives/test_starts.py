@@ -270,6 +270,21 @@ def test_a_random_forest_is_refused(params):
 # ------------------------------------------------------------------------------ weight 0 is the built-in
 
 
+@pytest.mark.parametrize("params", [{}, {"max_delta_step": 0.3}])
+def test_weight_0_is_xgboosts_binary_logistic(params):
+    for seed in range(25):
+        rng = np.random.default_rng(seed)
+        features = rng.normal(size=(900, 6)).astype(np.float32)
+        click = rng.random(900) < expit(features[:, 0] + features[:, 1] - 1.5)
+        data = make_dmatrix(features, click, np.zeros(900))
+        params = {**XGB, **params, **xgboost_params(click)}
+        ours, theirs = (
+            xgb.train(params, data, 10, obj=objective).predict(data)
+            for objective in (PWiseRObjective(weight=0), None)
+        )
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("params", [{}, {"max_delta_step": 0.3}, {"learning_rate": 0.5, "num_leaves": 7}])
 def test_weight_0_is_lightgbms_binary_to_the_last_digit(params, weighted):
