@@ -21,6 +21,7 @@ from gbdt_pwiser.objectives._traps import (
     START_OF_LIGHTGBM,
     START_OF_XGBOOST,
     refuse_random_forest,
+    warn_of_metrics,
     warn_of_start,
     warn_without_anchors,
     warn_without_effect,
@@ -189,6 +190,7 @@ def _warn_of_traps(loss: PWiseRLoss, scores: NDArray[Any], data: Any, labels: La
         warn_of_start(scores, plan, START_OF_XGBOOST, equal_only=True)
         return
     warn_without_effect(data.params)
+    warn_of_metrics(data.params)
     continued = getattr(data, "_predictor", None) is not None
     warn_of_start(
         scores,

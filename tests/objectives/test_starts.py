@@ -254,6 +254,14 @@ def test_parameters_of_built_in_objectives_are_met(params):
         lgb.train({**LGB, **params, "objective": PWiseRObjective()}, of_lightgbm(), 2)
 
 
+@pytest.mark.parametrize("metric", ["binary_logloss", ["auc", "binary"], "auc,binary_error"])
+def test_metrics_of_probabilities_are_met(metric):
+    with pytest.warns(UserWarning, match=r"^metric binary\w* is of probabilities .*use auc"):
+        lgb.train({**LGB, "metric": metric, "objective": PWiseRObjective()}, of_lightgbm(), 2)
+    right = {"metric": ["auc", "average_precision"], "objective": PWiseRObjective()}
+    lgb.train({**LGB, **right}, of_lightgbm(), 2)
+
+
 def test_parameters_that_ask_for_nothing_are_silent():
     off = {"scale_pos_weight": 1.0, "is_unbalance": False, "pos_bagging_fraction": 1, "boosting": "gbdt"}
     lgb.train({**LGB, **off, "objective": PWiseRObjective()}, of_lightgbm(), 2)
