@@ -49,6 +49,11 @@ class PWiseRObjective:
     (XGBoost; `make_dmatrix` builds that). Weights in the data set are applied. A data set without
     conversions trains on BCE alone, with a warning.
 
+    At the first call on a data set it warns of what boosters get wrong in silence: a start far from the mean
+    click (`make_dataset` and `xgboost_params` give the right one; LightGBM's `init_model` and `save_binary`
+    lose it), and parameters of LightGBM that do nothing beside an objective of one's own. docs/loss.md has
+    the recipes.
+
     Where XGBoost trains on several workers (`xgboost.dask.train`), pairs span the rows of all workers, and
     the gradient is that of one machine; base_score must be that of all rows, and a group must lie with one
     worker. LightGBM has no way for its workers to talk in Python: its objective would see local pairs only.
@@ -118,6 +123,10 @@ class PWiseRSklearnObjective:
     Called with (y_true, y_pred, sample_weight, group) it returns gradient and hessian of n * L. Classifiers
     would take grades for three classes, so for them y is the click and the conversions are given here;
     models without classes (LGBMModel, LGBMRegressor, XGBRegressor) also take grades as y.
+
+    Estimators do not know where to start: give XGBClassifier `base_score=click.mean()`, XGBRegressor its
+    log-odds, and LightGBM's `fit` an `init_score` of its log-odds in every row, to be added to the raw scores
+    of `predict`. A start that is far off is met with a warning.
 
     Parameters
     ----------

@@ -77,7 +77,7 @@ def warn_without_effect(params: Mapping[str, Any] | None) -> None:
         warnings.warn(
             f"{', '.join(names)} {'has' if len(names) == 1 else 'have'} no effect beside an objective of "
             "one's own; give sample weights to the data set in place of it",
-            stacklevel=5,
+            stacklevel=3,
         )
 
 
@@ -89,7 +89,7 @@ def warn_of_metrics(params: Mapping[str, Any] | None) -> None:
         warnings.warn(
             f"metric {', '.join(wrong)} is of probabilities and gets raw scores beside an objective of one's "
             "own, so its values are wrong; use auc, or feval=auc_ctr",
-            stacklevel=5,
+            stacklevel=3,
         )
 
 
@@ -99,13 +99,13 @@ def warn_without_anchors(weight: float, plan: PairPlan) -> None:
         warnings.warn(
             "no exposure is clicked, so there is nothing to learn (LightGBM takes a Dataset without a label "
             "for one of zeros); give grades 0, 1, 2 (click + conversion) as the label",
-            stacklevel=4,
+            stacklevel=3,
         )
     elif weight > 0 and not plan.opponents:
         warnings.warn(
             "no pairs to rank: the labels hold no conversion (grade 2), or nothing to rank it above; "
             "training on BCE alone",
-            stacklevel=4,
+            stacklevel=3,
         )
 
 
@@ -135,5 +135,5 @@ def warn_of_start(raw_score: NDArray[Any], plan: PairPlan, remedy: str, *, equal
     if abs(logit(start) - logit(rate)) > TOLERANCE + STANDARD_ERRORS * error:
         warnings.warn(
             f"training starts at a mean pCTR of {start:.4g}, where the mean click is {rate:.4g}; {remedy}",
-            stacklevel=4,
+            stacklevel=3,
         )

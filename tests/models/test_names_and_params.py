@@ -10,9 +10,8 @@ import xgboost
 from gbdt_pwiser.models import _device, lightgbm_model, load_model, make_model, save_model
 from gbdt_pwiser.models.trees import refusals
 from gbdt_pwiser.objectives import InputError
-from tests.models.helpers import COLUMNS, SPEC, TREES, every_part, fitted, pctr
+from tests.models.helpers import COLUMNS, ODD, SPEC, TREES, every_part, fitted, pctr, renamed
 
-ODD = [
     "price[usd]",
     "age<18",
     "x,y",
@@ -33,16 +32,6 @@ ODD = [
 @pytest.fixture(params=TREES)
 def spec(request):
     return replace(SPEC, model=request.param)
-
-
-def renamed(split):
-    names = dict(zip(COLUMNS, ODD, strict=True))
-
-    def odd(part):
-        categorical = tuple(names[name] for name in part.categorical)
-        return replace(part, features=part.features.rename(names), categorical=categorical)
-
-    return every_part(split, odd)
 
 
 # ------------------------------------------------------------------------------ names
