@@ -12,22 +12,6 @@ from gbdt_pwiser.models.trees import refusals
 from gbdt_pwiser.objectives import InputError
 from tests.models.helpers import COLUMNS, ODD, SPEC, TREES, every_part, fitted, pctr, renamed
 
-    "price[usd]",
-    "age<18",
-    "x,y",
-    "ctr:7d",
-    "",
-    "a b",
-    "a_b",
-    "^.*$",
-    'q"{1}',
-    "f3",
-    "é",
-    "-",
-    "0",
-    "f0",
-]
-
 
 @pytest.fixture(params=TREES)
 def spec(request):
