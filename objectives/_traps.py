@@ -133,7 +133,8 @@ def warn_of_start(raw_score: NDArray[Any], plan: PairPlan, remedy: str, *, equal
         return
     error = np.sqrt(squares / (rate * (1 - rate))) / plan.total_weight
     if abs(logit(start) - logit(rate)) > TOLERANCE + STANDARD_ERRORS * error:
+        # Few digits, so that the folds of cv say the same, which Python shows once.
         warnings.warn(
-            f"training starts at a mean pCTR of {start:.4g}, where the mean click is {rate:.4g}; {remedy}",
+            f"training starts at a mean pCTR of {start:.2g}, where the mean click is {rate:.2g}; {remedy}",
             stacklevel=3,
         )
