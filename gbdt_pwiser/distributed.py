@@ -16,6 +16,7 @@ import numpy as np
 from gbdt_pwiser.objectives import InputError, PWiseRObjective, grade_from, pwiser_objective
 from gbdt_pwiser.objectives._data import group_sizes
 from gbdt_pwiser.objectives._inputs import checked_group, checked_weight
+from gbdt_pwiser.objectives._traps import warn_without_effect
 
 
 def require_distributed_extra() -> None:
@@ -94,6 +95,7 @@ def train(
         raise InputError('pairs="group" needs the group of each exposure; pass group=..., or use pairs="all"')
     if group is not None and sample_weight is not None:
         raise InputError("XGBoost takes weights per group, not per row, when groups are set; leave one out")
+    warn_without_effect(params)
     rate = _mean_click(client, click, conversion, sample_weight, group)
     binning = {
         "feature_types": feature_types,

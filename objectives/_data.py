@@ -6,6 +6,7 @@ takes label = click with `label_lower_bound` = conversion, which keeps its built
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -318,7 +319,7 @@ def _checked(
 ) -> tuple[NDArray[np.int8], NDArray[np.float64] | None, NDArray[np.int64] | None]:
     """Return grades, weights and sizes of groups, of as many rows as there are features."""
     grade = grade_from(click, conversion)
-    rows = getattr(features, "shape", (len(grade),))[0]
+    rows = (getattr(features, "shape", None) or (len(grade),))[0]
     if rows != len(grade):
         raise InputError(f"features have {rows} rows, click has {len(grade)}; give one click per row")
     weight = None if sample_weight is None else checked_weight(sample_weight, len(grade))
@@ -362,8 +363,10 @@ def _start_of(reference: Any) -> float:
 
 def _names(features: Any, given: Any) -> list[str]:
     """Return the feature names that a library would take: those given, or a dataframe's own."""
-    names = getattr(features, "columns", ()) if given is None or isinstance(given, str) else given
-    return [str(name) for name in names]
+    if given is None or isinstance(given, str):
+        # Arrow has column_names, and calls the values columns.
+        given = getattr(features, "column_names", getattr(features, "columns", ()))
+    return [str(name) for name in given]
 
 
 def _check_names(names: list[str], library: str, refused: str) -> None:
@@ -376,7 +379,8 @@ def _check_names(names: list[str], library: str, refused: str) -> None:
         )
     # LightGBM writes blanks as underscores.
     stored = ["_".join(name.split(" ")) if library == "LightGBM" else name for name in names]
-    twice = [name for name, kept in zip(names, stored, strict=True) if stored.count(kept) > 1]
+    times = Counter(stored)
+    twice = [name for name, kept in zip(names, stored, strict=True) if times[kept] > 1]
     if twice:
         raise InputError(
             f"{library} cannot tell these feature names apart: {', '.join(map(repr, twice[:5]))}; rename the "

@@ -112,7 +112,7 @@ class PWiseRLoss:
                 raise InputError(f"{name} is {number!r}; give a number of at least 0")
             if not 0 <= number <= LARGEST_PARAMETER:
                 raise InputError(
-                    f"{name} is {str(number)[:20]}; give a number of at least 0 and at most "
+                    f"{name} is {str(number)[:20]}; give a finite number of at least 0, at most "
                     f"{LARGEST_PARAMETER:g}"
                 )
 

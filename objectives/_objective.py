@@ -21,6 +21,7 @@ from gbdt_pwiser.objectives._traps import (
     START_OF_LIGHTGBM,
     START_OF_XGBOOST,
     refuse_random_forest,
+    warn_of_metrics,
     warn_of_start,
     warn_without_anchors,
     warn_without_effect,
@@ -47,6 +48,11 @@ class PWiseRObjective:
     Labels it reads: grades 0, 1, 2 (both libraries); or label = click with label_lower_bound = conversion
     (XGBoost; `make_dmatrix` builds that). Weights in the data set are applied. A data set without
     conversions trains on BCE alone, with a warning.
+
+    At the first call on a data set it warns of what boosters get wrong in silence: a start far from the mean
+    click (`make_dataset` and `xgboost_params` give the right one; LightGBM's `init_model` and `save_binary`
+    lose it), and parameters of LightGBM that do nothing beside an objective of one's own. docs/loss.md has
+    the recipes.
 
     Where XGBoost trains on several workers (`xgboost.dask.train`), pairs span the rows of all workers, and
     the gradient is that of one machine; base_score must be that of all rows, and a group must lie with one
@@ -117,6 +123,10 @@ class PWiseRSklearnObjective:
     Called with (y_true, y_pred, sample_weight, group) it returns gradient and hessian of n * L. Classifiers
     would take grades for three classes, so for them y is the click and the conversions are given here;
     models without classes (LGBMModel, LGBMRegressor, XGBRegressor) also take grades as y.
+
+    Estimators do not know where to start: give XGBClassifier `base_score=click.mean()`, XGBRegressor its
+    log-odds, and LightGBM's `fit` an `init_score` of its log-odds in every row, to be added to the raw scores
+    of `predict`. A start that is far off is met with a warning.
 
     Parameters
     ----------
@@ -189,6 +199,7 @@ def _warn_of_traps(loss: PWiseRLoss, scores: NDArray[Any], data: Any, labels: La
         warn_of_start(scores, plan, START_OF_XGBOOST, equal_only=True)
         return
     warn_without_effect(data.params)
+    warn_of_metrics(data.params)
     continued = getattr(data, "_predictor", None) is not None
     warn_of_start(
         scores,

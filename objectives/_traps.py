@@ -31,17 +31,18 @@ START_OF_ESTIMATORS: Final = (
     "every row, to be added to the raw scores that predict returns"
 )
 
+# What of LightGBM's and XGBoost's parameters only a built-in objective reads, and the values that ask for
+# nothing.
+_ONE, _FALSE = ("1", "1.0", "none"), ("false", "0", "-", "none")
 _WITHOUT_EFFECT: Final = {
-    "scale_pos_weight": "scale_pos_weight",
-    **dict.fromkeys(("is_unbalance", "unbalance", "unbalanced_sets"), "is_unbalance"),
-    **dict.fromkeys(
-        (
-            *("pos_bagging_fraction", "pos_sub_row", "pos_subsample", "pos_bagging"),
-            *("neg_bagging_fraction", "neg_sub_row", "neg_subsample", "neg_bagging"),
-        ),
-        "fraction",
-    ),
+    "scale_pos_weight": _ONE,
+    **dict.fromkeys(("is_unbalance", "unbalance", "unbalanced_sets"), _FALSE),
+    **dict.fromkeys(("pos_bagging_fraction", "pos_sub_row", "pos_subsample", "pos_bagging"), _ONE),
+    **dict.fromkeys(("neg_bagging_fraction", "neg_sub_row", "neg_subsample", "neg_bagging"), _ONE),
 }
+# Metrics of LightGBM that expect probabilities, and get raw scores beside an objective of one's own.
+_OF_PROBABILITIES: Final = ("binary", "binary_logloss", "binary_error")
+_METRIC: Final = ("metric", "metrics", "metric_types")
 _BOOSTING: Final = ("boosting", "boosting_type", "boost")
 
 
@@ -53,12 +54,10 @@ def without_effect(params: Mapping[str, Any] | None) -> list[str]:
     >>> without_effect({"scale_pos_weight": 9, "unbalance": False, "max_depth": 3})
     ['scale_pos_weight']
     """
-    off = {"is_unbalance": ("false", "0", "-", "none")}
     return [
         name
         for name, value in (params or {}).items()
-        if (kind := _WITHOUT_EFFECT.get(name))
-        and str(value).lower() not in off.get(kind, ("1", "1.0", "none"))
+        if name in _WITHOUT_EFFECT and str(value).lower() not in _WITHOUT_EFFECT[name]
     ]
 
 
@@ -78,7 +77,19 @@ def warn_without_effect(params: Mapping[str, Any] | None) -> None:
         warnings.warn(
             f"{', '.join(names)} {'has' if len(names) == 1 else 'have'} no effect beside an objective of "
             "one's own; give sample weights to the data set in place of it",
-            stacklevel=5,
+            stacklevel=3,
+        )
+
+
+def warn_of_metrics(params: Mapping[str, Any] | None) -> None:
+    """Warn of metrics of LightGBM that are wrong beside a custom objective."""
+    given = [(params or {}).get(name) or () for name in _METRIC]
+    names = [name for each in given for name in (each.split(",") if isinstance(each, str) else each)]
+    if wrong := [name for name in names if str(name).strip() in _OF_PROBABILITIES]:
+        warnings.warn(
+            f"metric {', '.join(wrong)} is of probabilities and gets raw scores beside an objective of one's "
+            "own, so its values are wrong; use auc, or feval=auc_ctr",
+            stacklevel=3,
         )
 
 
@@ -88,13 +99,13 @@ def warn_without_anchors(weight: float, plan: PairPlan) -> None:
         warnings.warn(
             "no exposure is clicked, so there is nothing to learn (LightGBM takes a Dataset without a label "
             "for one of zeros); give grades 0, 1, 2 (click + conversion) as the label",
-            stacklevel=4,
+            stacklevel=3,
         )
     elif weight > 0 and not plan.opponents:
         warnings.warn(
             "no pairs to rank: the labels hold no conversion (grade 2), or nothing to rank it above; "
             "training on BCE alone",
-            stacklevel=4,
+            stacklevel=3,
         )
 
 
@@ -122,7 +133,8 @@ def warn_of_start(raw_score: NDArray[Any], plan: PairPlan, remedy: str, *, equal
         return
     error = np.sqrt(squares / (rate * (1 - rate))) / plan.total_weight
     if abs(logit(start) - logit(rate)) > TOLERANCE + STANDARD_ERRORS * error:
+        # Few digits, so that the folds of cv say the same, which Python shows once.
         warnings.warn(
-            f"training starts at a mean pCTR of {start:.4g}, where the mean click is {rate:.4g}; {remedy}",
-            stacklevel=4,
+            f"training starts at a mean pCTR of {start:.2g}, where the mean click is {rate:.2g}; {remedy}",
+            stacklevel=3,
         )

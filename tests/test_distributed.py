@@ -132,6 +132,11 @@ def test_a_wrong_start_is_no_reason_to_hang(client, exposures):
 
 def test_what_is_refused(client, exposures):
     features, click, conversion = parts(exposures, [3000])
+    with (
+        pytest.warns(UserWarning, match="scale_pos_weight has no effect"),
+        pytest.raises(InputError, match="conversions have no click"),
+    ):
+        train(client, {"scale_pos_weight": 3}, features, click, 1 - click)
     with pytest.raises(InputError, match='pairs="group" needs the group'):
         train(client, PARAMS, features, click, conversion, objective=PWiseRObjective(pairs="group"))
     with pytest.raises(InputError, match=r"the mean click is 0\.0"):

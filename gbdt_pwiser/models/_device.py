@@ -1,4 +1,4 @@
-"""Whether the boosters can train where they are told to."""
+"""Whether the boosters can run where they are told to."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def check_device(device: str, model: str) -> None:
 
 
 def check_usable(device: str, model: str) -> None:
-    """Raise InputError where the device is none that the library can train on here.
+    """Raise InputError where the device is none that the library can use here.
 
-    XGBoost would train on the CPU instead, with no more than a warning.
+    XGBoost would run on the CPU instead, with no more than a warning.
     """
     if device != "cpu" and (reason := _why_not(device, model)):
-        raise InputError(f"{model} cannot train on {device} here ({reason}); give the device cpu")
+        raise InputError(f"{model} cannot run on {device} here ({reason}); give the device cpu")
 
 
 @cache

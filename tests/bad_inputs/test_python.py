@@ -103,7 +103,7 @@ if pd:
         (pd.DataFrame({"click": CLICK}), "click has shape (12, 1); give one click"),
         (pd.array([True, None] * 6, dtype="boolean"), "click is missing (NA or masked) in 6 rows"),
         (pd.array([0, None] * 6, dtype="Int64"), "click is missing (NA or masked) in 6 rows"),
-        (pd.Series([0, None] * 6, dtype="Int64"), "click is <NA> in row 1 (6 such rows)"),
+        (pd.Series([0, None] * 6, dtype="Int64"), "in row 1 (6 such rows)"),
         (pd.Categorical(["0", "1"] * 6), "click is '0' in row 0 (12 such rows)"),
     ]
     missing = pd.array([1.0, None] * 6, dtype="Float64")
@@ -191,9 +191,9 @@ ROWS = [
         lambda: PWiseRSklearnObjective(pairs="group")(GRADE, X[:, 0], None, [3, 4]),
         "group has shape (7,); give one group id per exposure, shape (12,)",
     ),
-    (lambda: PWiseRLoss(weight=1e30), "weight is 1e+30; give a number of at least 0 and at most 1e+06"),
-    (lambda: PWiseRLoss(weight=10**400), "weight is 10000000000000000000; give a number"),
-    (lambda: PWiseRLoss(click_margin=1e300), "click_margin is 1e+300; give a number"),
+    (lambda: PWiseRLoss(weight=1e30), "weight is 1e+30; give a finite number of at least 0, at most 1e+06"),
+    (lambda: PWiseRLoss(weight=10**400), "weight is 10000000000000000000; give a finite"),
+    (lambda: PWiseRLoss(click_margin=1e300), "click_margin is 1e+300; give a finite"),
     (lambda: PWiseRLoss().value(X[:, 0].astype(str), GRADE), "raw_score has type <U32; a raw score is a"),
     (lambda: PWiseRLoss().value(X[:, 0] + 0j, GRADE), "raw_score has type complex128; a raw score is a"),
     (lambda: PWiseRLoss().value([[1], [1, 2]], GRADE), "raw_score is no array"),

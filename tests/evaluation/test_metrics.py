@@ -365,9 +365,9 @@ def test_what_else_is_refused():
     score, positive, group = np.array([0.1, 0.2]), np.array([F, T]), np.array([1, 1])
     with pytest.raises(InputError, match=r"positive has shape .* int64; give bool"):
         gauc(score, positive.astype(np.int64), group)
-    with pytest.raises(InputError, match=r"score has shape \(2,\), sample_weight \(3,\)"):
+    with pytest.raises(InputError, match=r"sample_weight has shape \(3,\); give one .* shape \(2,\)"):
         auc(score, positive, sample_weight=np.ones(3))
-    with pytest.raises(InputError, match="negative or not finite"):
+    with pytest.raises(InputError, match=r"sample_weight -1\.0 in row 0"):
         auc(score, positive, sample_weight=np.array([-1.0, 1.0]))
     with pytest.raises(InputError, match="group has shape"):
         gauc(score, positive, group[:1])

@@ -10,39 +10,12 @@ import xgboost
 from gbdt_pwiser.models import _device, lightgbm_model, load_model, make_model, save_model
 from gbdt_pwiser.models.trees import refusals
 from gbdt_pwiser.objectives import InputError
-from tests.models.helpers import COLUMNS, SPEC, TREES, every_part, fitted, pctr
-
-ODD = [
-    "price[usd]",
-    "age<18",
-    "x,y",
-    "ctr:7d",
-    "",
-    "a b",
-    "a_b",
-    "^.*$",
-    'q"{1}',
-    "f3",
-    "é",
-    "-",
-    "0",
-    "f0",
-]
+from tests.models.helpers import COLUMNS, ODD, SPEC, TREES, every_part, fitted, pctr, renamed
 
 
 @pytest.fixture(params=TREES)
 def spec(request):
     return replace(SPEC, model=request.param)
-
-
-def renamed(split):
-    names = dict(zip(COLUMNS, ODD, strict=True))
-
-    def odd(part):
-        categorical = tuple(names[name] for name in part.categorical)
-        return replace(part, features=part.features.rename(names), categorical=categorical)
-
-    return every_part(split, odd)
 
 
 # ------------------------------------------------------------------------------ names
@@ -164,17 +137,30 @@ def test_unknown_devices(spec, device):
     assert ("give cuda" in str(caught.value)) == (device == "gpu")
 
 
-def test_cuda_without_a_gpu_is_refused_before_training(spec, split, monkeypatch):
+@pytest.fixture
+def no_gpu(monkeypatch):
+    """Hide the GPUs, and forget what was found before."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     _device._why_not.cache_clear()
-    with pytest.raises(InputError, match=f"^{spec.model} cannot train on cuda here .*give the device cpu"):
-        fitted(replace(spec, device="cuda"), split)
+    yield
     _device._why_not.cache_clear()
 
 
+@pytest.mark.usefixtures("no_gpu")
+def test_cuda_without_a_gpu_is_refused_before_training(spec, split):
+    with pytest.raises(InputError, match=f"^{spec.model} cannot run on cuda here .*give the device cpu"):
+        fitted(replace(spec, device="cuda"), split)
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_xgboost_is_not_loaded_for_a_gpu_that_is_not_there(split, tmp_path):
+    save_model(fitted(replace(SPEC, model="xgboost", rounds=2), split), tmp_path / "model", split)
+    with pytest.raises(InputError, match="xgboost cannot run on cuda here"):
+        load_model(tmp_path / "model", device="cuda")
+
+
+@pytest.mark.usefixtures("no_gpu")
 def test_a_device_that_xgboost_uses_is_usable(monkeypatch):
     config = '{"learner": {"generic_param": {"device": "cuda:0"}}}'
     monkeypatch.setattr(xgboost.Booster, "save_config", lambda booster: config)
-    _device._why_not.cache_clear()
     _device.check_usable("cuda", "xgboost")
-    _device._why_not.cache_clear()

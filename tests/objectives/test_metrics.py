@@ -150,4 +150,4 @@ def test_the_first_worker_warns_of_the_mean_of_all_rows(start, warned):
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
         Threads(3).run(work)
-    assert [f"the mean click is {rate:.4g}; remedy" in str(w.message) for w in seen] == [True] * warned
+    assert [f"the mean click is {rate:.2g}; remedy" in str(w.message) for w in seen] == [True] * warned

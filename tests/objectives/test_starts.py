@@ -254,6 +254,14 @@ def test_parameters_of_built_in_objectives_are_met(params):
         lgb.train({**LGB, **params, "objective": PWiseRObjective()}, of_lightgbm(), 2)
 
 
+@pytest.mark.parametrize("metric", ["binary_logloss", ["auc", "binary"], "auc,binary_error"])
+def test_metrics_of_probabilities_are_met(metric):
+    with pytest.warns(UserWarning, match=r"^metric binary\w* is of probabilities .*use auc"):
+        lgb.train({**LGB, "metric": metric, "objective": PWiseRObjective()}, of_lightgbm(), 2)
+    right = {"metric": ["auc", "average_precision"], "objective": PWiseRObjective()}
+    lgb.train({**LGB, **right}, of_lightgbm(), 2)
+
+
 def test_parameters_that_ask_for_nothing_are_silent():
     off = {"scale_pos_weight": 1.0, "is_unbalance": False, "pos_bagging_fraction": 1, "boosting": "gbdt"}
     lgb.train({**LGB, **off, "objective": PWiseRObjective()}, of_lightgbm(), 2)
@@ -268,6 +276,21 @@ def test_a_random_forest_is_refused(params):
 
 
 # ------------------------------------------------------------------------------ weight 0 is the built-in
+
+
+@pytest.mark.parametrize("params", [{}, {"max_delta_step": 0.3}])
+def test_weight_0_is_xgboosts_binary_logistic(params):
+    for seed in range(25):
+        rng = np.random.default_rng(seed)
+        features = rng.normal(size=(900, 6)).astype(np.float32)
+        click = rng.random(900) < expit(features[:, 0] + features[:, 1] - 1.5)
+        data = make_dmatrix(features, click, np.zeros(900))
+        params = {**XGB, **params, **xgboost_params(click)}
+        ours, theirs = (
+            xgb.train(params, data, 10, obj=objective).predict(data)
+            for objective in (PWiseRObjective(weight=0), None)
+        )
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
