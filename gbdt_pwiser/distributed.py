@@ -8,9 +8,15 @@ a custom objective sees the pairs of its own rows only.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
-from gbdt_pwiser.objectives import InputError, PWiseRObjective, pwiser_objective
+import numpy as np
+
+from gbdt_pwiser.objectives import InputError, PWiseRObjective, grade_from, pwiser_objective
+from gbdt_pwiser.objectives._data import group_sizes
+from gbdt_pwiser.objectives._inputs import checked_group, checked_weight
+from gbdt_pwiser.objectives._traps import warn_without_effect
 
 
 def require_distributed_extra() -> None:
@@ -61,8 +67,9 @@ def train(
     feature_types
         XGBoost's, "q" for numbers and "c" for codes; None where all are numbers.
     valid
-        Features and click to evaluate on after each round, under the name "valid". AUC is exact where they
-        are one partition; XGBoost averages it over workers.
+        Features and click to evaluate on after each round, under the name "valid". XGBoost's own AUC is exact
+        where they are one partition, else it averages it over workers; `custom_metric=auc_ctr` is exact in
+        any case.
     num_boost_round
         Boosting rounds.
     **options
@@ -76,8 +83,9 @@ def train(
     Raises
     ------
     InputError
-        Dask is missing, no or only clicks, pairs="group" without groups, or weights together with groups;
-        on a worker, what the objective refuses. A worker that is lost ends the training with the error that
+        Dask is missing, no or only clicks, pairs="group" without groups, weights together with groups, or
+        labels, weights or groups of a partition that one machine would refuse; on a worker, what the
+        objective refuses. A worker that is lost ends the training with the error that
         Dask or XGBoost gives.
     """
     require_distributed_extra()
@@ -87,9 +95,8 @@ def train(
         raise InputError('pairs="group" needs the group of each exposure; pass group=..., or use pairs="all"')
     if group is not None and sample_weight is not None:
         raise InputError("XGBoost takes weights per group, not per row, when groups are set; leave one out")
-    rate = float(_mean(click, sample_weight))
-    if not 0.0 < rate < 1.0:
-        raise InputError(f"the mean click is {rate}; training needs exposures with and without a click")
+    warn_without_effect(params)
+    rate = _mean_click(client, click, conversion, sample_weight, group)
     binning = {
         "feature_types": feature_types,
         "enable_categorical": feature_types is not None,
@@ -118,7 +125,64 @@ def train(
     return result["booster"]
 
 
-def _mean(click: Any, weight: Any) -> Any:
-    if weight is None:
-        return click.mean().compute()
-    return (click * weight).sum().compute() / weight.sum().compute()
+class _Part(NamedTuple):
+    """What a partition adds to the mean click, and its first and last group."""
+
+    clicks: float
+    weight: float
+    first: Any = None
+    last: Any = None
+
+
+def _mean_click(client: Any, click: Any, conversion: Any, sample_weight: Any, group: Any) -> float:
+    """Return the (weighted) mean click, after every partition has passed the checks of one machine."""
+    from dask import delayed
+
+    columns = {"click": click, "conversion": conversion, "sample_weight": sample_weight, "group": group}
+    parts = {name: np.ravel(column.to_delayed()) for name, column in columns.items() if column is not None}
+    counts = {name: len(part) for name, part in parts.items()}
+    if len(set(counts.values())) > 1:
+        said = ", ".join(f"{name} {count}" for name, count in counts.items())
+        raise InputError(f"the numbers of partitions differ ({said}); repartition all of them alike")
+    check = delayed(_checked)
+    tasks = [check(**dict(zip(parts, part, strict=True))) for part in zip(*parts.values(), strict=True)]
+    found = client.gather(client.compute(tasks))
+    for number, part in enumerate(found):
+        if isinstance(part, str):
+            raise InputError(f"partition {number}: {part}")
+    of_parts: list[_Part] = [part for part in found if part is not None]
+    for one, other in pairwise(of_parts):
+        if group is not None and one.last == other.first:
+            raise InputError(
+                f"group {one.last!r} lies in two partitions, and pairs are those inside a partition; cut the "
+                "partitions between groups"
+            )
+    clicks, weight = (sum(getattr(part, name) for part in of_parts) for name in ("clicks", "weight"))
+    if sample_weight is not None and of_parts and not weight:
+        raise InputError("every sample_weight is 0; give at least one exposure a positive weight")
+    rate = clicks / weight if weight else float("nan")
+    if not 0.0 < rate < 1.0:
+        raise InputError(f"the mean click is {rate}; training needs exposures with and without a click")
+    return float(rate)
+
+
+def _checked(click: Any, conversion: Any, sample_weight: Any = None, group: Any = None) -> _Part | str | None:
+    """Check the labels, weights and groups of a partition; None for one without rows.
+
+    What is wrong is returned: a worker would log what is raised, with a traceback.
+    """
+    try:
+        clicks = grade_from(click, conversion) > 0
+        if not len(clicks):
+            return None
+        weight = np.ones(len(clicks))
+        if sample_weight is not None:
+            weight = checked_weight(sample_weight, len(clicks), some=False)
+        part = _Part(float(weight @ clicks), float(weight.sum()))
+        if group is None:
+            return part
+        ids = checked_group(group, len(clicks))
+        group_sizes(ids)
+        return part._replace(first=ids[0].item(), last=ids[-1].item())
+    except InputError as error:
+        return str(error)

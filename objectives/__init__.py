@@ -6,7 +6,7 @@ if __name__ != "gbdt_pwiser.objectives":
         "import gbdt_pwiser.objectives instead"
     )
 
-from gbdt_pwiser.objectives._auc import auc, auc_ctr
+from gbdt_pwiser.objectives._auc import auc, auc_by_group, auc_ctr
 from gbdt_pwiser.objectives._convolution import logistic_error_bound
 from gbdt_pwiser.objectives._data import base_score, grade_from, make_dataset, make_dmatrix, xgboost_params
 from gbdt_pwiser.objectives._errors import InputError
@@ -24,6 +24,7 @@ __all__ = [
     "PairPlan",
     "Surrogate",
     "auc",
+    "auc_by_group",
     "auc_ctr",
     "base_score",
     "grade_from",

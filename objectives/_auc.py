@@ -1,4 +1,4 @@
-"""The area under the ROC curve, and CTR AUC as a metric that both boosters accept."""
+"""The area under the ROC curve, and CTR AUC and GAUC as metrics that both boosters accept."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gbdt_pwiser.objectives._data import read_labels
+from gbdt_pwiser.objectives._data import Labels, peers_of, read_labels
 from gbdt_pwiser.objectives._errors import InputError
+from gbdt_pwiser.objectives._inputs import checked_binary, checked_weight, numbers
+from gbdt_pwiser.objectives._peers import Peers, gather
 
 
 def auc(score: ArrayLike, positive: ArrayLike, *, sample_weight: ArrayLike | None = None) -> float:
@@ -35,22 +37,19 @@ def auc(score: ArrayLike, positive: ArrayLike, *, sample_weight: ArrayLike | Non
     Raises
     ------
     InputError
-        Shapes differ, a score is NaN, or a weight is negative or not finite.
+        Shapes differ, a score is NaN, a label neither 0 nor 1, or a weight is none.
 
     Examples
     --------
     >>> auc([0.1, 0.4, 0.4, 0.9], [False, True, False, True])  # pairs: 1, 1, 1/2, 1
     0.875
     """
-    scores, positives = np.asarray(score), np.asarray(positive).astype(bool)
-    weight = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
-    for what, values in (("positive", positives), ("sample_weight", weight)):
-        if values is not None and (scores.ndim != 1 or values.shape != scores.shape):
-            raise InputError(f"score has shape {scores.shape}, {what} {values.shape}; give both as (n,)")
+    scores, positives = numbers("score", score, "a score is a number"), checked_binary("positive", positive)
+    if scores.shape != positives.shape:
+        raise InputError(f"score has shape {scores.shape}, positive {positives.shape}; give both as (n,)")
     if np.isnan(scores).any():
         raise InputError(f"{int(np.isnan(scores).sum())} scores are NaN; AUC needs a score for each exposure")
-    if weight is not None and not (np.isfinite(weight).all() and (weight >= 0).all()):
-        raise InputError("a sample_weight is negative or not finite; give weights of at least 0")
+    weight = None if sample_weight is None else checked_weight(sample_weight, len(scores), some=False)
     if weight is None:
         return _unweighted(scores, positives)
     return _weighted(scores, positives, weight)
@@ -69,24 +68,31 @@ def _unweighted(scores: Any, positives: Any) -> float:
 
 def _weighted(scores: Any, positives: Any, weight: Any) -> float:
     """Sort each class by itself; a positive beats the weight of all negatives below and half of its ties."""
+    up, up_weight = _ascending(scores[positives], weight[positives])
+    down, down_weight = _ascending(scores[~positives], weight[~positives])
+    doubled_total = 2.0 * up_weight.sum() * down_weight.sum()
+    return _beaten(up, up_weight, down, down_weight) / doubled_total if doubled_total > 0 else float("nan")
 
-    def ascending(side: Any) -> tuple[Any, Any]:
-        order = np.argsort(scores[side])
-        return scores[side][order], weight[side][order]
 
-    up, up_weight = ascending(positives)
-    down, down_weight = ascending(~positives)
+def _ascending(scores: Any, weight: Any) -> tuple[Any, Any]:
+    order = np.argsort(scores)
+    return scores[order], weight[order]
+
+
+def _beaten(up: Any, up_weight: Any, down: Any, down_weight: Any) -> float:
+    """Return twice the weight of the pairs in which a positive outscores one of the ascending negatives."""
     below = np.append(0.0, np.cumsum(down_weight))
     beaten = below[np.searchsorted(down, up, "left")] + below[np.searchsorted(down, up, "right")]
-    doubled_total = 2.0 * up_weight.sum() * below[-1]
-    return float(up_weight @ beaten / doubled_total) if doubled_total > 0 else float("nan")
+    return float(up_weight @ beaten)
 
 
 def auc_ctr(raw_score: Any, data: Any) -> tuple[str, float] | tuple[str, float, bool]:
     """Return CTR AUC as `custom_metric` of XGBoost or `feval` of LightGBM.
 
     Works with every label that the objective accepts, weighted where the data set is. Its name starts
-    with "auc", from which XGBoost's early stopping knows to maximise it.
+    with "auc", from which XGBoost's early stopping knows to maximise it. Where XGBoost trains on several
+    workers it is the AUC of all workers' rows, whoever holds them: each round they gather the clicked
+    exposures' scores.
 
     Parameters
     ----------
@@ -98,8 +104,81 @@ def auc_ctr(raw_score: Any, data: Any) -> tuple[str, float] | tuple[str, float, 
     Returns
     -------
     tuple
-        ("auc_ctr", value), for LightGBM with a third entry True: higher is better.
+        ("auc_ctr", value), for LightGBM with a third entry True: higher is better. NaN where one of the
+        classes is empty.
     """
-    labels = read_labels(data)
-    value = auc(raw_score, labels.grade() > 0, sample_weight=labels.sample_weight())
-    return ("auc_ctr", value) if labels.booster == "xgboost" else ("auc_ctr", value, True)
+    labels, peers = read_labels(data), peers_of(data)
+    # A worker may hold no row, and its data set then no label.
+    click = labels.grade() > 0 if len(labels.label) or peers.size == 1 else np.zeros(0, dtype=bool)
+    weight = labels.sample_weight()
+    if peers.size == 1:
+        value = auc(raw_score, click, sample_weight=weight)
+    else:
+        value = _across(np.asarray(raw_score, dtype=np.float64), click, weight, peers)
+    return _named("auc_ctr", value, labels)
+
+
+def auc_by_group(raw_score: Any, data: Any) -> tuple[str, float] | tuple[str, float, bool]:
+    """Return GAUC of the click as `custom_metric` of XGBoost or `feval` of LightGBM.
+
+    ::
+
+        GAUC = sum_g w_g AUC_g / sum_g w_g
+
+    over the groups of the data set with both classes; w_g is the weight of the group's exposures, their
+    number without sample weights. It is called auc_by_group because XGBoost's early stopping would minimise
+    a metric named gauc. Where XGBoost trains on several workers, a group must lie with one of them.
+
+    Parameters and result are those of `auc_ctr`; NaN where no group has both classes, InputError where the
+    data set has no groups.
+    """
+    labels, peers = read_labels(data), peers_of(data)
+    total = np.zeros(2)
+    if len(labels.label) or peers.size == 1:
+        group, click = labels.group(), labels.grade() > 0
+        if group is None:
+            raise InputError(
+                "auc_by_group needs the groups of the data set; give group= to make_dmatrix or make_dataset, "
+                "or use auc_ctr"
+            )
+        total += _of_groups(np.asarray(raw_score), click, group, labels.sample_weight())
+    won, of = peers.sum(total)
+    return _named("auc_by_group", float(won / of) if of > 0 else float("nan"), labels)
+
+
+def _named(name: str, value: float, labels: Labels) -> tuple[str, float] | tuple[str, float, bool]:
+    return (name, value) if labels.booster == "xgboost" else (name, value, True)
+
+
+def _across(scores: Any, positives: Any, weight: Any, peers: Peers) -> float:
+    """Gather all workers' positives, which are few; each worker holds them against its own negatives."""
+    weight = np.ones(len(scores)) if weight is None else np.asarray(weight, dtype=np.float64)
+    up, _ = gather(peers, scores[positives])
+    up_weight, _ = gather(peers, weight[positives])
+    down, down_weight = _ascending(scores[~positives], weight[~positives])
+    beaten, total = peers.sum(np.array([_beaten(up, up_weight, down, down_weight), down_weight.sum()]))
+    doubled_total = 2.0 * up_weight.sum() * total
+    return float(beaten / doubled_total) if doubled_total > 0 else float("nan")
+
+
+def _of_groups(scores: Any, positives: Any, group: Any, weight: Any) -> tuple[float, float]:
+    """Return the sum over groups with both classes of weight times AUC, and that of the weights."""
+    if not len(scores):
+        return 0.0, 0.0
+    weight = np.ones(len(scores)) if weight is None else np.asarray(weight, dtype=np.float64)
+    order = np.lexsort((scores, group))
+    scores, group, positives, weight = scores[order], group[order], positives[order], weight[order]
+    of_group = np.flatnonzero(np.append(True, group[1:] != group[:-1]))
+    tied = np.flatnonzero(np.append(True, (group[1:] != group[:-1]) | (scores[1:] != scores[:-1])))
+    up, down = np.where(positives, weight, 0.0), np.where(positives, 0.0, weight)
+    all_up, all_down = np.add.reduceat(up, of_group), np.add.reduceat(down, of_group)
+    # Each group's negatives weigh 1 in all, so that no group drowns another in the running sum.
+    share = down / np.repeat(np.where(all_down > 0, all_down, 1.0), np.diff(of_group, append=len(scores)))
+    below = np.append(0.0, np.cumsum(share))
+    ends = np.append(tied[1:], len(scores))
+    first = of_group[np.searchsorted(of_group, tied, "right") - 1]
+    beaten = np.add.reduceat(up, tied) * ((below[tied] + below[ends]) / 2 - below[first])
+    won = np.add.reduceat(beaten, np.searchsorted(tied, of_group))
+    both = (all_up > 0) & (all_down > 0)
+    of = (all_up + all_down)[both]
+    return float(of @ (won[both] / all_up[both])), float(of.sum())

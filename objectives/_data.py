@@ -6,17 +6,28 @@ takes label = click with `label_lower_bound` = conversion, which keeps its built
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gbdt_pwiser.objectives._arrays import Array
 from gbdt_pwiser.objectives._errors import InputError
-from gbdt_pwiser.objectives._plan import checked_grade
+from gbdt_pwiser.objectives._inputs import (
+    checked_binary,
+    checked_grade,
+    checked_group,
+    checked_weight,
+    numbers,
+)
+from gbdt_pwiser.objectives._peers import Alone, Peers, XGBoostPeers
+from gbdt_pwiser.objectives._traps import refuse_random_forest
 
 _REMEDY = "give grades 0, 1, 2 (click + conversion) as the label"
+# Log-odds beyond it are probabilities of 0 or 1, whose hessian is 0.
+_GREATEST_PRIOR: Final = 500.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +44,8 @@ class Labels:
         One per row or (XGBoost with groups) per group; may be empty.
     group_sizes
         Rows of each group, in order; may be empty.
+    start
+        Raw scores that training starts from, LightGBM's init_score and XGBoost's base_margin; may be empty.
     """
 
     booster: Literal["xgboost", "lightgbm"]
@@ -40,12 +53,13 @@ class Labels:
     conversion: Array
     weight: Array
     group_sizes: Array
+    start: Array
 
     def same_as(self, other: Labels) -> bool:
         """Return whether every array is equal; cheap beside a boosting round."""
         return all(
             np.array_equal(getattr(self, name), getattr(other, name))
-            for name in ("label", "conversion", "weight", "group_sizes")
+            for name in ("label", "conversion", "weight", "group_sizes", "start")
         )
 
     def grade(self) -> NDArray[np.int8]:
@@ -87,20 +101,32 @@ def read_labels(data: Any) -> Labels:
             conversion=data.get_float_info("label_lower_bound"),
             weight=data.get_weight(),
             group_sizes=np.diff(bounds.astype(np.int64)),
+            start=data.get_base_margin(),
         )
     if hasattr(data, "get_init_score"):
-        label, weight, sizes = data.get_label(), data.get_weight(), data.get_group()
+        label, weight, sizes, start = (
+            data.get_label(),
+            data.get_weight(),
+            data.get_group(),
+            data.get_init_score(),
+        )
         return Labels(
             booster="lightgbm",
             label=empty if label is None else np.asarray(label),
             conversion=empty,
             weight=empty if weight is None else np.asarray(weight),
             group_sizes=empty if sizes is None else np.asarray(sizes),
+            start=empty if start is None else np.asarray(start),
         )
     raise InputError(
         f"{type(data).__module__}.{type(data).__name__} is no xgboost.DMatrix and no lightgbm.Dataset; "
         "for XGBClassifier or LGBMClassifier use PWiseRSklearnObjective"
     )
+
+
+def peers_of(data: Any) -> Peers:
+    """Return the workers that hold parts of the same data set: those of XGBoost's communicator."""
+    return XGBoostPeers() if hasattr(data, "get_float_info") else Alone()
 
 
 def grade_from(click: ArrayLike, conversion: ArrayLike) -> NDArray[np.int8]:
@@ -121,17 +147,12 @@ def grade_from(click: ArrayLike, conversion: ArrayLike) -> NDArray[np.int8]:
     >>> grade_from([0, 1, 1], [0, 0, 1])
     array([0, 1, 2], dtype=int8)
     """
-    clicks, conversions = np.asarray(click), np.asarray(conversion)
-    if clicks.ndim != 1 or clicks.shape != conversions.shape:
-        raise InputError(f"click has shape {clicks.shape}, conversion {conversions.shape}; give both as (n,)")
-    for what, values in (("click", clicks), ("conversion", conversions)):
-        wrong = ~((values == 0) | (values == 1))
-        if wrong.any():
-            row = int(np.argmax(wrong))
-            raise InputError(
-                f"{what} is {values[row]} in row {row} ({int(wrong.sum())} such rows); it must be 0 or 1"
-            )
-    lonely = (conversions == 1) & (clicks == 0)
+    clicks, conversions = checked_binary("click", click), checked_binary("conversion", conversion)
+    if clicks.shape != conversions.shape:
+        raise InputError(
+            f"click has shape {clicks.shape}, conversion {conversions.shape}; give one of each per exposure"
+        )
+    lonely = conversions & ~clicks
     if lonely.any():
         raise InputError(
             f"{int(lonely.sum())} conversions have no click (the first in row {int(np.argmax(lonely))}); "
@@ -143,10 +164,14 @@ def grade_from(click: ArrayLike, conversion: ArrayLike) -> NDArray[np.int8]:
 def base_score(click: ArrayLike, *, sample_weight: ArrayLike | None = None) -> float:
     """Return the (weighted) mean click: the probability at which boosting starts.
 
-    Raises InputError where it would be 0 or 1, whose log-odds are infinite.
+    Raises InputError for a click other than 0 and 1 (of grades, give grade > 0), for weights that are none,
+    and where the mean would be 0 or 1, whose log-odds are infinite.
     """
-    weights = None if sample_weight is None else np.asarray(sample_weight)
-    rate = float(np.average(np.asarray(click, dtype=np.float64), weights=weights))
+    clicks = checked_binary("click", click)
+    if not len(clicks):
+        raise InputError("click is empty; training needs exposures with and without a click")
+    weights = None if sample_weight is None else checked_weight(sample_weight, len(clicks))
+    rate = float(np.average(clicks, weights=weights))
     if not 0.0 < rate < 1.0:
         raise InputError(f"the mean click is {rate}; training needs exposures with and without a click")
     return rate
@@ -167,6 +192,7 @@ def make_dmatrix(
     *,
     sample_weight: ArrayLike | None = None,
     group: ArrayLike | None = None,
+    base_margin: ArrayLike | None = None,
     quantile: bool = False,
     **options: Any,
 ) -> Any:
@@ -179,10 +205,13 @@ def make_dmatrix(
     click, conversion
         (n,): 0 or 1.
     sample_weight
-        (n,): at least 0. XGBoost keeps weights per group when groups are set, so not both.
+        (n,): 0, or 1e-15 to 1e15. XGBoost keeps weights per group when groups are set, so not both.
     group
         (n,): ids; rows of a group must be adjacent. Needed for pairs="group" only: with groups XGBoost's
         built-in `auc` becomes a mean over groups.
+    base_margin
+        (n,): a prior, log-odds of a click, to start from in place of base_score; the data set to predict
+        needs its own.
     quantile
         Build a QuantileDMatrix.
     **options
@@ -191,18 +220,22 @@ def make_dmatrix(
     Raises
     ------
     InputError
-        As `grade_from`; rows of a group that are not adjacent; weights together with groups.
+        As `grade_from`; weights, groups or a prior that do not fit; rows of a group that are not adjacent;
+        weights together with groups; feature names that XGBoost refuses.
     """
     import xgboost
 
-    grade = grade_from(click, conversion)
     if group is not None and sample_weight is not None:
         raise InputError("XGBoost takes weights per group, not per row, when groups are set; leave one out")
+    grade, weight, sizes = _checked(features, click, conversion, sample_weight, group)
+    _check_names(_names(features, options.get("feature_names")), "XGBoost", "[]<")
     kind = xgboost.QuantileDMatrix if quantile else xgboost.DMatrix
-    data = kind(features, label=(grade > 0).astype(np.float32), weight=sample_weight, **options)
+    data = kind(features, label=(grade > 0).astype(np.float32), weight=weight, **options)
     data.set_float_info("label_lower_bound", (grade == 2).astype(np.float32))
-    if group is not None:
-        data.set_info(group=group_sizes(group))
+    if sizes is not None:
+        data.set_info(group=sizes)
+    if base_margin is not None:
+        data.set_base_margin(_checked_prior("base_margin", base_margin, len(grade)))
     return data
 
 
@@ -213,13 +246,21 @@ def make_dataset(
     *,
     sample_weight: ArrayLike | None = None,
     group: ArrayLike | None = None,
+    init_score: ArrayLike | None = None,
     reference: Any = None,
     **options: Any,
 ) -> Any:
     """Build a lightgbm.Dataset whose label is the grade and whose init_score is the log-odds of a click.
 
-    Predictions of the booster are raw scores without it: add `dataset.get_init_score()[0]` before the
-    sigmoid. LightGBM's built-in `auc` stays right with grades, its `binary_logloss` does not.
+    Predictions of the booster are raw scores without it: add `dataset.get_init_score()[0]`, or the prior,
+    before the sigmoid. LightGBM's built-in `auc` stays right with grades, its `binary_logloss` does not.
+
+    To continue a trained model, make its raw scores with their start the prior of a new one, and add both;
+    `init_model` would lose the start:
+
+    >>> raw = start + old.predict(features, raw_score=True)  # doctest: +SKIP
+    >>> more = lgb.train(params, make_dataset(features, click, conversion, init_score=raw))  # doctest: +SKIP
+    >>> raw_of_both = raw + more.predict(features, raw_score=True)  # doctest: +SKIP
 
     Parameters
     ----------
@@ -228,36 +269,123 @@ def make_dataset(
     click, conversion
         (n,): 0 or 1.
     sample_weight
-        (n,): at least 0.
+        (n,): 0, or 1e-15 to 1e15.
     group
         (n,): ids; rows of a group must be adjacent. Needed for pairs="group" only.
+    init_score
+        (n,): a prior, log-odds of a click; None for those of the mean click in every row.
     reference
-        The training Dataset, for a validation Dataset: bins and init_score are then the training ones.
+        The training Dataset, for a validation Dataset: bins are then the training ones, and init_score too
+        where the training has one for all rows.
     **options
         Passed on (`categorical_feature`, `feature_name`, `free_raw_data`, ...).
 
     Raises
     ------
     InputError
-        As `grade_from`; no or only clicks; rows of a group that are not adjacent.
+        As `grade_from`; no or only clicks; weights, groups or a prior that do not fit; rows of a group that
+        are not adjacent; a reference without a start for all rows; feature names that LightGBM refuses;
+        a random forest.
     """
     import lightgbm
 
-    grade = grade_from(click, conversion)
-    if reference is None:
-        rate = base_score(grade > 0, sample_weight=sample_weight)
-        start = float(np.log(rate / (1.0 - rate)))
+    refuse_random_forest(options.get("params"))
+    grade, weight, sizes = _checked(features, click, conversion, sample_weight, group)
+    _check_names(_names(features, options.get("feature_name")), "LightGBM", '",:[]{}')
+    if init_score is not None:
+        start = _checked_prior("init_score", init_score, len(grade))
+    elif reference is not None:
+        start = np.full(len(grade), _start_of(reference))
     else:
-        start = float(np.asarray(reference.get_init_score())[0])
+        rate = base_score(grade > 0, sample_weight=weight)
+        start = np.full(len(grade), np.log(rate / (1.0 - rate)))
     return lightgbm.Dataset(
         features,
         label=grade,
-        weight=sample_weight,
-        group=None if group is None else group_sizes(group),
-        init_score=np.full(len(grade), start),
+        weight=weight,
+        group=sizes,
+        init_score=start,
         reference=reference,
         **options,
     )
+
+
+def _checked(
+    features: Any,
+    click: ArrayLike,
+    conversion: ArrayLike,
+    sample_weight: ArrayLike | None,
+    group: ArrayLike | None,
+) -> tuple[NDArray[np.int8], NDArray[np.float64] | None, NDArray[np.int64] | None]:
+    """Return grades, weights and sizes of groups, of as many rows as there are features."""
+    grade = grade_from(click, conversion)
+    rows = (getattr(features, "shape", None) or (len(grade),))[0]
+    if rows != len(grade):
+        raise InputError(f"features have {rows} rows, click has {len(grade)}; give one click per row")
+    weight = None if sample_weight is None else checked_weight(sample_weight, len(grade))
+    sizes = None if group is None else group_sizes(checked_group(group, len(grade)))
+    return grade, weight, sizes
+
+
+def _checked_prior(what: str, prior: ArrayLike, rows: int) -> NDArray[np.float64]:
+    values = numbers(what, prior, "a prior is the log-odds of a click").astype(np.float64)
+    if values.shape != (rows,):
+        raise InputError(f"{what} has shape {values.shape}; give one log-odds per exposure, shape ({rows},)")
+    wrong = ~(np.abs(values) <= _GREATEST_PRIOR)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise InputError(
+            f"{what} is {values[row]} in row {row} ({int(wrong.sum())} such rows); a prior is finite "
+            f"log-odds, of at most {_GREATEST_PRIOR:g}: clip probabilities off 0 and 1 before the logarithm"
+        )
+    return values
+
+
+def _start_of(reference: Any) -> float:
+    """Return the one log-odds that all rows of a training Dataset start at."""
+    if not hasattr(reference, "get_init_score"):
+        raise InputError(f"reference is a {type(reference).__name__}; give the training lightgbm.Dataset")
+    start = reference.init_score
+    if start is None:
+        start = reference.construct().get_init_score()
+    if start is None or not len(start):
+        raise InputError(
+            "reference has no init_score to start from; make the training Dataset with make_dataset, or give "
+            "init_score="
+        )
+    starts = np.asarray(start)
+    if (starts != starts[0]).any():
+        raise InputError(
+            "reference starts from a prior of its own rows; give init_score= with that of these rows"
+        )
+    return float(starts[0])
+
+
+def _names(features: Any, given: Any) -> list[str]:
+    """Return the feature names that a library would take: those given, or a dataframe's own."""
+    if given is None or isinstance(given, str):
+        # Arrow has column_names, and calls the values columns.
+        given = getattr(features, "column_names", getattr(features, "columns", ()))
+    return [str(name) for name in given]
+
+
+def _check_names(names: list[str], library: str, refused: str) -> None:
+    wrong = [name for name in names if not set(refused).isdisjoint(name)]
+    if wrong:
+        raise InputError(
+            f"{library} takes no feature names with any of {' '.join(refused)}: "
+            f"{', '.join(map(repr, wrong[:5]))}{', ...' if len(wrong) > 5 else ''}; rename the columns, or "
+            "give features as an array"
+        )
+    # LightGBM writes blanks as underscores.
+    stored = ["_".join(name.split(" ")) if library == "LightGBM" else name for name in names]
+    times = Counter(stored)
+    twice = [name for name, kept in zip(names, stored, strict=True) if times[kept] > 1]
+    if twice:
+        raise InputError(
+            f"{library} cannot tell these feature names apart: {', '.join(map(repr, twice[:5]))}; rename the "
+            "columns, or give features as an array"
+        )
 
 
 def group_sizes(group: ArrayLike) -> NDArray[np.int64]:
@@ -271,6 +399,7 @@ def group_sizes(group: ArrayLike) -> NDArray[np.int64]:
     array([2, 3])
     """
     ids = np.asarray(group)
+    ids = checked_group(ids, ids.size)
     starts = np.flatnonzero(np.append(True, ids[1:] != ids[:-1])) if len(ids) else np.empty(0, int)
     if len(np.unique(ids[starts])) != len(starts):
         raise InputError("the rows of a group are not adjacent; sort the rows by group first")

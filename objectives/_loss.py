@@ -27,6 +27,7 @@ from gbdt_pwiser.objectives._block import Block, finite_range, in_type
 from gbdt_pwiser.objectives._convolution import LogisticGrid
 from gbdt_pwiser.objectives._errors import InputError
 from gbdt_pwiser.objectives._groups import GroupedHingeSweep, GroupedLogistic
+from gbdt_pwiser.objectives._inputs import numbers
 from gbdt_pwiser.objectives._peers import Alone, Peers, gather
 from gbdt_pwiser.objectives._plan import Opponents, PairPlan, make_plan
 from gbdt_pwiser.objectives._surrogates import sigmoid, sigmoid_and_rest, softplus, surrogate_named
@@ -37,6 +38,8 @@ BLOCK = 1 << 16
 # Least second-order value, in units of the mean sample weight: a leaf whose hessians sum to nearly nothing
 # gets an absurd value or none.
 HESSIAN_FLOOR = 1e-6
+# Of the weight and the margins: beyond it nothing is left of BCE, and float32 soon ends.
+LARGEST_PARAMETER = 1e6
 
 Scale = Literal["probability", "logit"]
 Pairs = Literal["all", "group"]
@@ -60,10 +63,10 @@ class PWiseRLoss:
     Parameters
     ----------
     weight
-        Weight of PWiseR, at least 0; 0 is BCE alone.
+        Weight of PWiseR, 0 to 1e6; 0 is BCE alone.
     click_margin, impression_margin
-        By how much a converted exposure should score above a click-only and above an unclicked one; at
-        least 0, in units of s.
+        By how much a converted exposure should score above a click-only and above an unclicked one; 0 to
+        1e6, in units of s.
     surrogate
         phi: "hinge" max(0, u), "squared_hinge" max(0, u)^2, "logistic" log(1 + e^u).
     scale
@@ -107,8 +110,11 @@ class PWiseRLoss:
             number = getattr(self, name)
             if isinstance(number, bool) or not isinstance(number, int | float | np.number):
                 raise InputError(f"{name} is {number!r}; give a number of at least 0")
-            if not (np.isfinite(number) and number >= 0):
-                raise InputError(f"{name} is {number}; give a finite number of at least 0")
+            if not 0 <= number <= LARGEST_PARAMETER:
+                raise InputError(
+                    f"{name} is {str(number)[:20]}; give a finite number of at least 0, at most "
+                    f"{LARGEST_PARAMETER:g}"
+                )
 
     def plan(
         self,
@@ -201,9 +207,9 @@ class PWiseRLoss:
         Parameters and errors are those of `value`, and:
 
         dtype
-            Floating type of the result and of what is computed row by row; None for that of raw_score.
-            Which pairs count is decided on the raw scores as given, and sums are taken in float64, with
-            either.
+            Floating type of the result and, where there are pairs, of what is computed row by row; BCE
+            alone is computed in the type of raw_score. None for that of raw_score. Which pairs count is
+            decided on the raw scores as given, and sums are taken in float64, with either.
 
         Returns
         -------
@@ -218,15 +224,19 @@ class PWiseRLoss:
         grad, hess = xp.empty_like(raw, dtype=kind), xp.empty_like(raw, dtype=kind)
         floor = HESSIAN_FLOOR * plan.mean_weight
         anchors, terms = self._terms(raw, plan, kind)
+        # Alone, BCE is computed as precisely as the scores are, and then rounded, as boosters do it: in near
+        # ties of two splits the last digit decides.
+        computed = kind if terms else raw.dtype
 
         for rows, clicked in _blocks(plan):
-            _, p, rest, block = self._block(raw[rows], plan, rows, clicked, kind)
+            _, p, rest, block = self._block(raw[rows], plan, rows, clicked, computed)
             pull: tuple[Array | None, Array | None] = None, None
             for term in terms:
                 positions, opponents = term.opponents_in(rows, block)
                 if opponents is not None:
                     pull = _merged(pull, term.sums.add(opponents), positions, p)
-            grad[rows], hess[rows] = self._chain(p, rest, clicked, block.weight, pull, floor)
+            g, h = self._chain(p, rest, clicked, block.weight, pull, floor)
+            grad[rows], hess[rows] = xp.astype(g, kind, copy=False), xp.astype(h, kind, copy=False)
 
         for term in terms:
             term.sums.share(plan.peers)
@@ -313,7 +323,9 @@ class PWiseRLoss:
             raise InputError(f'the plan was made for other pairs than pairs="{self.pairs}"; make it anew')
         else:
             plan = grade
-        z = raw_score if is_array(raw_score) else np.asarray(raw_score)
+        z = raw_score
+        if not is_array(z) or (isinstance(z, np.ndarray) and z.dtype.kind != "f"):
+            z = numbers("raw_score", z, "a raw score is a number")
         xp = namespace(z)
         if z.dtype not in (xp.float32, xp.float64):
             z = xp.astype(z, xp.float64)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import asdict
 from typing import Any, TypedDict, Unpack
 from weakref import WeakKeyDictionary
@@ -11,11 +10,22 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gbdt_pwiser.objectives._arrays import Array
-from gbdt_pwiser.objectives._data import Labels, grade_from, read_labels
+from gbdt_pwiser.objectives._data import Labels, grade_from, peers_of, read_labels
 from gbdt_pwiser.objectives._errors import InputError
+from gbdt_pwiser.objectives._inputs import checked_binary, numbers
 from gbdt_pwiser.objectives._loss import Pairs, PWiseRLoss, Scale
-from gbdt_pwiser.objectives._peers import Alone, Peers, XGBoostPeers
 from gbdt_pwiser.objectives._plan import PairPlan
+from gbdt_pwiser.objectives._traps import (
+    START_OF_ESTIMATORS,
+    START_OF_INIT_MODEL,
+    START_OF_LIGHTGBM,
+    START_OF_XGBOOST,
+    refuse_random_forest,
+    warn_of_metrics,
+    warn_of_start,
+    warn_without_anchors,
+    warn_without_effect,
+)
 
 
 class LossParameters(TypedDict, total=False):
@@ -38,6 +48,11 @@ class PWiseRObjective:
     Labels it reads: grades 0, 1, 2 (both libraries); or label = click with label_lower_bound = conversion
     (XGBoost; `make_dmatrix` builds that). Weights in the data set are applied. A data set without
     conversions trains on BCE alone, with a warning.
+
+    At the first call on a data set it warns of what boosters get wrong in silence: a start far from the mean
+    click (`make_dataset` and `xgboost_params` give the right one; LightGBM's `init_model` and `save_binary`
+    lose it), and parameters of LightGBM that do nothing beside an objective of one's own. docs/loss.md has
+    the recipes.
 
     Where XGBoost trains on several workers (`xgboost.dask.train`), pairs span the rows of all workers, and
     the gradient is that of one machine; base_score must be that of all rows, and a group must lie with one
@@ -66,27 +81,31 @@ class PWiseRObjective:
 
     def __call__(self, raw_score: Any, data: Any) -> tuple[Array, Array]:
         """Return (grad, hess), float32 (n,): what both libraries keep them as."""
-        scores, (labels, plan) = _one_output(raw_score), self._read(data)
+        scores = _one_output(raw_score)
+        labels, plan, is_new = self._read(data)
         if self._cupy is None:
-            return self.loss.gradient_hessian(scores, plan, dtype="float32")
-        grad, hess = self.loss.gradient_hessian(self._cupy.asarray(scores), plan, dtype="float32")
-        return (grad, hess) if labels.booster == "xgboost" else (grad.get(), hess.get())
+            grad, hess = self.loss.gradient_hessian(scores, plan, dtype="float32")
+        else:
+            grad, hess = self.loss.gradient_hessian(self._cupy.asarray(scores), plan, dtype="float32")
+            if labels.booster == "lightgbm":
+                grad, hess = grad.get(), hess.get()
+        if is_new:
+            _warn_of_traps(self.loss, scores, data, labels, plan)
+        return grad, hess
 
-    def _read(self, data: Any) -> tuple[Labels, PairPlan]:
-        """Labels and plan of a data set, the plan made anew when labels, weights or groups have changed."""
-        _refuse_several_machines_of_lightgbm(data)
+    def _read(self, data: Any) -> tuple[Labels, PairPlan, bool]:
+        """Labels and plan of a data set, and whether the plan is new: the data set is, or has changed."""
+        _refuse_what_lightgbm_cannot(data)
         labels = read_labels(data)
         known = self._plans.get(data)
-        peers: Peers = XGBoostPeers() if labels.booster == "xgboost" else Alone()
-        if known is None or known[1].peers.size != peers.size or not labels.same_as(known[0]):
-            # A worker may be left without rows.
-            grade = labels.grade() if peers.size == 1 or len(labels.label) else np.zeros(0)
-            plan = self.loss.plan(
-                grade, group=labels.group(), sample_weight=labels.sample_weight(), peers=peers
-            )
-            _warn_without_anchors(self.loss, plan)
-            self._plans[data] = known = (labels, plan)
-        return known
+        peers = peers_of(data)
+        if known and known[1].peers.size == peers.size and labels.same_as(known[0]):
+            return *known, False
+        # A worker may be left without rows.
+        grade = labels.grade() if peers.size == 1 or len(labels.label) else np.zeros(0)
+        plan = self.loss.plan(grade, group=labels.group(), sample_weight=labels.sample_weight(), peers=peers)
+        self._plans[data] = labels, plan
+        return labels, plan, True
 
     def __repr__(self) -> str:
         return _described(self)
@@ -104,6 +123,10 @@ class PWiseRSklearnObjective:
     Called with (y_true, y_pred, sample_weight, group) it returns gradient and hessian of n * L. Classifiers
     would take grades for three classes, so for them y is the click and the conversions are given here;
     models without classes (LGBMModel, LGBMRegressor, XGBRegressor) also take grades as y.
+
+    Estimators do not know where to start: give XGBClassifier `base_score=click.mean()`, XGBRegressor its
+    log-odds, and LightGBM's `fit` an `init_score` of its log-odds in every row, to be added to the raw scores
+    of `predict`. A start that is far off is met with a warning.
 
     Parameters
     ----------
@@ -127,7 +150,8 @@ class PWiseRSklearnObjective:
 
     def __init__(self, conversion: ArrayLike | None = None, **parameters: Unpack[LossParameters]) -> None:
         self.loss = PWiseRLoss(**parameters)
-        self.conversion = None if conversion is None else np.asarray(conversion)
+        # A copy: what happens to the caller's array later is no part of the objective.
+        self.conversion = None if conversion is None else checked_binary("conversion", conversion).copy()
 
     def __call__(
         self,
@@ -145,22 +169,45 @@ class PWiseRSklearnObjective:
                     "make the objective with the conversions of exactly the rows of this fit"
                 )
             y = grade_from(y, self.conversion)
-        ids = None if group is None else np.repeat(np.arange(len(np.asarray(group))), np.asarray(group))
+        ids = None if group is None else _ids(group)
         plan = self.loss.plan(y, group=ids, sample_weight=sample_weight)
-        _warn_without_anchors(self.loss, plan)
-        return self.loss.gradient_hessian(_one_output(y_pred), plan, dtype="float32")
+        scores = _one_output(y_pred)
+        derivatives = self.loss.gradient_hessian(scores, plan, dtype="float32")
+        if plan.n and scores.min() == scores.max():  # the first round: there is nothing to remember it by
+            warn_without_anchors(self.loss.weight, plan)
+            warn_of_start(scores, plan, START_OF_ESTIMATORS, equal_only=True)
+        return derivatives
 
     def __repr__(self) -> str:
         return _described(self)
 
 
-def _refuse_several_machines_of_lightgbm(data: Any) -> None:
+def _refuse_what_lightgbm_cannot(data: Any) -> None:
     params = data.params if hasattr(data, "get_init_score") else None
+    refuse_random_forest(params)
     if params and int(params.get("num_machines", 1)) > 1:
         raise InputError(
             "LightGBM's workers cannot tell each other of their anchors, so pairs would span the rows of one "
             "worker only; train XGBoost with gbdt_pwiser.distributed.train, or on one machine"
         )
+
+
+def _warn_of_traps(loss: PWiseRLoss, scores: NDArray[Any], data: Any, labels: Labels, plan: PairPlan) -> None:
+    warn_without_anchors(loss.weight, plan)
+    if labels.booster == "xgboost":
+        # Scores that differ are those of base_margin or of xgb_model, which is continued rightly.
+        warn_of_start(scores, plan, START_OF_XGBOOST, equal_only=True)
+        return
+    warn_without_effect(data.params)
+    warn_of_metrics(data.params)
+    continued = getattr(data, "_predictor", None) is not None
+    warn_of_start(
+        scores,
+        plan,
+        START_OF_INIT_MODEL if continued else START_OF_LIGHTGBM,
+        # Scores that differ are right where init_score was given, as a prior.
+        equal_only=not continued and len(labels.start) > 0,
+    )
 
 
 def _cupy(device: str) -> Any:
@@ -186,6 +233,14 @@ def _described(objective: PWiseRObjective | PWiseRSklearnObjective) -> str:
     return f"{type(objective).__name__}({', '.join(f'{k}={v!r}' for k, v in asdict(objective.loss).items())})"
 
 
+def _ids(sizes: ArrayLike) -> NDArray[np.int64]:
+    """Return an id for each row of groups of these sizes."""
+    counts = numbers("group", sizes, "it holds the number of rows of each group")
+    if counts.dtype.kind not in "iu" or (counts < 0).any():
+        raise InputError("group holds the number of rows of each group; give whole numbers of at least 0")
+    return np.repeat(np.arange(len(counts)), counts)
+
+
 def _one_output(raw_score: ArrayLike) -> NDArray[Any]:
     scores = np.asarray(raw_score)
     if scores.ndim != 1:
@@ -194,15 +249,6 @@ def _one_output(raw_score: ArrayLike) -> NDArray[Any]:
             "do not set num_class, and give one label per row"
         )
     return scores
-
-
-def _warn_without_anchors(loss: PWiseRLoss, plan: PairPlan) -> None:
-    if loss.weight > 0 and not plan.opponents:
-        warnings.warn(
-            "no pairs to rank: the labels hold no conversion (grade 2), or nothing to rank it above; "
-            "training on BCE alone",
-            stacklevel=4,
-        )
 
 
 pwiser_objective = PWiseRObjective()

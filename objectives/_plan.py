@@ -9,11 +9,10 @@ import numpy as np
 from array_api_compat import device
 from numpy.typing import ArrayLike, NDArray
 
-from gbdt_pwiser.objectives._arrays import Array, Index, host, like, namespace
+from gbdt_pwiser.objectives._arrays import Array, Index, like, namespace
 from gbdt_pwiser.objectives._errors import InputError
+from gbdt_pwiser.objectives._inputs import CLICK, CONVERSION, checked_grade, checked_group, checked_weight
 from gbdt_pwiser.objectives._peers import Alone, Peers
-
-CLICK, CONVERSION = 1, 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,13 +112,16 @@ def make_plan(
 ) -> PairPlan:
     """Check grades, groups and weights and find anchors and opponents.
 
-    Raises InputError for a grade outside 0, 1, 2, a shape that differs, a weight that is negative or not
-    finite, or missing groups where pairs stay inside groups. With peers every worker makes its plan together
-    with the others; a group must not be split between them.
+    Raises InputError for a grade outside 0, 1, 2, a shape that differs, a weight or a group that breaks a
+    rule of `_inputs`, or missing groups where pairs stay inside groups. With peers every worker makes its
+    plan together with the others; a group must not be split between them.
     """
     grades = checked_grade(grade)
     n = len(grades)
-    weight = None if sample_weight is None else _checked_weight(sample_weight, n)
+    peers = peers or Alone()
+    # A worker's rows may all have weight 0.
+    weight = None if sample_weight is None else checked_weight(sample_weight, n, some=peers.size == 1)
+    groups = None if group is None else checked_group(group, n)
     clicked, anchors = np.flatnonzero(grades), np.flatnonzero(grades == CONVERSION)
 
     def mass(members: Index | NDArray[np.bool_]) -> float:
@@ -127,7 +129,6 @@ def make_plan(
             return float(weight[members].sum())
         return float(len(members) if members.dtype != np.bool_ else np.count_nonzero(members))
 
-    peers = peers or Alone()
     total_weight, total_rows = peers.sum(np.array([float(n) if weight is None else weight.sum(), n]))
     planned = partial(
         PairPlan,
@@ -147,11 +148,8 @@ def make_plan(
         ]
         return planned(anchors=anchors, bounds=None, anchor_segment=None, opponents=_with_pairs(terms))
 
-    if group is None:
+    if groups is None:
         raise InputError('pairs="group" needs the group of each exposure; pass group=..., or use pairs="all"')
-    groups = host(group)
-    if groups.shape != (n,):
-        raise InputError(f"group has shape {groups.shape}; give one group id per exposure, shape ({n},)")
     ids, group_of = np.unique(groups, return_inverse=True)
     holds_anchor = np.zeros(len(ids), dtype=bool)
     holds_anchor[group_of[anchors]] = True
@@ -185,36 +183,3 @@ def make_plan(
 def _with_pairs(terms: list[Opponents]) -> tuple[Opponents, ...]:
     # Weights of zero can leave a term without weight; a mean over no pairs is 0.
     return tuple(term for term in terms if term.pairs > 0)
-
-
-def checked_grade(grade: ArrayLike) -> NDArray[np.int8]:
-    """Return the grades as int8 (n,), or raise InputError for anything but 0, 1 and 2."""
-    values = host(grade)
-    if values.ndim != 1:
-        raise InputError(f"grade has shape {values.shape}; give one grade per exposure, shape (n,)")
-    if values.dtype.kind not in "biuf":
-        raise InputError(f"grade has type {values.dtype}; a grade is 0, 1 or 2 (click + conversion)")
-    with np.errstate(invalid="ignore"):  # NaN becomes some number here, and differs from it
-        grades = values.astype(np.int8, copy=False)
-    wrong = (values != grades) | (grades < 0) | (grades > CONVERSION)
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        raise InputError(
-            f"grade {values[row]} in row {row} ({int(wrong.sum())} such rows); a grade is click + "
-            "conversion: 0 (impression only), 1 (click without conversion) or 2 (conversion)"
-        )
-    return grades
-
-
-def _checked_weight(sample_weight: ArrayLike, n: int) -> Array:
-    weight = host(sample_weight).astype(np.float64, copy=False)
-    if weight.shape != (n,):
-        raise InputError(
-            f"sample_weight has shape {weight.shape}; give one weight per exposure, shape ({n},)"
-        )
-    if not (np.isfinite(weight).all() and (weight >= 0).all()):
-        row = int(np.argmin(np.isfinite(weight) & (weight >= 0)))
-        raise InputError(f"sample_weight {weight[row]} in row {row}; a weight is finite and at least 0")
-    if n and weight.sum() == 0:
-        raise InputError("every sample_weight is 0; give at least one exposure a positive weight")
-    return weight

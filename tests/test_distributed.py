@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from gbdt_pwiser.distributed import train
-from gbdt_pwiser.objectives import InputError, PWiseRObjective, make_dmatrix, xgboost_params
+from gbdt_pwiser.objectives import InputError, PWiseRObjective, auc, auc_ctr, make_dmatrix, xgboost_params
 
 da = pytest.importorskip("dask.array", reason="dask is not installed")
 dd = pytest.importorskip("distributed", reason="distributed is not installed")
 import xgboost as xgb  # noqa: E402
+import xgboost.dask  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("default")  # Dask's own warnings are none of ours
 
@@ -101,14 +102,65 @@ def test_a_worker_without_rows(client, exposures):
     )
 
 
+@pytest.mark.parametrize("boundaries", [[], [1000], [500, 4000]])
+def test_auc_ctr_is_that_of_all_rows_whoever_holds_them(client, exposures, boundaries):
+    """With one partition of validation all other workers hold no row."""
+    features, click, _ = exposures
+    valid = parts(exposures, boundaries)[:2]
+    booster = train(
+        client,
+        PARAMS,
+        *parts(exposures, [3000]),
+        valid=valid,
+        custom_metric=auc_ctr,
+        num_boost_round=4,
+        early_stopping_rounds=4,
+    )
+    best = booster.predict(
+        xgb.DMatrix(features), output_margin=True, iteration_range=(0, booster.best_iteration + 1)
+    )
+    assert booster.best_score == pytest.approx(auc(best, click), abs=1e-6)
+
+
+def test_a_wrong_start_is_no_reason_to_hang(client, exposures):
+    features, click, conversion = parts(exposures, [3000])
+    data = xgb.dask.DaskQuantileDMatrix(client, features, label=click, label_lower_bound=conversion)
+    params = {**PARAMS, "objective": "binary:logistic", "base_score": 0.9}
+    result = xgb.dask.train(client, params, data, num_boost_round=2, obj=PWiseRObjective())
+    assert result["booster"].num_boosted_rounds() == 2
+
+
 def test_what_is_refused(client, exposures):
     features, click, conversion = parts(exposures, [3000])
+    with (
+        pytest.warns(UserWarning, match="scale_pos_weight has no effect"),
+        pytest.raises(InputError, match="conversions have no click"),
+    ):
+        train(client, {"scale_pos_weight": 3}, features, click, 1 - click)
     with pytest.raises(InputError, match='pairs="group" needs the group'):
         train(client, PARAMS, features, click, conversion, objective=PWiseRObjective(pairs="group"))
     with pytest.raises(InputError, match=r"the mean click is 0\.0"):
-        train(client, PARAMS, features, 0 * click, conversion)
+        train(client, PARAMS, features, 0 * click, 0 * conversion)
     with pytest.raises(InputError, match="weights per group"):
         train(client, PARAMS, features, click, conversion, group=click, sample_weight=click)
+    grade = click + conversion
+    group = da.from_array(np.arange(N) // 4000, chunks=click.chunks)
+    for arguments, says in (
+        ((grade, conversion), "partition 0: click is 2.0 in row .* of grades, the click is grade > 0"),
+        ((click, 1 - click), "conversions have no click"),
+        ((click.rechunk(1000), conversion), r"the numbers of partitions differ \(click 6, conversion 2\)"),
+    ):
+        with pytest.raises(InputError, match=says):
+            train(client, PARAMS, features, *arguments)
+    for options, says in (
+        ({"sample_weight": -click}, "sample_weight -1.0 in row"),
+        ({"sample_weight": 0 * click}, "every sample_weight is 0"),
+        ({"sample_weight": 1e200 * (click.astype(float) + 1)}, "boosters keep weights as float32"),
+        ({"group": group}, "group 0 lies in two partitions"),
+        ({"group": click + 0.5}, "group is .* an id is a whole number or a text"),
+    ):
+        with pytest.raises(InputError, match=says):
+            train(client, PARAMS, features, click, conversion, **options)
 
 
 class Dies(PWiseRObjective):

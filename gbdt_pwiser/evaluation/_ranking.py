@@ -28,7 +28,7 @@ class GroupAUCs(NamedTuple):
     Parameters
     ----------
     group
-        int64 (g,), their ids.
+        int64 or uint64 (g,), their ids.
     value
         float64 (g,), AUC inside each.
     exposures, positives
@@ -37,7 +37,7 @@ class GroupAUCs(NamedTuple):
         Groups of one class.
     """
 
-    group: NDArray[np.int64]
+    group: NDArray[np.int64] | NDArray[np.uint64]
     value: NDArray[np.float64]
     exposures: NDArray[np.float64]
     positives: NDArray[np.float64]
@@ -226,16 +226,16 @@ def _runs(values: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[Any]]:
 
 def _keys(
     score: Floats, group: NDArray[np.integer[Any]]
-) -> tuple[NDArray[np.uint64], int, Callable[[NDArray[np.uint64]], NDArray[np.int64]]]:
+) -> tuple[NDArray[np.uint64], int, Callable[[NDArray[np.uint64]], NDArray[Any]]]:
     """Integers that sort by group, then score, and tie where both do; with the bits that hold the score.
 
     Third, what turns the group's part of a key back into its id. Values stand in the key as they are where
     64 bits hold both, as the rank among the distinct values where they do not.
     """
-    least = int(group.min())
-    offset = group.astype(np.int64)
-    offset -= least
-    high: NDArray[np.uint64] = offset.view(np.uint64)
+    # Modulo 2^64, so that differences are right for every type of integer.
+    high = group.astype(np.uint64)
+    least = group.min().astype(np.uint64)
+    high -= least
     distinct: NDArray[np.uint64] | None = None
     low = _ordered_integers(score)
     if _bits(high) > 32:
@@ -246,8 +246,9 @@ def _keys(
     high <<= np.uint64(score_bits)
     high |= low
 
-    def ids(part: NDArray[np.uint64]) -> NDArray[np.int64]:
-        return (part if distinct is None else distinct[part]).view(np.int64) + least
+    def ids(part: NDArray[np.uint64]) -> NDArray[Any]:
+        found: NDArray[np.uint64] = (part if distinct is None else distinct[part]) + least
+        return found if group.dtype == np.uint64 else found.view(np.int64)
 
     return high, score_bits, ids
 

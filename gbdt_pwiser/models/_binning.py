@@ -82,7 +82,6 @@ def block_dmatrix(
     rows: int,
     *,
     external_memory: bool,
-    feature_names: Sequence[str],
     feature_types: Sequence[str],
     group: NDArray[np.int64] | None = None,
     **options: Any,
@@ -97,7 +96,7 @@ def block_dmatrix(
         Of a block.
     external_memory
         Whether the bins stay in temporary files, which go with the matrix, and are read in every round.
-    feature_names, feature_types
+    feature_types
         As XGBoost has them.
     group
         int64 (n,): as in `make_dmatrix`.
@@ -109,9 +108,7 @@ def block_dmatrix(
         if external_memory:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="gbdt-pwiser-bins-"))
             kind, prefix = xgboost.ExtMemQuantileDMatrix, str(Path(folder, "bins"))
-        blocks = _BlockIterator(
-            exposures, rows, prefix, feature_names=feature_names, feature_types=feature_types
-        )
+        blocks = _BlockIterator(exposures, rows, prefix, feature_types=feature_types)
         try:
             data = kind(blocks, **options)
         except _InterruptedError as stop:

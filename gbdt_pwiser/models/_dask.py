@@ -116,8 +116,13 @@ class DaskXGBoostModel(XGBoostModel):
         seconds = time.perf_counter() - started
         return Trained(booster, int(booster.best_iteration) + 1, base_score(binned.click), seconds)
 
+    def _check_usable(self) -> None:
+        pass  # the device is one of the workers
+
     def _train_conversion(self, train: Exposures, valid: Exposures) -> Trained | None:
-        return XGBoostModel(self.spec)._train_conversion(train, valid)
+        here = XGBoostModel(self.spec)
+        here._columns = self._columns
+        return here._train_conversion(train, valid)
 
 
 def _matrix(exposures: Exposures) -> NDArray[np.float32]:

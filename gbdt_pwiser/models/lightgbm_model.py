@@ -15,6 +15,7 @@ from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.data.stored import BLOCK
 from gbdt_pwiser.models._binning import BlockSequence
 from gbdt_pwiser.models._booster_losses import lightgbm_loss
+from gbdt_pwiser.models._booster_params import plain_names
 from gbdt_pwiser.models.protocol import OnRound
 from gbdt_pwiser.models.trees import Binned, Trained, TreeModel
 from gbdt_pwiser.objectives import make_dataset
@@ -26,15 +27,16 @@ class LightGBMModel(TreeModel):
     suffix = ".txt"
 
     def _bin(self, train: Exposures, valid: Exposures, grouped: bool) -> Binned:
+        columns = train.features.columns
         options: dict[str, Any] = {
-            "feature_name": train.features.columns,
-            "categorical_feature": list(train.categorical),
+            "feature_name": plain_names(columns),
+            "categorical_feature": [columns.index(name) for name in train.categorical],
             "params": {
                 "verbose": -1,
                 "device_type": self.spec.device,
                 # Dropping what cannot be split would tie the bins to one min_data_in_leaf.
                 "feature_pre_filter": False,
-                **self.spec.params,
+                **self._own_params,
             },
             "free_raw_data": True,
         }
@@ -67,7 +69,7 @@ class LightGBMModel(TreeModel):
             "num_threads": spec.threads,
             "device_type": spec.device,
             "verbose": -1,
-            **spec.params,
+            **self._own_params,
         }
 
     def _train(self, binned: Binned, loss: str, on_round: OnRound | None = None) -> Trained:

@@ -23,6 +23,8 @@ from gbdt_pwiser._sigmoid import fit_sigmoid
 from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.data.stored import BLOCK
 from gbdt_pwiser.models._binning import with_adjacent_groups
+from gbdt_pwiser.models._booster_params import by_position, check_params, with_columns
+from gbdt_pwiser.models._device import check_device, check_usable
 from gbdt_pwiser.models._kept import KeptWith
 from gbdt_pwiser.models.losses import LOSSES
 from gbdt_pwiser.models.protocol import ModelSpec, OnRound, Predictions
@@ -69,6 +71,8 @@ class TreeModel(ABC):
     """Of a booster's file."""
 
     def __init__(self, spec: ModelSpec) -> None:
+        check_device(spec.device, spec.model)
+        check_params(spec.params, spec.loss)
         self.spec = spec
         self._click: Trained | None = None
         self._conversion: Trained | None = None
@@ -86,6 +90,7 @@ class TreeModel(ABC):
             clicks in validation, or what the library itself refuses: a device, a parameter, a code.
         """
         spec = self.spec
+        self._check_usable()
         if valid.features.columns != train.features.columns:
             raise InputError(
                 f"{valid.name}: validation has other feature columns than {train.name}'s training"
@@ -99,7 +104,7 @@ class TreeModel(ABC):
         # Others, such as max_bin, may decide the bins.
         bins = repr(sorted(item for item in spec.params.items() if item[0] not in _NOT_OF_BINS))
         settings = (spec.seed, spec.rounds, spec.early_stopping, spec.learning_rate, params)
-        with refusals(spec.model):
+        with refusals(spec.model, self._columns):
             binned = _kept_with.get(
                 train,
                 (valid, type(self), spec.device, spec.external_memory, bins, grouped),
@@ -142,6 +147,14 @@ class TreeModel(ABC):
     def size(self) -> int:
         """Trees of both boosters that count."""
         return sum(trained.rounds for trained in (self._click, self._conversion) if trained)
+
+    def _check_usable(self) -> None:
+        check_usable(self.spec.device, self.spec.model)
+
+    @property
+    def _own_params(self) -> dict[str, Any]:
+        """The spec's own parameters, as the library has them."""
+        return by_position(self.spec.params, self._columns, self.spec.model)
 
     def _train_conversion(self, train: Exposures, valid: Exposures) -> Trained | None:
         """Train the booster for a conversion given a click; None where there is nothing to tell apart."""
@@ -211,13 +224,15 @@ class TreeModel(ABC):
 
 
 @contextmanager
-def refusals(model: str) -> Iterator[None]:
-    """Turn an error of a booster into an InputError, without its C++ stack."""
+def refusals(model: str, columns: Sequence[str] = ()) -> Iterator[None]:
+    """Turn an error of a booster into an InputError of one line, which names columns as the user does."""
     try:
         yield
     except (lightgbm.basic.LightGBMError, xgboost.core.XGBoostError) as error:
-        reason = str(error).partition("\nStack trace")[0]
-        raise InputError(f"{model} refuses the data or a parameter: {reason}") from error
+        reason = " ".join(str(error).partition("\nStack trace")[0].split())
+        raise InputError(
+            f"{model} refuses the data or a parameter: {with_columns(reason, columns)}"
+        ) from error
 
 
 def _conversions_of_clicks(exposures: Exposures) -> Exposures:

@@ -15,6 +15,7 @@ from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.data.stored import BLOCK
 from gbdt_pwiser.models._binning import block_dmatrix
 from gbdt_pwiser.models._booster_losses import xgboost_loss
+from gbdt_pwiser.models._device import check_usable
 from gbdt_pwiser.models.protocol import OnRound
 from gbdt_pwiser.models.trees import Binned, Trained, TreeModel, refusals
 from gbdt_pwiser.objectives import make_dmatrix
@@ -26,10 +27,10 @@ class XGBoostModel(TreeModel):
     suffix = ".ubj"
 
     def _bin(self, train: Exposures, valid: Exposures, grouped: bool) -> Binned:
-        categorical = set(train.categorical)
+        columns, categorical = train.features.columns, set(train.categorical)
+        # Without names XGBoost calls the features f0, f1, ...
         options: dict[str, Any] = {
-            "feature_names": train.features.columns,
-            "feature_types": ["c" if column in categorical else "q" for column in train.features.columns],
+            "feature_types": ["c" if column in categorical else "q" for column in columns],
             "enable_categorical": True,
             "max_bin": self.spec.params.get("max_bin"),
         }
@@ -62,7 +63,7 @@ class XGBoostModel(TreeModel):
             "nthread": spec.threads,
             "device": spec.device,
             "verbosity": 0,
-            **spec.params,
+            **self._own_params,
         }
 
     def _train(self, binned: Binned, loss: str, on_round: OnRound | None = None) -> Trained:
@@ -107,6 +108,7 @@ class XGBoostModel(TreeModel):
 
     def _read(self, path: Path) -> tuple[Any, int]:
         booster = xgboost.Booster(model_file=path)
+        check_usable(self.spec.device, "xgboost")
         with refusals("xgboost"):
             booster.set_param({"nthread": self.spec.threads, "device": self.spec.device})
             return booster, booster.num_features()

@@ -16,6 +16,7 @@ from gbdt_pwiser.evaluation.metrics import (
     ece,
     evaluate,
     gauc,
+    group_aucs,
     log_loss,
     normalized_entropy,
     pcoc,
@@ -364,9 +365,9 @@ def test_what_else_is_refused():
     score, positive, group = np.array([0.1, 0.2]), np.array([F, T]), np.array([1, 1])
     with pytest.raises(InputError, match=r"positive has shape .* int64; give bool"):
         gauc(score, positive.astype(np.int64), group)
-    with pytest.raises(InputError, match=r"score has shape \(2,\), sample_weight \(3,\)"):
+    with pytest.raises(InputError, match=r"sample_weight has shape \(3,\); give one .* shape \(2,\)"):
         auc(score, positive, sample_weight=np.ones(3))
-    with pytest.raises(InputError, match="negative or not finite"):
+    with pytest.raises(InputError, match=r"sample_weight -1\.0 in row 0"):
         auc(score, positive, sample_weight=np.array([-1.0, 1.0]))
     with pytest.raises(InputError, match="group has shape"):
         gauc(score, positive, group[:1])
@@ -388,3 +389,16 @@ def test_rounding_of_pctcvr_over_pctr_breaks_no_ties():
     exposures = make_exposures([0, *([1, 2, 1] * 50)])
     pctr = np.random.default_rng(0).random(151)
     assert evaluate(exposures, pctr, pctr * 0.3)["cvr_auc"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("kind", "least"), [(np.uint64, 2**63 + 5), (np.uint64, 2**63 - 2), (np.int64, -(2**63)), (np.int8, -3)]
+)
+def test_gauc_of_ids_at_the_end_of_their_type(kind, least):
+    rng = np.random.default_rng(3)
+    small = rng.integers(0, 6, 200)
+    group = np.array([least + int(g) for g in small], dtype=kind)
+    score, positive = rng.normal(size=200), rng.random(200) < 0.4
+    found, expected = group_aucs(score, positive, group), group_aucs(score, positive, small)
+    np.testing.assert_array_equal(found.value, expected.value)
+    assert found.group.tolist() == [least + int(g) for g in expected.group]

@@ -13,6 +13,8 @@ SPEC = ModelSpec(model="lightgbm", rounds=12, early_stopping=5, learning_rate=0.
 PARTS = ("train", "valid", "test")
 # Some features of the search, and those of the item that show the most.
 COLUMNS = [f"categorical_{i}" for i in (1, 10, 11, 12)] + [f"numerical_{i}" for i in (1, 2, *range(24, 32))]
+# In their place, names that a booster refuses or rewrites.
+ODD = ["price[usd]", "age<18", "x,y", "ctr:7d", "", "a b", "a_b", "^.*$", 'q"{1}', "f3", "é", "-", "0", "f0"]
 
 
 def make_split(seed=0):
@@ -38,3 +40,13 @@ def changed(exposures, **columns):
 
 def every_part(split, change):
     return Split(*[change(getattr(split, part)) for part in PARTS])
+
+
+def renamed(split):
+    names = dict(zip(COLUMNS, ODD, strict=True))
+
+    def odd(part):
+        categorical = tuple(names[name] for name in part.categorical)
+        return replace(part, features=part.features.rename(names), categorical=categorical)
+
+    return every_part(split, odd)

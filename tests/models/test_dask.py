@@ -12,7 +12,7 @@ from gbdt_pwiser.data.stored import StoredFeatures
 from gbdt_pwiser.models import load_model, save_model
 from gbdt_pwiser.models._dask import DaskXGBoostModel
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
-from tests.models.helpers import SPEC, every_part, fitted, make_split
+from tests.models.helpers import ODD, SPEC, every_part, fitted, make_split, renamed
 
 pytest.importorskip("dask.array", reason="dask is not installed")
 dd = pytest.importorskip("distributed", reason="distributed is not installed")
@@ -73,6 +73,14 @@ def test_it_is_the_model_of_one_process(loss, client, split, tmp_path):
         np.testing.assert_allclose(predicted.pctcvr, expected.pctcvr, atol=1e-5)
     assert expected.pctr.std() > 0.01
     assert again.size == alone.size
+
+
+def test_any_name_trains_and_is_constrained(client, split):
+    odd = renamed(split)
+    spec = replace(WEIGHTY, params={**EXACT, "monotone_constraints": dict.fromkeys(ODD[4:], -1)})
+    model, alone = on_workers(spec, odd, client), fitted(spec, odd)
+    np.testing.assert_allclose(model.predict(odd.test).pctr, alone.predict(odd.test).pctr, atol=1e-5)
+    np.testing.assert_allclose(model.predict(odd.test).pctcvr, alone.predict(odd.test).pctcvr, atol=1e-5)
 
 
 def test_workers_read_stored_features(client, split, tmp_path):

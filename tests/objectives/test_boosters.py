@@ -180,7 +180,7 @@ def test_weights_per_group_of_xgboost(data):
     dtrain = make_dmatrix(data.features, data.click, data.conversion, group=data.group)
     per_group = np.arange(1, len(sizes) + 1, dtype=np.float32)
     dtrain.set_weight(per_group)
-    z = np.zeros(len(data.click))
+    z = np.random.default_rng(0).normal(size=len(data.click))
     weight = np.repeat(per_group, sizes)
     expected, _ = PWiseRLoss().gradient_hessian(z, data.grade, sample_weight=weight, dtype="float32")
     np.testing.assert_array_equal(pwiser_objective(z, dtrain)[0], expected)
@@ -352,9 +352,12 @@ def test_scikit_learn_estimators(data, estimator, classifies, options, weighted)
     weight = data.weight if weighted else None
     objective = PWiseRSklearnObjective(conversion=data.conversion if classifies else None, weight=0.1)
     model = estimator(objective=objective, n_estimators=5, learning_rate=0.3, **options)
-    model.fit(data.features, data.click.astype(int) if classifies else data.grade, sample_weight=weight)
-    if issubclass(estimator, lgb.LGBMModel):
-        dtrain = lgb.Dataset(data.features, label=data.grade, weight=weight)
+    of_lightgbm = issubclass(estimator, lgb.LGBMModel)
+    more = {"init_score": np.full(len(data.click), np.log(0.25 / 0.75))} if of_lightgbm else {}
+    label = data.click.astype(int) if classifies else data.grade
+    model.fit(data.features, label, sample_weight=weight, **more)
+    if of_lightgbm:
+        dtrain = lgb.Dataset(data.features, label=data.grade, weight=weight, **more)
         native = lgb.train({**LGB, "learning_rate": 0.3, "objective": PWiseRObjective(weight=0.1)}, dtrain, 5)
         expected = native.predict(data.features, raw_score=True)
     else:
