@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import polars as pl
+from polars.selectors import by_name
 from tqdm import tqdm
 
 from gbdt_pwiser._files import replacing_file
@@ -138,7 +139,7 @@ class Predictor:
         unseen: Counter[str] = Counter()
         pctr_sum = 0.0
 
-        needed = scan.select(*dict.fromkeys([*self.saved.manifest.columns.names, *kept]))
+        needed = scan.select(by_name(*dict.fromkeys([*self.saved.manifest.columns.names, *kept])))
 
         def batches(progress: tqdm[None]) -> Iterator[pl.DataFrame]:
             nonlocal pctr_sum

@@ -27,7 +27,7 @@ def write_frames(
     ) -> Iterator[pl.DataFrame]:
         try:
             for frame in frames:
-                yield frame.select(*columns)
+                yield frame[list(columns)]
         except Exception as error:
             raised.append(error)
             raise
@@ -44,7 +44,7 @@ def write_frames(
 
 def read_frames(path: Path, rows: int = ROW_GROUP) -> Iterator[pl.DataFrame]:
     """Yield the rows of a file in their order, `rows` at a time."""
-    scan = pl.scan_parquet(path)
+    scan = pl.scan_parquet(path, glob=False)
     total = scan.select(pl.len()).collect().item()
     for start in range(0, total, rows):
         yield scan.slice(start, rows).collect()

@@ -16,6 +16,7 @@ _TEXTS: Final = (pl.String, pl.Categorical, pl.Enum)
 _INTEGERS: Final = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
 _PLAIN: Final = (pl.Null, pl.Boolean, pl.String, *_INTEGERS, pl.Float32, pl.Float64, pl.Date, pl.Time)
 _TIMES: Final = tuple(kind(unit) for kind in (pl.Datetime, pl.Duration) for unit in ("ms", "us", "ns"))
+_EXACT: Final = 1 << 24  # whole numbers up to here are float32
 # Types of categories that JSON can hold, by name.
 _TYPES: Final = {str(dtype): dtype for dtype in (*(plain() for plain in _PLAIN), *_TIMES)}
 
@@ -116,7 +117,10 @@ class FeatureColumns:
             elif name in self.categorical:
                 columns[name] = _stored_codes(values, source)
             else:
-                columns[name] = values.cast(pl.Float32)
+                try:
+                    columns[name] = as_float32(values)
+                except InputError as error:
+                    raise InputError(f"{source}: {error}") from error
         exposures = Exposures(
             name=source,
             features=pl.DataFrame(columns),
@@ -147,6 +151,31 @@ class FeatureColumns:
                 for dtype in [_TYPES[entry["type"]]]
             },
         )
+
+
+def as_float32(values: pl.Series) -> pl.Series:
+    """Return a numerical feature; InputError where a finite value is too large for float32."""
+    single = values.cast(pl.Float32)
+    beyond = single.is_infinite().fill_null(False)
+    if values.dtype.is_float():
+        beyond &= ~values.is_infinite().fill_null(True)
+    rows = beyond.arg_true()
+    if len(rows):
+        raise InputError(
+            f"{values.name} is {values[rows[0]]:g} in row {rows[0] + 1}, too large for float32 (3.4e38 at "
+            "most); divide the column, or make that value missing"
+        )
+    return single
+
+
+def loses_digits(values: pl.Series, single: pl.Series) -> bool:
+    """Return whether a column of whole numbers has values that float32 cannot tell from their neighbours."""
+    if not (values.dtype.is_integer() or values.dtype.is_float()):
+        return False
+    given, kept = values.cast(pl.Float64), single.cast(pl.Float64)
+    if not ((given != kept) & (given.abs() > _EXACT)).any():
+        return False
+    return values.dtype.is_integer() or bool((given == given.floor()).all())
 
 
 def is_number(dtype: pl.DataType) -> bool:

@@ -175,7 +175,7 @@ def _labels(path: Path, schema: Schema) -> pl.DataFrame:
     wrong = [column for column, dtype in schema.columns.items() if stored.get(column) != dtype]
     if wrong:
         raise damaged(path.parent, f"{path.name} has no column {wrong[0]} of {schema.columns[wrong[0]]}")
-    return pl.read_parquet(path, columns=[schema.group, "grade"])
+    return pl.read_parquet(path, columns=[schema.group, "grade"], glob=False)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import overload
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from polars.selectors import by_name
 
 from gbdt_pwiser.objectives import InputError
 
@@ -115,7 +116,7 @@ class StoredFile:
     @classmethod
     def open(cls, path: Path) -> StoredFile:
         """Count the rows of a file."""
-        return cls(path, pl.scan_parquet(path).select(pl.len()).collect().item(), _state(path))
+        return cls(path, pl.scan_parquet(path, glob=False).select(pl.len()).collect().item(), _state(path))
 
     def read(self, columns: Sequence[str], start: int = 0, stop: int | None = None) -> pl.DataFrame:
         """Read the rows from `start` to before `stop`; InputError as `StoredFeatures.frames`."""
@@ -123,7 +124,8 @@ class StoredFile:
             if _state(self.path) != self.state:
                 raise InputError(f"{self.path} has changed since it was loaded; load the set again")
             length = (self.rows if stop is None else stop) - start
-            frame = pl.scan_parquet(self.path).slice(start, length).select(columns).collect()
+            wanted = by_name(*columns)  # never patterns
+            frame = pl.scan_parquet(self.path, glob=False).slice(start, length).select(wanted).collect()
         except (pl.exceptions.PolarsError, OSError) as error:
             raise damaged(self.path.parent, str(error).partition("\n")[0]) from error
         refuse_infinite(frame, str(self.path))

@@ -129,6 +129,7 @@ def compare(
             raise InputError(f"a weight of {loss} is named twice in {tried}; name each once")
     if details is not None:
         details.choose_by = choose_by
+        details.released = dataset.released
     results: list[Result] = []
     fits = sum(len(candidates) for _, _, candidates in jobs) * len(seeds)
     with tqdm(total=fits, unit="fit", disable=None) as progress:

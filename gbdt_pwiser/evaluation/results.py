@@ -122,7 +122,7 @@ def read_results(path: Path) -> list[Result]:
     if not path.is_file():
         raise InputError(f"{path} is not a file; give the results.parquet that a comparison wrote")
     try:
-        frame = pl.read_parquet(path)
+        frame = pl.read_parquet(path, glob=False)
     except pl.exceptions.PolarsError as error:
         raise InputError(f"{path} is not a whole Parquet file ({error}); run the comparison again") from error
     if dict(frame.schema) != _SCHEMA:

@@ -1,0 +1,117 @@
+"""What the texts of a column say: numbers, booleans, dates, times, or none of these."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import polars as pl
+
+MISSING: Final = ("-", "N/A", "NA", "NULL", "NaN", "None", "nan", "null")
+"""Words that mean missing in a CSV file, where nothing else is said."""
+MOSTLY: Final = 0.5
+"""Share of a column's texts, missing ones apart, from which on they are taken for what most of them are."""
+
+# Whole numbers beyond 64 bits are kept as such, since a float would make different ids equal.
+_NUMBERS: Final = (pl.Int64, pl.UInt64, pl.Int128, pl.Float64)
+# 1,5 and 1,234.5 and 1 234 and 12 % and $3
+_ALMOST_NUMBER: Final = (
+    r"^[$€£¥]?\s*[+-]?\s*(\d+([.,]\d+)?|\d{1,3}([,.' \x{a0}\x{202f}]\d{3})+([.,]\d+)?)\s*[%$€£¥]?$"
+)
+_DATE: Final = r"\d{4}-\d{2}-\d{2}"
+_CLOCK: Final = r"\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?"
+_OFFSET: Final = r"(Z|[+-]\d{2}:?\d{2})"
+_ISO: Final = rf"^{_DATE}([T ]{_CLOCK}{_OFFSET}?)?$"
+_DATE_LIKE: Final = (
+    r"^(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}|\d{1,2}/\d{1,2}/\d{2})([T ,].*)?$"
+    r"|^\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?$"
+)
+
+
+def without(texts: pl.Series, missing: Sequence[str]) -> pl.Series:
+    """Return texts with null for each that, blanks around it apart, is empty or one of the missing words."""
+    absent = texts.str.strip_chars().is_in(["", *missing]).fill_null(True)
+    return texts.zip_with(~absent, pl.Series(values=[None], dtype=pl.String))
+
+
+def typed(texts: pl.Series) -> pl.Series:
+    """Return the numbers, booleans, dates or times that all texts are; else the texts as they are.
+
+    Examples
+    --------
+    >>> typed(pl.Series(["7", " 8", None])).to_list()
+    [7, 8, None]
+    >>> typed(pl.Series(["True", "false"])).to_list()
+    [True, False]
+    >>> typed(pl.Series(["7", "x "])).to_list()
+    ['7', 'x ']
+    """
+    stripped = texts.str.strip_chars()
+    for dtype in _NUMBERS:
+        values = stripped.cast(dtype, strict=False)
+        if values.null_count() == texts.null_count():
+            return values
+    lower = stripped.str.to_lowercase()
+    if lower.is_in(["true", "false"]).all():
+        return lower == "true"
+    moments = iso_moments(stripped)
+    return texts if moments is None else moments
+
+
+def iso_moments(texts: pl.Series) -> pl.Series | None:
+    """Return the dates or times that all texts are in ISO 8601, those with an offset in UTC; else None.
+
+    Some with an offset and some without have no common order, so they are none.
+
+    Examples
+    --------
+    >>> iso_moments(pl.Series(["2024-01-05T00:30+02:00"])).to_list()
+    [datetime.datetime(2024, 1, 4, 22, 30, tzinfo=zoneinfo.ZoneInfo(key='UTC'))]
+    >>> iso_moments(pl.Series(["05/01/2024"])) is None
+    True
+    """
+    texts = texts.str.strip_chars()
+    if not texts.str.contains(_ISO).all():
+        return None
+    if texts.str.contains(rf"^{_DATE}$").all():
+        moments = texts.str.to_date("%Y-%m-%d", strict=False)
+    else:
+        offset = texts.str.contains(rf":\d{{2}}.*{_OFFSET}$")
+        # One form for all: T between, seconds, an offset with a colon.
+        whole = (
+            texts.str.replace(rf"^({_DATE})$", "$1T00:00:00")
+            .str.replace(" ", "T", literal=True)
+            .str.replace(r"(T\d{2}:\d{2})($|[Z+-])", "$1:00$2")
+            .str.replace(r"([+-]\d{2})(\d{2})$", "$1:$2")
+        )
+        if offset.all():
+            moments = whole.str.to_datetime("%+", strict=False, time_unit="us")
+        elif not offset.any():
+            moments = whole.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", strict=False, time_unit="us")
+        else:
+            return None
+    return moments if moments.null_count() == texts.null_count() else None
+
+
+def spoilt_numbers(texts: pl.Series) -> list[tuple[int, str]]:
+    """Return rows, from 0, and texts that keep a column of numbers from being one; none where it is no such.
+
+    At least `MOSTLY` of the texts must be numbers, or be written like one: 1,5 or 1,234.5 or 12 %.
+    """
+    stripped = texts.str.strip_chars()
+    numbers = stripped.cast(pl.Float64, strict=False).is_not_null()
+    alike = numbers | stripped.str.contains(_ALMOST_NUMBER).fill_null(False)
+    if not _most(alike, texts):
+        return []
+    rows = (~numbers & texts.is_not_null()).arg_true()
+    return [(row, texts[row]) for row in rows.to_list()]
+
+
+def mostly_dates(texts: pl.Series) -> bool:
+    """Return whether at least `MOSTLY` of the texts are dates or times of day, in whatever order."""
+    return _most(texts.str.strip_chars().str.contains(_DATE_LIKE).fill_null(False), texts)
+
+
+def _most(which: pl.Series, texts: pl.Series) -> bool:
+    given = len(texts) - texts.null_count()
+    return given > 0 and int(which.sum()) >= MOSTLY * given
