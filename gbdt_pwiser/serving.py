@@ -148,7 +148,7 @@ class Predictor:
                 predicted = self.predict(batch, source=str(source))
                 unseen.update(predicted.unseen)
                 pctr_sum += float(predicted.table["pctr"].sum())
-                yield predicted.table.with_columns(batch[name] for name in kept)
+                yield predicted.table.hstack([batch[name] for name in kept])
                 progress.update(batch.height)
 
         columns: dict[str, Any] = {**kept, **dict.fromkeys(self.outputs, pl.Float64)}

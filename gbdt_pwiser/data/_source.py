@@ -8,12 +8,15 @@ import io
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import and_
 from pathlib import Path
 from typing import IO, Final
 
 import polars as pl
 
 from gbdt_pwiser.data._texts import MISSING, typed, without
+from gbdt_pwiser.data.stored import nameless
 from gbdt_pwiser.objectives import InputError
 
 SUFFIXES: Final = (".parquet", ".csv", ".tsv", ".csv.gz", ".tsv.gz")
@@ -68,8 +71,12 @@ def read_source(
         reason = getattr(error, "strerror", None) or first_line(error)
         raise InputError(f"source {source} cannot be read: {reason}; give a file that can") from error
     if missing and has_types(source):
-        texts = [values for values in frame if values.dtype == pl.String]
-        frame = frame.with_columns(without(values, missing) for values in texts)
+        frame = pl.DataFrame(
+            {
+                name: without(nameless(frame, name), missing) if dtype == pl.String else nameless(frame, name)
+                for name, dtype in frame.schema.items()
+            }
+        )
     if frame.height == 0:
         raise InputError(f"source {source} has no rows; give one with exposures")
     return frame
@@ -180,11 +187,11 @@ def _read_csv(path: Path, *, missing: Sequence[str] | None, as_text: Sequence[st
     except csv.Error as error:
         raise InputError(f"source {path} is no CSV file ({error}); correct its quotes") from error
     words = MISSING if missing is None else missing
-    columns = []
+    columns = {}
     for name in names:
-        values = without(frame[name], words)
-        columns.append(values if name in as_text else typed(values))
-    blank = pl.select(pl.all_horizontal(values.is_null() for values in columns)).to_series()
+        values = without(nameless(frame, name), words)
+        columns[name] = values if name in as_text else typed(values)
+    blank = reduce(and_, (values.is_null() for values in columns.values()))
     return pl.DataFrame(columns).filter(~blank)
 
 

@@ -19,8 +19,8 @@ _ALMOST_NUMBER: Final = (
     r"^[$€£¥]?\s*[+-]?\s*(\d+([.,]\d+)?|\d{1,3}([,.' \x{a0}\x{202f}]\d{3})+([.,]\d+)?)\s*[%$€£¥]?$"
 )
 _DATE: Final = r"\d{4}-\d{2}-\d{2}"
-_CLOCK: Final = r"\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?"
-_OFFSET: Final = r"(Z|[+-]\d{2}:?\d{2})"
+_CLOCK: Final = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?"
+_OFFSET: Final = r"(Z|[+-]([01]\d|2[0-3]):?[0-5]\d)"
 _ISO: Final = rf"^{_DATE}([T ]{_CLOCK}{_OFFSET}?)?$"
 _DATE_LIKE: Final = (
     r"^(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}|\d{1,2}/\d{1,2}/\d{2})([T ,].*)?$"
@@ -71,7 +71,7 @@ def iso_moments(texts: pl.Series) -> pl.Series | None:
     True
     """
     texts = texts.str.strip_chars()
-    if not texts.str.contains(_ISO).all():
+    if not_iso(texts) is not None:
         return None
     if texts.str.contains(rf"^{_DATE}$").all():
         moments = texts.str.to_date("%Y-%m-%d", strict=False)
@@ -90,7 +90,15 @@ def iso_moments(texts: pl.Series) -> pl.Series | None:
             moments = whole.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", strict=False, time_unit="us")
         else:
             return None
-    return moments if moments.null_count() == texts.null_count() else None
+    return moments
+
+
+def not_iso(texts: pl.Series) -> int | None:
+    """Return the first row, from 0, whose text is no date or time in ISO 8601; None where all are."""
+    stripped = texts.str.strip_chars()
+    day = stripped.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
+    rows = (texts.is_not_null() & ~(stripped.str.contains(_ISO) & day.is_not_null())).arg_true()
+    return int(rows[0]) if len(rows) else None
 
 
 def spoilt_numbers(texts: pl.Series) -> list[tuple[int, str]]:

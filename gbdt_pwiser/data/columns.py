@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from gbdt_pwiser.data.exposures import Exposures
+from gbdt_pwiser.data.stored import nameless
 from gbdt_pwiser.objectives import InputError
 
 _TEXTS: Final = (pl.String, pl.Categorical, pl.Enum)
@@ -110,17 +111,14 @@ class FeatureColumns:
         columns: dict[str, pl.Series] = {}
         unseen: dict[str, int] = {}
         for name in self.names:
-            values = table[name]
+            values = nameless(table, name)
             if name in self.categories:
                 columns[name] = encode_categories(values, self.categories[name])
                 unseen[name] = columns[name].null_count() - plain(values).null_count()
             elif name in self.categorical:
-                columns[name] = _stored_codes(values, source)
+                columns[name] = _stored_codes(values, f"{source}: {name}")
             else:
-                try:
-                    columns[name] = as_float32(values)
-                except InputError as error:
-                    raise InputError(f"{source}: {error}") from error
+                columns[name] = as_float32(values, f"{source}: {name}")
         exposures = Exposures(
             name=source,
             features=pl.DataFrame(columns),
@@ -153,7 +151,7 @@ class FeatureColumns:
         )
 
 
-def as_float32(values: pl.Series) -> pl.Series:
+def as_float32(values: pl.Series, what: str) -> pl.Series:
     """Return a numerical feature; InputError where a finite value is too large for float32."""
     single = values.cast(pl.Float32)
     beyond = single.is_infinite().fill_null(False)
@@ -162,7 +160,7 @@ def as_float32(values: pl.Series) -> pl.Series:
     rows = beyond.arg_true()
     if len(rows):
         raise InputError(
-            f"{values.name} is {values[rows[0]]:g} in row {rows[0] + 1}, too large for float32 (3.4e38 at "
+            f"{what} is {values[rows[0]]:g} in row {rows[0] + 1}, too large for float32 (3.4e38 at "
             "most); divide the column, or make that value missing"
         )
     return single
@@ -212,16 +210,14 @@ def encode_categories(values: pl.Series, categories: pl.Series) -> pl.Series:
     )
     if given.dtype.is_float() and categories.dtype.is_integer():  # 3.0 is a 3, 3.5 is none
         codes = pl.select(pl.when(stored.cast(given.dtype) == given).then(codes)).to_series()
-    return codes.alias(values.name)
+    return codes
 
 
-def _stored_codes(values: pl.Series, source: str) -> pl.Series:
+def _stored_codes(values: pl.Series, what: str) -> pl.Series:
     try:
         return values.cast(pl.Int32)
     except pl.exceptions.PolarsError as error:
-        raise InputError(
-            f"{source}: {values.name} has values beyond int32; give the codes of training"
-        ) from error
+        raise InputError(f"{what} has values beyond int32; give the codes of training") from error
 
 
 def _categories_record(values: pl.Series) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gbdt_pwiser.data._hints import did_you_mean
 from gbdt_pwiser.data._source import first_line, has_types, read_source
-from gbdt_pwiser.data._texts import iso_moments, mostly_dates, spoilt_numbers
+from gbdt_pwiser.data._texts import iso_moments, mostly_dates, not_iso, spoilt_numbers
 from gbdt_pwiser.data.columns import (
     as_float32,
     categories_of,
@@ -27,6 +27,7 @@ from gbdt_pwiser.data.columns import (
 )
 from gbdt_pwiser.data.exposures import Exposures
 from gbdt_pwiser.data.split import FRACTIONS, Dataset, SplitOptions
+from gbdt_pwiser.data.stored import nameless
 from gbdt_pwiser.objectives import InputError
 
 KINDS: dict[str, tuple[type[Any], str]] = {
@@ -120,7 +121,7 @@ def load_description(path: Path, *, source: Path | None = None) -> Dataset:
     """
     try:
         described = _parse(path)
-        data = path.parent / Path(described.source).expanduser() if source is None else source
+        data = path.parent / _expanded(described.source) if source is None else source
         as_text = [described.time] if described.time is not None and described.time_format else []
         frame = read_source(data, missing=described.missing, as_text=as_text)
         return _dataset(described, frame, typed=has_types(data))
@@ -158,6 +159,13 @@ def _parse(path: Path) -> Description:
     return described
 
 
+def _expanded(source: str) -> Path:
+    try:
+        return Path(source).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"source {source} is in the home of nobody ({error}); give another path") from error
+
+
 def _check_time_format(described: Description) -> None:
     wanted = described.time_format
     if wanted is None:
@@ -181,7 +189,8 @@ def _dataset(described: Description, frame: pl.DataFrame, *, typed: bool) -> Dat
         for key, text in described.labels.items()
         for name in ([text] if text in frame.columns else expressions[key].meta.root_names())
     }
-    placed = [column for column in (described.group, described.time) if column is not None]
+    group, time = described.group, described.time
+    placed = [column for column in (group, time) if column is not None]
     named = [*sorted(label_columns), *placed, *described.categorical, *described.ignore]
     _check_known(named, frame.columns, "columns")
     for other, columns in {"ignored": set(described.ignore), "part of the label": label_columns}.items():
@@ -190,7 +199,7 @@ def _dataset(described: Description, frame: pl.DataFrame, *, typed: bool) -> Dat
 
     grade = _grade(described, expressions, frame)
     excluded = {*described.ignore, *label_columns, *placed} - set(described.categorical)
-    offered = [values for values in frame if values.name not in excluded]
+    offered = {name: nameless(frame, name) for name in frame.columns if name not in excluded}
     features, categories = _features(offered, described.categorical, typed=typed)
     exposures = Exposures(
         name=described.name,
@@ -198,8 +207,8 @@ def _dataset(described: Description, frame: pl.DataFrame, *, typed: bool) -> Dat
         grade=grade,
         categorical=tuple(categories),
         categories=categories,
-        group=None if described.group is None else _group(frame[described.group]),
-        time=None if described.time is None else _time(frame[described.time], described.time_format),
+        group=None if group is None else _group(group, nameless(frame, group)),
+        time=None if time is None else _time(time, nameless(frame, time), described.time_format),
     )
     return Dataset(exposures, _split_options(described.split))
 
@@ -219,7 +228,7 @@ def _split_options(split: Mapping[str, Any]) -> SplitOptions:
 
 def _expression(key: str, text: str, frame: pl.DataFrame) -> pl.Expr:
     if text in frame.columns:  # also names that are no SQL identifiers, or patterns to `pl.col`
-        return pl.lit(frame[text])
+        return pl.lit(nameless(frame, text))
     try:
         expression = pl.sql_expr(text)
     except pl.exceptions.PolarsError as error:
@@ -272,31 +281,29 @@ def _label(key: str, text: str, expression: pl.Expr, frame: pl.DataFrame, *, top
 
 
 def _features(
-    offered: Iterable[pl.Series], listed: Sequence[str], *, typed: bool
+    offered: Mapping[str, pl.Series], listed: Sequence[str], *, typed: bool
 ) -> tuple[pl.DataFrame, dict[str, pl.Series]]:
     """Features in their types, and the categories of the categorical ones."""
     columns: dict[str, pl.Series] = {}
     categories: dict[str, pl.Series] = {}
     refused, rounded = [], []
-    for values in offered:
-        column, dtype = values.name, values.dtype
-        if dtype.is_nested() or dtype == pl.Object:
-            refused.append(f"{column} ({dtype})")
-        elif column in listed or is_text(dtype):
-            if dtype == pl.String and column not in listed:
-                if mostly_dates(values):
-                    refused.append(f"{column} (text of dates or times)")
-                    continue
-                if not typed:
-                    _check_numbers(values)
-            categories[column] = categories_of(values)
-            columns[column] = encode_categories(values, categories[column])
+    for name, values in offered.items():
+        dtype = values.dtype
+        if dtype.is_nested():
+            refused.append(f"{name} ({dtype})")
+        elif name not in listed and dtype == pl.String and mostly_dates(values):
+            refused.append(f"{name} (text of dates or times)")
+        elif name in listed or is_text(dtype):
+            if name not in listed and not typed:
+                _check_numbers(name, values)
+            categories[name] = categories_of(values)
+            columns[name] = encode_categories(values, categories[name])
         elif is_number(dtype):
-            columns[column] = as_float32(values)
-            if loses_digits(values, columns[column]):
-                rounded.append(column)
+            columns[name] = as_float32(values, name)
+            if loses_digits(values, columns[name]):
+                rounded.append(name)
         else:
-            refused.append(f"{column} ({dtype})")
+            refused.append(f"{name} ({dtype})")
     if refused:
         raise InputError(
             f"{', '.join(refused)} cannot be features; list them in ignore, or store numbers in their place"
@@ -312,60 +319,58 @@ def _features(
     return pl.DataFrame(columns), categories
 
 
-def _check_numbers(texts: pl.Series) -> None:
+def _check_numbers(name: str, texts: pl.Series) -> None:
     """Refuse texts that are mostly numbers: as they are they would be a categorical of as many values."""
     if spoilt := spoilt_numbers(texts):
         shown = ", ".join(f"{text!r} in row {row + 1}" for row, text in spoilt[:3])
         raise InputError(
-            f"column {texts.name} is numbers but for {len(spoilt)} of {len(texts)} rows ({shown}"
+            f"column {name} is numbers but for {len(spoilt)} of {len(texts)} rows ({shown}"
             f"{', ...' if len(spoilt) > 3 else ''}); correct these, add them to missing, or list the column "
             "in categorical or ignore"
         )
 
 
-def _group(values: pl.Series) -> NDArray[np.int64]:
+def _group(name: str, values: pl.Series) -> NDArray[np.int64]:
     try:
         ids = plain(values).rank("dense").cast(pl.Int64) - 1
     except pl.exceptions.PolarsError as error:
         raise InputError(
-            f"group {values.name} is {values.dtype}, which has no order; store text or whole numbers"
+            f"group {name} is {values.dtype}, which has no order; store text or whole numbers"
         ) from error
-    _check_complete("group", ids, "give each row one")
+    _check_complete(f"group {name}", ids, "give each row one")
     return ids.to_numpy()
 
 
-def _time(values: pl.Series, time_format: str | None) -> NDArray[np.int64]:
-    name = values.name
+def _time(name: str, values: pl.Series, time_format: str | None) -> NDArray[np.int64]:
+    what = f"time {name}"
     if values.dtype.is_temporal() and time_format is not None:
-        raise InputError(f"time {name} is {values.dtype} as it is; remove time_format")
-    if time_format is not None or values.dtype == pl.String:
-        values = _moments(plain(values).cast(pl.String), time_format)
+        raise InputError(f"{what} is {values.dtype} as it is; remove time_format")
+    if time_format is not None or is_text(values.dtype):
+        texts = plain(values).cast(pl.String)
+        _check_complete(what, texts, "drop those rows")
+        values = _iso_time(what, texts) if time_format is None else _formatted_time(what, texts, time_format)
     if not (values.dtype.is_integer() or values.dtype.is_temporal()):
-        raise InputError(f"time {name} is {values.dtype}; store whole numbers, dates or times")
-    _check_complete("time", values, "drop those rows")
+        raise InputError(f"{what} is {values.dtype}; store whole numbers, dates or times")
+    _check_complete(what, values, "drop those rows")
     whole = values.to_physical().cast(pl.Int64, strict=False)
     if whole.null_count():
         row = whole.is_null().arg_true()[0]
-        raise InputError(
-            f"time {name} is {values[row]} in row {row + 1}, beyond int64; store it in a larger unit"
-        )
+        raise InputError(f"{what} is {values[row]} in row {row + 1}, beyond int64; store it in a larger unit")
     return whole.to_numpy()
 
 
-def _moments(texts: pl.Series, time_format: str | None) -> pl.Series:
-    """Return the dates or times that texts say; which number is the month is never guessed."""
-    _check_complete("time", texts, "drop those rows")
-    if time_format is None:
-        if (moments := iso_moments(texts)) is not None:
-            return moments
-        single = texts.map_elements(lambda text: iso_moments(pl.Series([text])) is None, pl.Boolean)
-        rows = single.arg_true()
-        if not len(rows):
-            raise InputError(f"time {texts.name} has an offset from UTC in some rows only; store it in all")
+def _iso_time(what: str, texts: pl.Series) -> pl.Series:
+    if (moments := iso_moments(texts)) is not None:
+        return moments
+    if (row := not_iso(texts)) is not None:
         raise InputError(
-            f"time {texts.name} is {texts[rows[0]]!r} in row {rows[0] + 1}, which is not ISO 8601 "
-            "(2024-12-31 or 2024-12-31T23:59:00); say what it means by time_format, as in '%d/%m/%Y %H:%M'"
+            f"{what} is {texts[row]!r} in row {row + 1}, which is not ISO 8601 (2024-12-31 or "
+            "2024-12-31T23:59:00); say how to read it by time_format, as in '%d/%m/%Y %H:%M'"
         )
+    raise InputError(f"{what} has an offset from UTC in some rows only; store it in all")
+
+
+def _formatted_time(what: str, texts: pl.Series, time_format: str) -> pl.Series:
     try:
         moments = texts.str.strip_chars().str.to_datetime(time_format, strict=False, time_unit="us")
     except pl.exceptions.PolarsError as error:
@@ -373,9 +378,11 @@ def _moments(texts: pl.Series, time_format: str | None) -> pl.Series:
     rows = moments.is_null().arg_true()
     if len(rows):
         raise InputError(
-            f"time {texts.name} is {texts[rows[0]]!r} in row {rows[0] + 1}, not as time_format "
-            f"{time_format!r} says, which has to give year, month and day; correct one of the two"
+            f"{what} is {texts[rows[0]]!r} in row {rows[0] + 1}, not as time_format {time_format!r} says; "
+            "correct one of the two"
         )
+    if (moments.dt.year() == 1).any():  # what a format without a year is read as
+        raise InputError(f"time_format is {time_format!r} and gives no year; store the year, and add %Y")
     return moments
 
 
@@ -383,8 +390,7 @@ def _check_complete(what: str, values: pl.Series, remedy: str) -> None:
     missing = values.is_null().arg_true()
     if len(missing):
         raise InputError(
-            f"{what} {values.name} is missing in {len(missing)} rows "
-            f"(the first is row {missing[0] + 1}); {remedy}"
+            f"{what} is missing in {len(missing)} rows (the first is row {missing[0] + 1}); {remedy}"
         )
 
 

@@ -122,8 +122,9 @@ def own_auc(
         ends = [-np.inf, np.inf] if missing.any() else [0.0]
         ranked = [auc(np.where(missing, end, values), positive) for end in ends]
         best = max(*ranked, *(1 - value for value in ranked))
-        edges = np.unique(np.nanquantile(values, np.linspace(0, 1, BINS + 1))) if not missing.all() else []
-        values = np.where(missing, np.nan, np.searchsorted(edges, values)).astype(np.float32)
+        if not missing.all():
+            edges = np.unique(np.nanquantile(values, np.linspace(0, 1, BINS + 1)))
+            values = np.where(missing, np.nan, np.searchsorted(edges, values)).astype(np.float32)
     _, value = np.unique(values, return_inverse=True)
     rate = np.empty(len(values))
     for fitted in (half, ~half):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gbdt_pwiser.data._hints import did_you_mean
 from gbdt_pwiser.data.exposures import Exposures
+from gbdt_pwiser.data.leaks import warn_of_leaks
 from gbdt_pwiser.objectives import InputError
 
 SPLITS = ("auto", "group", "time", "row")
@@ -71,11 +73,19 @@ class Dataset:
     exposures: Exposures
     split_options: SplitOptions = SplitOptions()
     released: bool = False
+    _looked_for_leaks: ClassVar[bool] = False
 
     def split(self, seed: int = 0) -> Split:
-        """Split the exposures; `seed` is that of the shuffle of groups or rows."""
+        """Split the exposures; `seed` is that of the shuffle of groups or rows.
+
+        The first time warns of features that give the label away; see `gbdt_pwiser.data.leaks`.
+        """
         options = self.split_options
-        return split(self.exposures, by=options.by, fractions=options.fractions, seed=seed)
+        parts = split(self.exposures, by=options.by, fractions=options.fractions, seed=seed)
+        if not self._looked_for_leaks:
+            object.__setattr__(self, "_looked_for_leaks", True)
+            warn_of_leaks(parts.train)
+        return parts
 
 
 def split(

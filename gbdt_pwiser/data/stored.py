@@ -63,8 +63,8 @@ class StoredFeatures:
     def __getitem__(self, key: str | NDArray[np.int64]) -> pl.Series | StoredFeatures:
         """Read one column, or choose rows by their index (order kept)."""
         if isinstance(key, str):
-            column = pl.concat([file.read([key])[key] for file in self.files])
-            return column if self.rows is None else column.gather(self.rows)
+            column = pl.concat([nameless(file.read([key]), key) for file in self.files])
+            return (column if self.rows is None else column.gather(self.rows)).alias(key)
         return replace(self, rows=key if self.rows is None else self.rows[key])
 
     def frames(self, rows: int = BLOCK) -> Iterator[pl.DataFrame]:
@@ -132,6 +132,11 @@ class StoredFile:
         return frame
 
 
+def nameless(table: pl.DataFrame | StoredFeatures, column: str) -> pl.Series:
+    """Return a column without its name, which polars reads as a pattern where it is as `^a.*$`."""
+    return table[column].alias("")
+
+
 def damaged(folder: Path, what: str) -> InputError:
     """Return the error for a prepared set that is not as it was written."""
     return InputError(f"the prepared set in {folder} is damaged ({what}); prepare it again")
@@ -140,7 +145,7 @@ def damaged(folder: Path, what: str) -> InputError:
 def refuse_infinite(frame: pl.DataFrame, name: str) -> None:
     """Raise InputError where a Float32 column holds infinite numbers."""
     numbers = [c for c, dtype in frame.schema.items() if dtype == pl.Float32]
-    if infinite := [c for c in numbers if frame[c].is_infinite().any()]:
+    if infinite := [c for c in numbers if nameless(frame, c).is_infinite().any()]:
         raise InputError(
             f"{name}: infinite values in {', '.join(infinite)}; make them finite or missing (NaN)"
         )

@@ -123,5 +123,7 @@ def test_unusable_parts_are_refused(grade: list[int], message: str) -> None:
 
 
 def test_one_huge_group_leaves_a_part_empty() -> None:
-    with pytest.raises(InputError, match="'toy' is empty: there are 600 rows of 1 group to cut between; give"):
+    with pytest.raises(
+        InputError, match="'toy' is empty: there are 600 rows of 1 group to cut between; give"
+    ):
         split(exposures(ALL_GRADES, group=np.zeros(600, dtype=np.int64)))
