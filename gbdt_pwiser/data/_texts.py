@@ -79,10 +79,10 @@ def iso_moments(texts: pl.Series) -> pl.Series | None:
         offset = texts.str.contains(rf":\d{{2}}.*{_OFFSET}$")
         # One form for all: T between, seconds, an offset with a colon.
         whole = (
-            texts.str.replace(rf"^({_DATE})$", "$1T00:00:00")
+            texts.str.replace(rf"^({_DATE})$", "${1}T00:00:00")
             .str.replace(" ", "T", literal=True)
-            .str.replace(r"(T\d{2}:\d{2})($|[Z+-])", "$1:00$2")
-            .str.replace(r"([+-]\d{2})(\d{2})$", "$1:$2")
+            .str.replace(r"(T\d{2}:\d{2})($|[Z+-])", "${1}:00${2}")
+            .str.replace(r"([+-]\d{2})(\d{2})$", "${1}:${2}")
         )
         if offset.all():
             moments = whole.str.to_datetime("%+", strict=False, time_unit="us")
