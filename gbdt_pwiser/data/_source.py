@@ -16,6 +16,7 @@ from typing import IO, Final
 import polars as pl
 
 from gbdt_pwiser.data._texts import MISSING, typed, without
+from gbdt_pwiser.data.columns import is_text, plain
 from gbdt_pwiser.data.stored import nameless
 from gbdt_pwiser.objectives import InputError
 
@@ -73,7 +74,9 @@ def read_source(
     if missing and has_types(source):
         frame = pl.DataFrame(
             {
-                name: without(nameless(frame, name), missing) if dtype == pl.String else nameless(frame, name)
+                name: without(plain(nameless(frame, name)), missing)
+                if is_text(dtype)
+                else nameless(frame, name)
                 for name, dtype in frame.schema.items()
             }
         )

@@ -170,10 +170,11 @@ def loses_digits(values: pl.Series, single: pl.Series) -> bool:
     """Return whether a column of whole numbers has values that float32 cannot tell from their neighbours."""
     if not (values.dtype.is_integer() or values.dtype.is_float()):
         return False
-    given, kept = values.cast(pl.Float64), single.cast(pl.Float64)
-    if not ((given != kept) & (given.abs() > _EXACT)).any():
+    kept = single.cast(values.dtype, strict=False)  # null where rounded up beyond the type
+    lost = (kept.is_null() | (kept != values)) & (single.abs() >= _EXACT)
+    if not lost.any():
         return False
-    return values.dtype.is_integer() or bool((given == given.floor()).all())
+    return values.dtype.is_integer() or bool((values == values.floor()).all())
 
 
 def is_number(dtype: pl.DataType) -> bool:

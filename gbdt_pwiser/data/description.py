@@ -343,8 +343,10 @@ def _group(name: str, values: pl.Series) -> NDArray[np.int64]:
 
 def _time(name: str, values: pl.Series, time_format: str | None) -> NDArray[np.int64]:
     what = f"time {name}"
-    if values.dtype.is_temporal() and time_format is not None:
-        raise InputError(f"{what} is {values.dtype} as it is; remove time_format")
+    if time_format is not None and not (is_text(values.dtype) or values.dtype.is_integer()):
+        raise InputError(
+            f"{what} is {values.dtype}, no text that a time_format could read; remove time_format"
+        )
     if time_format is not None or is_text(values.dtype):
         texts = plain(values).cast(pl.String)
         _check_complete(what, texts, "drop those rows")

@@ -278,7 +278,7 @@ CASES = {
     "a format for dates": (
         PARQUET + 'time = "v"\ntime_format = "%Y-%m-%d"\n',
         {"d.parquet": frame().with_columns(v=pl.date(2024, 1, 5))},
-        "time v is Date as it is; remove time_format",
+        "time v is Date, no text that a time_format could read; remove time_format",
     ),
     # ---- splits
     "two times": (
