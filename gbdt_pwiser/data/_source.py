@@ -150,19 +150,21 @@ class _Text:
         return io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
 
     def records(self, separator: str) -> Iterator[tuple[int, list[str]]]:
-        """Yield the line, from 1, at which a record that is not blank ends, and its fields."""
+        """Yield how many lines precede a record that is not blank, and its fields."""
         with self.open() as file:
             reader = csv.reader(file, delimiter=separator, skipinitialspace=True)
+            before = 0
             for fields in reader:
                 if len(fields) > 1 or "".join(fields).strip():
-                    yield reader.line_num, fields
+                    yield before, fields
+                before = reader.line_num
 
 
 def _read_csv(path: Path, *, missing: Sequence[str] | None, as_text: Sequence[str]) -> pl.DataFrame:
     text = _Text.of(path)
     try:
         separator = _separator(text)
-        line, names = next(text.records(separator), (0, []))
+        before, names = next(text.records(separator), (0, []))
         if not names:
             raise InputError(f"source {path} is empty; give one whose first line names its columns")
         names = [name.strip() for name in names]
@@ -175,9 +177,9 @@ def _read_csv(path: Path, *, missing: Sequence[str] | None, as_text: Sequence[st
             frame = pl.read_csv(
                 path if text.content is None else text.content,
                 separator=separator,
-                has_header=False,
-                skip_lines=line,
-                schema=dict.fromkeys(names, pl.String),
+                skip_lines=before,
+                new_columns=names,
+                infer_schema=False,
                 glob=False,
             )
         except pl.exceptions.PolarsError:
@@ -210,10 +212,10 @@ def _separator(text: _Text) -> str:
 
 
 def _check_fields(text: _Text, separator: str, wanted: int) -> None:
-    for line, fields in text.records(separator):
+    for before, fields in text.records(separator):
         if len(fields) != wanted:
             raise InputError(
-                f"source {text.path}: line {line} has {len(fields)} fields where the header has {wanted} "
+                f"source {text.path}: line {before + 1} has {len(fields)} fields where the header has {wanted} "
                 f"(separated by {separator!r}); correct that line, or put quotes around a field that "
                 "holds the separator"
             )

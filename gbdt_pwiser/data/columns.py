@@ -160,8 +160,8 @@ def as_float32(values: pl.Series, what: str) -> pl.Series:
     rows = beyond.arg_true()
     if len(rows):
         raise InputError(
-            f"{what} is {values[rows[0]]:g} in row {rows[0] + 1}, too large for float32 (3.4e38 at "
-            "most); divide the column, or make that value missing"
+            f"{what} has {values[rows[0]]:g}, too large for float32 (3.4e38 at most); divide the column, or "
+            "make that value missing"
         )
     return single
 

@@ -405,6 +405,14 @@ def test_without_bootstrap_or_baseline_nothing_is_tested(dataset, written):
         assert all(np.isnan(r.gain_error) for r in rows)
 
 
+@pytest.mark.parametrize("released", [False, True])
+def test_details_know_whether_figures_are_published_on_the_data(dataset, written, released):
+    written(lambda spec, part, exposures: ranked(exposures, 0.5))
+    details = Details()
+    compare(replace(dataset, released=released), models=["a"], losses=["bce"], seeds=[0], details=details)
+    assert details.released == released
+
+
 def test_a_test_auc_that_cannot_be_true_is_told_once(dataset, written):
     """For the first of the models, losses and seeds that have one, and not where there are few clicks."""
     written(lambda spec, part, exposures: ranked(exposures, 0.5 if spec.loss == "bce" else 1.0))
