@@ -15,7 +15,7 @@ from typing import IO, Final
 
 import polars as pl
 
-from gbdt_pwiser.data._texts import MISSING, typed, without
+from gbdt_pwiser.data._texts import MISSING, has_leading_zeros, typed, without
 from gbdt_pwiser.data.columns import is_text, plain
 from gbdt_pwiser.data.stored import nameless
 from gbdt_pwiser.objectives import InputError
@@ -30,7 +30,11 @@ _LOOK: Final = 1 << 16
 
 
 def read_source(
-    source: Path, *, missing: Sequence[str] | None = None, as_text: Sequence[str] = ()
+    source: Path,
+    *,
+    missing: Sequence[str] | None = None,
+    codes: Sequence[str] = (),
+    as_text: Sequence[str] = (),
 ) -> pl.DataFrame:
     """Read a table; lines in which all is missing are left out.
 
@@ -40,6 +44,8 @@ def read_source(
         A file with one of `SUFFIXES`, or a folder of Parquet files; a path as it stands, never a pattern.
     missing
         Texts that are missing values; by default `MISSING` in a CSV file and none in Parquet.
+    codes
+        Columns of a CSV file in which 007 is not 7.
     as_text
         Columns of a CSV file whose texts are left as they are.
 
@@ -63,7 +69,7 @@ def read_source(
         elif source.suffix.lower() == ".parquet":
             frame = pl.read_parquet(source, glob=False, hive_partitioning=False)
         else:
-            frame = _read_csv(source, missing=missing, as_text=as_text)
+            frame = _read_csv(source, MISSING if missing is None else missing, codes, as_text)
     except pl.exceptions.PolarsError as error:
         raise InputError(f"source {source} cannot be read: {first_line(error)}; correct it") from error
     except (OSError, ValueError) as error:
@@ -83,6 +89,14 @@ def read_source(
     if frame.height == 0:
         raise InputError(f"source {source} has no rows; give one with exposures")
     return frame
+
+
+def expanded(path: str | Path) -> Path:
+    """Return a path with the home in place of ~; InputError where there is none."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"{path} is in the home of nobody ({error}); give another path") from error
 
 
 def has_types(source: Path) -> bool:
@@ -160,7 +174,9 @@ class _Text:
                 before = reader.line_num
 
 
-def _read_csv(path: Path, *, missing: Sequence[str] | None, as_text: Sequence[str]) -> pl.DataFrame:
+def _read_csv(
+    path: Path, missing: Sequence[str], codes: Sequence[str], as_text: Sequence[str]
+) -> pl.DataFrame:
     text = _Text.of(path)
     try:
         separator = _separator(text)
@@ -191,11 +207,11 @@ def _read_csv(path: Path, *, missing: Sequence[str] | None, as_text: Sequence[st
         raise InputError(f"source {path} is no UTF-8 ({_where(text)}); save it as UTF-8") from error
     except csv.Error as error:
         raise InputError(f"source {path} is no CSV file ({error}); correct its quotes") from error
-    words = MISSING if missing is None else missing
     columns = {}
     for name in names:
-        values = without(nameless(frame, name), words)
-        columns[name] = values if name in as_text else typed(values)
+        values = without(nameless(frame, name), missing)
+        as_is = name in as_text or (name in codes and has_leading_zeros(values))
+        columns[name] = values if as_is else typed(values)
     blank = reduce(and_, (values.is_null() for values in columns.values()))
     return pl.DataFrame(columns).filter(~blank)
 
@@ -215,9 +231,9 @@ def _check_fields(text: _Text, separator: str, wanted: int) -> None:
     for before, fields in text.records(separator):
         if len(fields) != wanted:
             raise InputError(
-                f"source {text.path}: line {before + 1} has {len(fields)} fields where the header has {wanted} "
-                f"(separated by {separator!r}); correct that line, or put quotes around a field that "
-                "holds the separator"
+                f"source {text.path}: line {before + 1} has {len(fields)} fields where the header has "
+                f"{wanted} (separated by {separator!r}); correct that line, or quote a field that holds the "
+                "separator"
             )
 
 

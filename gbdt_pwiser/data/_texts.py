@@ -58,6 +58,11 @@ def typed(texts: pl.Series) -> pl.Series:
     return texts if moments is None else moments
 
 
+def has_leading_zeros(texts: pl.Series) -> bool:
+    """Return whether some text is more than the number it says, as 007 is."""
+    return bool(texts.str.contains(r"^\s*[+-]?0\d").any())
+
+
 def iso_moments(texts: pl.Series) -> pl.Series | None:
     """Return the dates or times that all texts are in ISO 8601, those with an offset in UTC; else None.
 

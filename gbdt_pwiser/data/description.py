@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gbdt_pwiser.data._hints import did_you_mean
-from gbdt_pwiser.data._source import first_line, has_types, read_source
+from gbdt_pwiser.data._source import expanded, first_line, has_types, read_source
 from gbdt_pwiser.data._texts import iso_moments, mostly_dates, not_iso, spoilt_numbers
 from gbdt_pwiser.data.columns import (
     as_float32,
@@ -121,9 +121,13 @@ def load_description(path: Path, *, source: Path | None = None) -> Dataset:
     """
     try:
         described = _parse(path)
-        data = path.parent / _expanded(described.source) if source is None else source
-        as_text = [described.time] if described.time is not None and described.time_format else []
-        frame = read_source(data, missing=described.missing, as_text=as_text)
+        data = path.parent / expanded(described.source) if source is None else source
+        frame = read_source(
+            data,
+            missing=described.missing,
+            codes=[*described.categorical, *([described.group] if described.group is not None else [])],
+            as_text=[described.time] if described.time is not None and described.time_format else [],
+        )
         return _dataset(described, frame, typed=has_types(data))
     except InputError as error:
         message = str(error)
@@ -137,7 +141,7 @@ def _parse(path: Path) -> Description:
         raise InputError("there is no such file; give the path of a description") from None
     except OSError as error:
         raise InputError(f"it cannot be read ({error.strerror}); give the path of a description") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"not a TOML file ({first_line(error)}); correct it") from error
     _check_known(stored, [f.name for f in fields(Description)], "keys")
     for key, value in stored.items():
@@ -157,13 +161,6 @@ def _parse(path: Path) -> Description:
     _check_time_format(described)
     _check_known(described.split, ["by", "fractions"], "split keys")
     return described
-
-
-def _expanded(source: str) -> Path:
-    try:
-        return Path(source).expanduser()
-    except RuntimeError as error:
-        raise InputError(f"source {source} is in the home of nobody ({error}); give another path") from error
 
 
 def _check_time_format(described: Description) -> None:

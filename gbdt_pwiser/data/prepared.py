@@ -171,7 +171,7 @@ def load_prepared(folder: Path, *, in_memory: int = BLOCK) -> Exposures:
 
 def _labels(path: Path, schema: Schema) -> pl.DataFrame:
     """Read the group and the grade of each row of one part, after a look at its columns."""
-    stored = pl.read_parquet_schema(path)
+    stored = pl.scan_parquet(path, glob=False).collect_schema()
     wrong = [column for column, dtype in schema.columns.items() if stored.get(column) != dtype]
     if wrong:
         raise damaged(path.parent, f"{path.name} has no column {wrong[0]} of {schema.columns[wrong[0]]}")

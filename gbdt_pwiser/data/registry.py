@@ -9,7 +9,7 @@ from pathlib import Path
 import platformdirs
 
 from gbdt_pwiser.data._hints import did_you_mean
-from gbdt_pwiser.data._source import SUFFIXES
+from gbdt_pwiser.data._source import SUFFIXES, expanded
 from gbdt_pwiser.data.ali_ccp import NAME as CCP
 from gbdt_pwiser.data.ali_ccp import prepare_ali_ccp
 from gbdt_pwiser.data.aliexpress import COUNTRIES, prepare_aliexpress
@@ -47,7 +47,7 @@ class KnownDataset:
 def resolve_data_dir(data_dir: Path | str | None = None) -> Path:
     """Return where prepared sets live: the argument, else $GBDT_PWISER_DATA, else the user's data folder."""
     chosen = data_dir or os.environ.get("GBDT_PWISER_DATA") or platformdirs.user_data_dir("gbdt-pwiser")
-    return Path(chosen).expanduser()
+    return expanded(chosen)
 
 
 def load(
@@ -83,7 +83,7 @@ def load(
         raise InputError(f"{', '.join(simulate_options)} cannot be set for {name}, only for {SIMULATED}")
     if name in RELEASED:
         return Dataset(_load_released(name, resolve_data_dir(data_dir)), released=True)
-    path = Path(name_or_path).expanduser()
+    path = expanded(name_or_path)
     if path.suffix.lower() == ".toml":
         return load_description(path)
     if path.name.lower().endswith(SUFFIXES):

@@ -341,6 +341,7 @@ def test_refused(run, folder, toml, files, message):
         ("gone.toml", "gone.toml: there is no such file; give the path of a description"),
         ("folder.toml", "folder.toml: it cannot be read (Is a directory); give the path of a description"),
         ("folder", "unknown data set 'folder'; choose one of us"),
+        ("~nobody-here/d.toml", "~nobody-here/d.toml is in the home of nobody"),
         ("d.csv", "d.csv has no description; write d.toml"),
         ("d.csv.gz", "d.csv.gz has no description; write d.toml"),
         ("d.parquet/", "d.parquet has no description; write d.toml"),

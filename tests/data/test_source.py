@@ -191,6 +191,23 @@ def test_words_for_missing_can_be_set(tmp_path: Path) -> None:
     }
 
 
+def test_codes_keep_their_leading_zeros(tmp_path: Path) -> None:
+    text = "click,buy,zip,user,x\n" + "0,0,007,01,007\n1,0,7,1,7\n1,1,NA,1,NA\n"
+    (tmp_path / "d.csv").write_text(text)
+    (tmp_path / "d.toml").write_text(
+        'source = "d.csv"\nclick = "click"\nconversion = "buy"\ngroup = "user"\ncategorical = ["zip"]\n'
+    )
+    exposures = load_description(tmp_path / "d.toml").exposures
+    assert exposures.features.to_dict(as_series=False) == {"zip": [0, 1, None], "x": [7.0, 7.0, None]}
+    assert exposures.group is not None
+    assert exposures.group.tolist() == [0, 1, 1]
+    (tmp_path / "d.csv").write_text(text.replace("007,01", "10,2"))
+    exposures = load_description(tmp_path / "d.toml").exposures
+    assert exposures.features["zip"].to_list() == [1, 0, None]  # in the order of numbers
+    assert exposures.group is not None
+    assert exposures.group.tolist() == [1, 0, 0]
+
+
 def test_a_name_is_no_pattern(tmp_path: Path) -> None:
     frame = read(tmp_path / "d.csv", "^a.*$,ab,*,^$, x \n1,2,3,4,u\n5,6,7,8,NA\n")
     assert frame.to_dict(as_series=False) == {
