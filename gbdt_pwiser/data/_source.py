@@ -17,7 +17,7 @@ import polars as pl
 
 from gbdt_pwiser.data._texts import MISSING, has_leading_zeros, typed, without
 from gbdt_pwiser.data.columns import is_text, plain
-from gbdt_pwiser.data.stored import nameless
+from gbdt_pwiser.data.stored import UNREADABLE, nameless
 from gbdt_pwiser.objectives import InputError
 
 SUFFIXES: Final = (".parquet", ".csv", ".tsv", ".csv.gz", ".tsv.gz")
@@ -70,7 +70,7 @@ def read_source(
             frame = pl.read_parquet(source, glob=False, hive_partitioning=False)
         else:
             frame = _read_csv(source, MISSING if missing is None else missing, codes, as_text)
-    except pl.exceptions.PolarsError as error:
+    except UNREADABLE as error:
         raise InputError(f"source {source} cannot be read: {first_line(error)}; correct it") from error
     except (OSError, ValueError) as error:
         if isinstance(error, InputError):
@@ -104,7 +104,7 @@ def has_types(source: Path) -> bool:
     return source.is_dir() or source.suffix.lower() == ".parquet"
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """Return the first line of an error's message."""
     return str(error).strip().partition("\n")[0]
 
@@ -141,17 +141,18 @@ class _Text:
             except (EOFError, zlib.error, gzip.BadGzipFile) as error:
                 raise InputError(f"source {path} cannot be unpacked ({error}); fetch it again") from error
             start = content[:_LOOK]
+        if start.startswith(_PARQUET):
+            raise InputError(f"source {path} is a Parquet file; name it .parquet")
+        if start.startswith(_ZIP):
+            raise InputError(f"source {path} is a zip archive or a workbook; unpack it, or save it as CSV")
         if start.startswith(_UTF16):
             raw = path.read_bytes() if content is None else content
             try:
                 content = raw.decode("utf-16").encode()
             except UnicodeDecodeError as error:
                 raise InputError(f"source {path} is UTF-16 and cut short; save it as UTF-8") from error
-        elif start.startswith(_PARQUET):
-            raise InputError(f"source {path} is a Parquet file; name it .parquet")
-        elif start.startswith(_ZIP):
-            raise InputError(f"source {path} is a zip archive or a workbook; unpack it, or save it as CSV")
-        elif b"\x00" in start:
+            start = content[:_LOOK]
+        if b"\x00" in start:
             raise InputError(
                 f"source {path} holds NUL bytes, as binary files do, and UTF-16 without its mark; save it "
                 "as UTF-8"

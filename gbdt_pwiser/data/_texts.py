@@ -13,14 +13,14 @@ MOSTLY: Final = 0.5
 """Share of a column's texts, missing ones apart, from which on they are taken for what most of them are."""
 
 # Whole numbers beyond 64 bits are kept as such, since a float would make different ids equal.
-_NUMBERS: Final = (pl.Int64, pl.UInt64, pl.Int128, pl.Float64)
+_WHOLE: Final = (pl.Int64, pl.UInt64, pl.Int128)
 # 1,5 and 1,234.5 and 1 234 and 12 % and $3
 _ALMOST_NUMBER: Final = (
     r"^[$€£¥]?\s*[+-]?\s*(\d+([.,]\d+)?|\d{1,3}([,.' \x{a0}\x{202f}]\d{3})+([.,]\d+)?)\s*[%$€£¥]?$"
 )
 _DATE: Final = r"\d{4}-\d{2}-\d{2}"
 _CLOCK: Final = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?"
-_OFFSET: Final = r"(Z|[+-]([01]\d|2[0-3]):?[0-5]\d)"
+_OFFSET: Final = r"(Z|[+-]([01]\d|2[0-3])(:?[0-5]\d)?)"
 _ISO: Final = rf"^{_DATE}([T ]{_CLOCK}{_OFFSET}?)?$"
 _DATE_LIKE: Final = (
     r"^(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}|\d{1,2}/\d{1,2}/\d{2})([T ,].*)?$"
@@ -47,8 +47,7 @@ def typed(texts: pl.Series) -> pl.Series:
     ['7', 'x ']
     """
     stripped = texts.str.strip_chars()
-    for dtype in _NUMBERS:
-        values = stripped.cast(dtype, strict=False)
+    for values in (*(stripped.cast(dtype, strict=False) for dtype in _WHOLE), _numbers(stripped)):
         if values.null_count() == texts.null_count():
             return values
     lower = stripped.str.to_lowercase()
@@ -88,6 +87,7 @@ def iso_moments(texts: pl.Series) -> pl.Series | None:
             .str.replace(" ", "T", literal=True)
             .str.replace(r"(T\d{2}:\d{2})($|[Z+-])", "${1}:00${2}")
             .str.replace(r"([+-]\d{2})(\d{2})$", "${1}:${2}")
+            .str.replace(r"(T.*[+-]\d{2})$", "${1}:00")
         )
         if offset.all():
             moments = whole.str.to_datetime("%+", strict=False, time_unit="us")
@@ -112,12 +112,19 @@ def spoilt_numbers(texts: pl.Series) -> list[tuple[int, str]]:
     At least `MOSTLY` of the texts must be numbers, or be written like one: 1,5 or 1,234.5 or 12 %.
     """
     stripped = texts.str.strip_chars()
-    numbers = stripped.cast(pl.Float64, strict=False).is_not_null()
+    numbers = _numbers(stripped).is_not_null()
     alike = numbers | stripped.str.contains(_ALMOST_NUMBER).fill_null(False)
     if not _most(alike, texts):
         return []
     rows = (~numbers & texts.is_not_null()).arg_true()
     return [(row, texts[row]) for row in rows.to_list()]
+
+
+def _numbers(texts: pl.Series) -> pl.Series:
+    """Return Float64, null where a text is no number or, as 1e400, one that is too large."""
+    values = texts.cast(pl.Float64, strict=False)
+    beyond = (values.is_infinite() & texts.str.contains(r"\d")).fill_null(False)
+    return values.zip_with(~beyond, pl.Series(values=[None], dtype=pl.Float64))
 
 
 def mostly_dates(texts: pl.Series) -> bool:

@@ -21,7 +21,7 @@ import polars as pl
 from gbdt_pwiser._files import exchange_folder
 from gbdt_pwiser.data._parquet import write_frames
 from gbdt_pwiser.data.exposures import Exposures
-from gbdt_pwiser.data.stored import BLOCK, StoredFeatures, damaged
+from gbdt_pwiser.data.stored import BLOCK, UNREADABLE, StoredFeatures, damaged
 from gbdt_pwiser.objectives import InputError
 
 FORMAT = 1
@@ -156,7 +156,7 @@ def load_prepared(folder: Path, *, in_memory: int = BLOCK) -> Exposures:
                 raise damaged(folder, f"{part.height} rows where schema.json says {counts.rows}")
         columns = [*schema.categorical, *schema.numerical]
         features = StoredFeatures.open(paths, {column: schema.columns[column] for column in columns})
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (*UNREADABLE, OSError) as error:
         raise damaged(folder, str(error).partition("\n")[0]) from error
     train, test = (part[schema.group].to_numpy() for part in labels)
     return Exposures(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import overload
+from typing import Final, overload
 
 import numpy as np
 import polars as pl
@@ -16,6 +16,8 @@ from gbdt_pwiser.objectives import InputError
 
 BLOCK = 1 << 18
 """Rows that are read, and handed to a model, at a time."""
+UNREADABLE: Final = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
+"""What polars raises where a Parquet file is damaged; a panic is no Exception."""
 GATHERED = 8
 """Blocks of rows that are in memory where the order of the rows is not that of the files."""
 
@@ -126,7 +128,7 @@ class StoredFile:
             length = (self.rows if stop is None else stop) - start
             wanted = by_name(*columns)  # never patterns
             frame = pl.scan_parquet(self.path, glob=False).slice(start, length).select(wanted).collect()
-        except (pl.exceptions.PolarsError, OSError) as error:
+        except (*UNREADABLE, OSError) as error:
             raise damaged(self.path.parent, str(error).partition("\n")[0]) from error
         refuse_infinite(frame, str(self.path))
         return frame

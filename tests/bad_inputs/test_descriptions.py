@@ -146,6 +146,7 @@ CASES = {
     ),
     "binary": (TOML, {"d.csv": b"\x00\x01\x02" * 50}, "d.csv holds NUL bytes"),
     "utf-16 without its mark": (TOML, {"d.csv": table().encode("utf-16-le")}, "d.csv holds NUL bytes"),
+    "utf-32": (TOML, {"d.csv": table().encode("utf-32")}, "d.csv holds NUL bytes"),
     "half of utf-16": (TOML, {"d.csv": table().encode("utf-16")[:-1]}, "d.csv is UTF-16 and cut short"),
     "parquet by another name": (TOML, {"d.csv": b"PAR1" + b"x" * 99}, "d.csv is a Parquet file; name it"),
     "a workbook": (TOML, {"d.csv": "zip"}, "d.csv is a zip archive or a workbook; unpack it"),
@@ -182,6 +183,7 @@ CASES = {
         PARQUET, {"d.parquet": frame(v=at_5(-1e39, 0.0))},
         "v has -1e+39, too large",
     ),
+    "beyond float64": (TOML, {"d.csv": column("{i}", r9="1e400")}, "of 60 rows ('1e400' in row 9)"),
     "infinite": (PARQUET, {"d.parquet": frame(v=at_5(math.inf, 0.0))}, "infinite values in v"),
     "a list": (PARQUET, {"d.parquet": frame(v=[[1]] * ROWS)}, "v (List(Int64)) cannot be features"),
     "a list as categorical": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import gzip
+import math
 import os
 from pathlib import Path
 
@@ -129,6 +130,8 @@ def test_a_quoted_field_holds_anything(tmp_path: Path) -> None:
         (["1", "2"], [1, 2]),
         (["+1", " -2 "], [1, -2]),
         (["1", "2.0"], [1.0, 2.0]),
+        (["1", "-inf"], [1.0, -math.inf]),
+        (["1", "1e400"], ["1", "1e400"]),
         (["1e3", ".5"], [1000.0, 0.5]),
         ([None, None], [None, None]),
         ([str(2**63), "1"], [2**63, 1]),
@@ -155,7 +158,8 @@ def test_types(texts: list[str | None], values: list[object]) -> None:
     "text",
     [
         *("2024-01-05T12:30:00+02:00", "2024-01-05 12:30+0200", "2024-01-05T10:30Z"),
-        *("2024-01-05T10:30:00.000Z", "2024-01-05T05:30:00-05:00", "2024-01-04T22:00:00-1230"),
+        *("2024-01-05 12:30:00+02", "2024-01-05T10:30:00.000Z", "2024-01-05T05:30:00-05:00"),
+        "2024-01-04T22:00:00-1230",
     ],
 )  # fmt: skip
 def test_an_offset_is_taken_off(text: str) -> None:
@@ -231,6 +235,18 @@ def test_parquet_with_a_name_twice(tmp_path: Path) -> None:
     content = (tmp_path / "d.parquet").read_bytes().replace(b"bbbbbb", b"aaaaaa")
     (tmp_path / "d.parquet").write_bytes(content)
     with pytest.raises(InputError, match=r"d.parquet .*aaaaaa"):
+        read_source(tmp_path / "d.parquet")
+
+
+def test_a_panic_of_polars_is_a_damaged_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some damage meets an assertion of the reader, whose exception is not an Exception."""
+    SAME.write_parquet(tmp_path / "d.parquet")
+
+    def panic(*_: object, **__: object) -> None:
+        raise pl.exceptions.PanicException("called `Option::unwrap()`")
+
+    monkeypatch.setattr(pl, "read_parquet", panic)
+    with pytest.raises(InputError, match=r"d.parquet cannot be read: called `Option::unwrap\(\)`; correct"):
         read_source(tmp_path / "d.parquet")
 
 
