@@ -22,9 +22,18 @@ _DATE: Final = r"\d{4}-\d{2}-\d{2}"
 _CLOCK: Final = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?"
 _OFFSET: Final = r"(Z|[+-]([01]\d|2[0-3])(:?[0-5]\d)?)"
 _ISO: Final = rf"^{_DATE}([T ]{_CLOCK}{_OFFSET}?)?$"
-_DATE_LIKE: Final = (
-    r"^(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}|\d{1,2}/\d{1,2}/\d{2})([T ,].*)?$"
-    r"|^\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?$"
+_MONTH: Final = (
+    r"(?i:jan(uary)?|feb(ruary)?|mar(ch)?|apr(il)?|may|june?|july?|aug(ust)?|sep(t(ember)?)?|oct(ober)?"
+    r"|nov(ember)?|dec(ember)?)\.?"
+)
+_WEEKDAY: Final = r"((?i:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+)?"
+_DATE_LIKE: Final = "|".join(
+    (
+        r"^(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}|\d{1,2}/\d{1,2}/\d{2})([T ,].*)?$",
+        rf"^{_WEEKDAY}\d{{1,2}}[- ]{_MONTH}[- ,]+\d{{2,4}}\b",
+        rf"^{_WEEKDAY}{_MONTH}\s+\d{{1,2}},?\s.*\d{{4}}$",
+        r"^\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?$",
+    )
 )
 
 

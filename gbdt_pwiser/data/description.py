@@ -64,8 +64,8 @@ class Description:
     ignore
         Columns that are not features, such as those known only after the exposure.
     missing
-        Words that are missing values, besides an empty field; by default those of
-        `gbdt_pwiser.data._texts.MISSING` in a CSV file, and none in Parquet, which has nulls.
+        Words that are missing values, besides an empty field; by default `NA`, `null` and the like in a text
+        file, and none in Parquet, which has nulls.
     split
         `by` and `fractions`, as in `gbdt_pwiser.data.split`.
 

@@ -13,7 +13,7 @@ import pytest
 
 from gbdt_pwiser.data import load, load_description
 from gbdt_pwiser.data._source import read_source
-from gbdt_pwiser.data._texts import typed
+from gbdt_pwiser.data._texts import mostly_dates, spoilt_numbers, typed
 from gbdt_pwiser.objectives import InputError
 
 TEXT = "click,buy,x\n0,0,0.5\n1,0,1.5\n1,1,2.5\n"
@@ -193,6 +193,39 @@ def test_words_for_missing_can_be_set(tmp_path: Path) -> None:
         "^b$": [None, "x"],
         "n": [1, 2],
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "is_date"),
+    [
+        *((date, True) for date in ("2024-01-05", "2024/1/5", "05.01.2024", "5-1-2024", "1/5/24", "12:30")),
+        *((date, True) for date in ("2024-01-05T10:00:00Z", "05/01/2024 10:00", "12:30:00.5", " 1/5/2024 ")),
+        *((date, True) for date in ("5 Jan 2024", "05-JAN-24", "Jan 5, 2024", "5 Sept. 2024")),
+        *((date, True) for date in ("Fri, 05 Jan 2024 10:00:00 GMT", "Fri Jan  5 10:00:00 2024")),
+        *((text, False) for text in ("1.2.3", "10.0.0.1", "12-34", "555-1234", "mar 5", "5 marbles 2024")),
+        *((text, False) for text in ("1/5", "2024", "a 2024-01-05", "2024-01-05x", "12:3", "May", "")),
+    ],
+)  # fmt: skip
+def test_what_is_like_a_date(text: str, is_date: bool) -> None:
+    assert mostly_dates(pl.Series([text])) == is_date
+    assert mostly_dates(pl.Series([text, "x", None])) == is_date
+    assert not mostly_dates(pl.Series([text, "x", "y"]))
+
+
+@pytest.mark.parametrize(
+    ("text", "is_number"),
+    [
+        *((text, True) for text in ("1,5", "1,234.5", "1.234,5", "1 234", "1'234'567", "12 %", "3.5 €")),
+        *((text, True) for text in ("-1,5", "$3", "1\u00a0234", "1,234,567", "1e400")),
+        *((text, False) for text in ("1_000", "0x1F", "a12", "1-2", "1,2,3", "1.2.3", "12 34", "%", "-")),
+    ],
+)  # fmt: skip
+def test_what_is_written_like_a_number(text: str, is_number: bool) -> None:
+    """Alone it makes a column of numbers that it spoils; else the other value has to be a number."""
+    if text != "1e400":
+        assert spoilt_numbers(pl.Series([text])) == ([(0, text)] if is_number else [])
+    assert spoilt_numbers(pl.Series([None, "7", text])) == [(2, text)]
+    assert spoilt_numbers(pl.Series(["x", text, "y"])) == []
 
 
 def test_codes_keep_their_leading_zeros(tmp_path: Path) -> None:
