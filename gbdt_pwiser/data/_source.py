@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -124,14 +125,14 @@ def _read_folder(folder: Path) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class _Text:
-    """A text file: where it is, and its content where that is not UTF-8 on the disk."""
+    """A text file: where it is, and its content where that is not UTF-8 with newlines on the disk."""
 
     path: Path
     content: bytes | None
 
     @classmethod
     def of(cls, path: Path) -> _Text:
-        """Unpack gzip and decode UTF-16, which their first bytes tell; refuse what is no text."""
+        """Unpack gzip, decode UTF-16, end lines by newlines, as the first bytes say; refuse what is no text."""
         with path.open("rb") as file:
             start = file.read(_LOOK)
         content = None
@@ -157,6 +158,8 @@ class _Text:
                 f"source {path} holds NUL bytes, as binary files do, and UTF-16 without its mark; save it "
                 "as UTF-8"
             )
+        if b"\r" in start and b"\n" not in start:
+            content = (path.read_bytes() if content is None else content).replace(b"\r", b"\n")
         return cls(path, content)
 
     def open(self) -> IO[str]:
@@ -185,7 +188,7 @@ def _read_csv(
         if not names:
             raise InputError(f"source {path} is empty; give one whose first line names its columns")
         names = [name.strip() for name in names]
-        if doubled := list(dict.fromkeys(name for name in names if names.count(name) > 1)):
+        if doubled := [name for name, count in Counter(names).items() if count > 1]:
             raise InputError(
                 f"source {path} names {', '.join(map(repr, doubled))} more than once in its header; "
                 "rename or remove all but one of each"

@@ -42,6 +42,7 @@ def read(path: Path, content: str | bytes, **options: list[str]) -> pl.DataFrame
         "packed tabs": ("d.tsv.gz", gzip.compress(TEXT.replace(",", "\t").encode())),
         "bars": ("d.csv", TEXT.replace(",", "|")),
         "Windows line ends": ("d.csv", TEXT.replace("\n", "\r\n")),
+        "line ends of old": ("d.csv", TEXT.replace("\n", "\r")),
         "no last line end": ("d.csv", TEXT[:-1]),
         "trailing blank lines": ("d.csv", TEXT + "\n\n"),
         "a trailing line of blanks": ("d.csv", TEXT + "   \n"),
