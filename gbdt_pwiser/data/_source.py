@@ -132,7 +132,7 @@ class _Text:
 
     @classmethod
     def of(cls, path: Path) -> _Text:
-        """Unpack gzip, decode UTF-16, end lines by newlines, as the first bytes say; refuse what is no text."""
+        """Unpack gzip, decode UTF-16 and old line ends, as the first bytes say; refuse what is no text."""
         with path.open("rb") as file:
             start = file.read(_LOOK)
         content = None
