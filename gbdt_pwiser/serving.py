@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import polars as pl
+from polars.selectors import by_name
 from tqdm import tqdm
 
 from gbdt_pwiser._files import has_columns, refuse_foreign, replacing_file
@@ -140,7 +141,7 @@ class Predictor:
         unseen: Counter[str] = Counter()
         pctr_sum = 0.0
 
-        needed = scan.select(*dict.fromkeys([*self.saved.manifest.columns.names, *kept]))
+        needed = scan.select(by_name(*dict.fromkeys([*self.saved.manifest.columns.names, *kept])))
 
         def batches(progress: tqdm[None]) -> Iterator[pl.DataFrame]:
             nonlocal pctr_sum
@@ -149,7 +150,7 @@ class Predictor:
                 predicted = self.predict(batch, source=str(source))
                 unseen.update(predicted.unseen)
                 pctr_sum += float(predicted.table["pctr"].sum())
-                yield predicted.table.with_columns(batch[name] for name in kept)
+                yield predicted.table.hstack([batch[name] for name in kept])
                 progress.update(batch.height)
 
         columns: dict[str, Any] = {**kept, **dict.fromkeys(self.outputs, pl.Float64)}

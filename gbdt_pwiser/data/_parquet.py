@@ -76,7 +76,7 @@ class _StoppedError(Exception):
 
 def read_frames(path: Path, rows: int = ROW_GROUP) -> Iterator[pl.DataFrame]:
     """Yield the rows of a file in their order, `rows` at a time."""
-    scan = pl.scan_parquet(path)
+    scan = pl.scan_parquet(path, glob=False)
     total = scan.select(pl.len()).collect().item()
     for start in range(0, total, rows):
         yield scan.slice(start, rows).collect()

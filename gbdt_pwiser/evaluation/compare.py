@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -11,6 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from gbdt_pwiser.data import Dataset, Exposures, Split
+from gbdt_pwiser.data.leaks import too_good
 from gbdt_pwiser.evaluation.calibration import Calibrator, Method, check_calibration
 from gbdt_pwiser.evaluation.details import Details, TrainingCurve
 from gbdt_pwiser.evaluation.metrics import METRICS, check_optimisable, evaluate
@@ -98,6 +100,11 @@ def compare(
     ------
     InputError
         An unknown name, nothing to compare, or a split that cannot be scored.
+
+    Warns
+    -----
+    UserWarning
+        A feature gives the label away, or a model's CTR AUC on test cannot be true.
     """
     for what, values in (("model", models), ("loss", losses), ("seed", seeds)):
         if not values:
@@ -129,7 +136,9 @@ def compare(
             raise InputError(f"a weight of {loss} is named twice in {tried}; name each once")
     if details is not None:
         details.choose_by = choose_by
+        details.released = dataset.released
     results: list[Result] = []
+    doubted = False
     fits = sum(len(candidates) for _, _, candidates in jobs) * len(seeds)
     with tqdm(total=fits, unit="fit", disable=None) as progress:
         for seed in seeds:
@@ -163,6 +172,9 @@ def compare(
                 scored = {"valid": (fitted.valid, fitted.valid_seconds)}
                 for part, p in predicted.items():
                     scored[part] = (evaluate(split.test, p.pctr, p.pctcvr), seconds)
+                if not doubted and too_good(scored["test"][0]["ctr_auc"], split.test.click):
+                    doubted = True
+                    _warn_of_test(fitted.model.spec, scored["test"][0]["ctr_auc"])
                 results.extend(_results(fitted.model, split.test.name, scored, tests))
     return results
 
@@ -221,6 +233,14 @@ def fit(
     seconds = time.perf_counter() - started
     scores = evaluate(valid, predictions.pctr, predictions.pctcvr)
     return Fitted(model, predictions, scores, seconds, tuple(curve))
+
+
+def _warn_of_test(spec: ModelSpec, ctr_auc: float) -> None:
+    warnings.warn(
+        f"CTR AUC on test is {ctr_auc:.4f} ({spec.model}, {spec.loss}, seed {spec.seed}), which says that a "
+        "feature knows the click; list in ignore what is known only after the exposure",
+        stacklevel=3,
+    )
 
 
 def _training_curve(fitted: Fitted) -> TrainingCurve:
