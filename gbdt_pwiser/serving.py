@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from gbdt_pwiser._files import has_columns, refuse_foreign, replacing_file
 from gbdt_pwiser.data._parquet import write_frames
+from gbdt_pwiser.data.stored import UNREADABLE
 from gbdt_pwiser.evaluation import Calibrator
 from gbdt_pwiser.models.saved import SavedModel, load_model, own_files
 from gbdt_pwiser.objectives import InputError
@@ -186,14 +187,14 @@ def _scan(source: Path) -> tuple[pl.LazyFrame, pl.Schema]:
     try:
         scan = pl.scan_parquet(source, glob=False)
         return scan, scan.collect_schema()
-    except pl.exceptions.PolarsError as error:
+    except UNREADABLE as error:
         raise InputError(f"{source} is no Parquet file ({_first_line(error)}); convert it") from error
 
 
 def _collect(scan: pl.LazyFrame, source: Path) -> pl.DataFrame:
     try:
         return scan.collect()
-    except pl.exceptions.PolarsError as error:
+    except UNREADABLE as error:
         raise InputError(f"{source} is damaged ({_first_line(error)}); write it again") from error
 
 
@@ -205,5 +206,5 @@ def _kept_type(name: str, schema: pl.Schema, outputs: Sequence[str], source: Pat
     return schema[name]
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return str(error).partition("\n")[0]
