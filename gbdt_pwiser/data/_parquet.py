@@ -42,7 +42,7 @@ def write_frames(
                 continue
             if frame is None:
                 return
-            yield pl.DataFrame([frame.get_column(name) for name in columns])
+            yield frame[list(columns)]
 
     def sink() -> None:
         register_io_source(source, schema=dict(columns)).sink_parquet(
