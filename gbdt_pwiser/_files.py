@@ -195,7 +195,7 @@ def has_columns(*names: str) -> Callable[[Path], bool]:
         try:
             with path.open("rb") as file:
                 return set(names) <= set(pl.read_parquet_schema(file))
-        except pl.exceptions.PolarsError:
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
             return False
 
     return tell

@@ -10,10 +10,12 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import polars as pl
+from polars.selectors import by_name
 from tqdm import tqdm
 
 from gbdt_pwiser._files import has_columns, refuse_foreign, replacing_file
 from gbdt_pwiser.data._parquet import write_frames
+from gbdt_pwiser.data.stored import UNREADABLE
 from gbdt_pwiser.evaluation import Calibrator
 from gbdt_pwiser.models.protocol import LARGEST
 from gbdt_pwiser.models.saved import SavedModel, load_model, own_files
@@ -141,7 +143,7 @@ class Predictor:
         unseen: Counter[str] = Counter()
         pctr_sum = 0.0
 
-        needed = scan.select(*dict.fromkeys([*self.saved.manifest.columns.names, *kept]))
+        needed = scan.select(by_name(*dict.fromkeys([*self.saved.manifest.columns.names, *kept])))
 
         def batches(progress: tqdm[None]) -> Iterator[pl.DataFrame]:
             nonlocal pctr_sum
@@ -150,7 +152,7 @@ class Predictor:
                 predicted = self.predict(batch, source=str(source))
                 unseen.update(predicted.unseen)
                 pctr_sum += float(predicted.table["pctr"].sum())
-                yield predicted.table.with_columns(batch[name] for name in kept)
+                yield predicted.table.hstack([batch[name] for name in kept])
                 progress.update(batch.height)
 
         columns: dict[str, Any] = {**kept, **dict.fromkeys(self.outputs, pl.Float64)}
@@ -186,14 +188,14 @@ def _scan(source: Path) -> tuple[pl.LazyFrame, pl.Schema]:
     try:
         scan = pl.scan_parquet(source, glob=False)
         return scan, scan.collect_schema()
-    except pl.exceptions.PolarsError as error:
+    except UNREADABLE as error:
         raise InputError(f"{source} is no Parquet file ({_first_line(error)}); convert it") from error
 
 
 def _collect(scan: pl.LazyFrame, source: Path) -> pl.DataFrame:
     try:
         return scan.collect()
-    except pl.exceptions.PolarsError as error:
+    except UNREADABLE as error:
         raise InputError(f"{source} is damaged ({_first_line(error)}); write it again") from error
 
 
@@ -205,5 +207,5 @@ def _kept_type(name: str, schema: pl.Schema, outputs: Sequence[str], source: Pat
     return schema[name]
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return str(error).partition("\n")[0]

@@ -187,11 +187,16 @@ def test_options_reach_the_comparison(run):
 # ------------------------------------------------------------------------------ prepare, datasets
 
 
+@pytest.mark.filterwarnings("default")
 def test_prepare_then_compare(run, released, data_dir):
     code, out, err = run("prepare", "--dataset", "us", "--source", released)
     assert (code, out, err) == (0, f"{data_dir / 'us'}\n", "")
     code, out, err = run("compare", "--dataset", "us", "--seeds", "1", "--weight", "0.1", *TINY, "--json")
-    assert (code, err) == (0, "")
+    assert code == 0
+    of_features, of_scores = err.splitlines()
+    assert of_features.startswith("gbdt-pwiser: warning: us: on train, single features")
+    assert "categorical_10" in of_features
+    assert of_scores.startswith("gbdt-pwiser: warning: CTR AUC on test is 1.0000")
     rows = json.loads(out)
     assert {row["dataset"] for row in rows} == {"us"}
     # The item decides the grade, so each model ranks without a fault.
@@ -312,7 +317,10 @@ def refused(result):
                 (["--fractions", "0.5,0.5"], "give three positive numbers"),
                 (["--fractions", "0.5,0.5,x"], "--fractions is '0.5,0.5,x'"),
                 (["--fractions", "0.799,0.001,0.2"], "the validation split of 'simulated' is empty"),
-                (["--exposures", "20"], "one-class split: the validation split"),
+                (
+                    ["--exposures", "20"],
+                    "the test split of 'simulated' is empty: there are 20 rows of 2 groups",
+                ),
                 (["--exposures", "0"], "n_exposures is 0"),
                 (["--ctr", "2"], "ctr is 2.0; give a rate in (0, 1)"),
                 (["--cvr", "0.9"], "only intended clicks convert"),
@@ -358,13 +366,15 @@ def in_row_5(**values):
     )
 
 
+GRADE = 'grade = "grade"\nignore = ["click", "conversion"]\n'
+
+
 def test_a_described_file_is_compared(run, tmp_path):
-    code, out, err = run(*described(tmp_path, text='grade = "grade"\ntime = "day"\n'))
+    code, out, err = run(*described(tmp_path, text=GRADE + 'time = "day"\n'))
     assert (code, err) == (0, "")
     assert out.startswith("shown, test split, 1 seed\n")
 
 
-GRADE = 'grade = "grade"\nignore = ["click", "conversion"]\n'
 TIMED = 'click = "click"\nconversion = "conversion"\ntime = "day"\n'
 
 
@@ -378,7 +388,7 @@ TIMED = 'click = "click"\nconversion = "conversion"\ntime = "day"\n'
         (
             in_row_5(click=float("nan")),
             None,
-            "click = 'click' is not 0 or 1 in 1 rows (the first is row 5: nan)",
+            "click = 'click' is not 0 or 1 in 1 rows (the first is row 5: None)",
         ),
         (in_row_5(grade=3), GRADE, "grade = 'grade' is not 0, 1 or 2 in 1 rows (the first is row 5: 3)"),
         (in_row_5(grade=-1), GRADE, "(the first is row 5: -1)"),
@@ -456,4 +466,4 @@ def test_a_process_of_its_own_prints_no_traceback():
     command = [sys.executable, "-c", "from gbdt_pwiser.cli import main; main()"]
     done = subprocess.run([*command, *COMPARE, "--exposures", "20"], capture_output=True, text=True)
     message = refused((done.returncode, done.stdout, done.stderr))
-    assert "one-class split" in message
+    assert "split of 'simulated' is empty" in message

@@ -190,6 +190,7 @@ def test_an_output_is_needed(run):
 # ------------------------------------------------------------------------------ predict
 
 
+@pytest.mark.filterwarnings("ignore:us. on train")  # the item decides the grade
 def test_a_prepared_set(run, folder, tmp_path):
     for part, searches in (("train", 250), ("test", 60)):
         write_lines(tmp_path / "raw" / f"us_user_{part}.csv", user_lines(searches))

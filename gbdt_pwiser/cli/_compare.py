@@ -165,7 +165,7 @@ def compare(
         click.echo(format_table(results))
         if sweep_weights is not None:
             click.echo("\n" + format_sweep(details.sweep))
-        if published := format_published(results[0].dataset):
+        if dataset.released and (published := format_published(results[0].dataset)):
             click.echo("\n" + published)
     if output:
         write_results(results, output / RESULTS)

@@ -6,13 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from queue import Full, Queue
+from queue import Empty, Full, Queue
+from threading import Event
 
 import polars as pl
 from polars.io.plugins import register_io_source
 
 ROW_GROUP = 1 << 19
 """Rows of a row group: what a reader has to hold at once."""
+POLL = 0.1
+"""Seconds after which two threads that wait for each other look whether the other one has ended."""
 
 
 def write_frames(
@@ -23,17 +26,23 @@ def write_frames(
     An exception of `frames`, and an interrupt, passes through as it is.
     """
     handed: Queue[pl.DataFrame | None] = Queue(1)
-    stopped = False
+    ended = Event()
 
     # A sink over a lazy source is what polars offers for a file that grows. It runs in a thread of its own:
     # then the frames are made, and interrupts arrive, in ordinary code of the caller's.
     def source(
         with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
     ) -> Iterator[pl.DataFrame]:
-        while (frame := handed.get()) is not None:
-            yield pl.DataFrame([frame.get_column(name) for name in columns])
-        if stopped:
-            raise _StoppedError
+        while True:
+            try:
+                frame = handed.get(timeout=POLL)
+            except Empty:
+                if ended.is_set():
+                    raise _StoppedError from None
+                continue
+            if frame is None:
+                return
+            yield frame[list(columns)]
 
     def sink() -> None:
         register_io_source(source, schema=dict(columns)).sink_parquet(
@@ -41,23 +50,24 @@ def write_frames(
         )
 
     def hand(frame: pl.DataFrame | None) -> None:
-        while not writing.done():
+        while not writing.done():  # before its end it is done only where it failed
             with suppress(Full):
-                return handed.put(frame, timeout=0.1)
+                return handed.put(frame, timeout=POLL)
 
     with ThreadPoolExecutor(1) as pool:
         writing = pool.submit(sink)
         try:
-            for frame in frames:
-                hand(frame)
-                if writing.done():  # it has failed, since it was not told to end
-                    break
-        except BaseException:
-            stopped = True
-            raise
-        finally:
-            hand(None)
-    writing.result()
+            try:
+                for frame in frames:
+                    hand(frame)
+                    if writing.done():
+                        break
+                hand(None)
+                writing.result()
+            finally:
+                ended.set()
+        finally:  # an interrupt may come twice: polars raises it by itself, and Python again
+            ended.set()
 
 
 class _StoppedError(Exception):
@@ -66,7 +76,7 @@ class _StoppedError(Exception):
 
 def read_frames(path: Path, rows: int = ROW_GROUP) -> Iterator[pl.DataFrame]:
     """Yield the rows of a file in their order, `rows` at a time."""
-    scan = pl.scan_parquet(path)
+    scan = pl.scan_parquet(path, glob=False)
     total = scan.select(pl.len()).collect().item()
     for start in range(0, total, rows):
         yield scan.slice(start, rows).collect()

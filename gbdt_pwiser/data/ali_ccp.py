@@ -160,7 +160,7 @@ def _skeleton(path: Path, common: Lookup, bad: BadLines, progress: bool) -> Iter
 
 def _learn(copy: Path, common: pl.DataFrame, rare: int) -> dict[str, Vocabulary]:
     """Count the training rows of each id, field by field."""
-    scan = pl.scan_parquet(copy)
+    scan = pl.scan_parquet(copy, glob=False)
 
     def rows_of(column: str) -> pl.DataFrame:
         counts = scan.group_by(pl.col(column).alias("id")).agg(rows=pl.len())

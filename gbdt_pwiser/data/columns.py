@@ -10,12 +10,14 @@ import numpy as np
 import polars as pl
 
 from gbdt_pwiser.data.exposures import Exposures
+from gbdt_pwiser.data.stored import nameless
 from gbdt_pwiser.objectives import InputError
 
 _TEXTS: Final = (pl.String, pl.Categorical, pl.Enum)
 _INTEGERS: Final = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
 _PLAIN: Final = (pl.Null, pl.Boolean, pl.String, *_INTEGERS, pl.Float32, pl.Float64, pl.Date, pl.Time)
 _TIMES: Final = tuple(kind(unit) for kind in (pl.Datetime, pl.Duration) for unit in ("ms", "us", "ns"))
+_EXACT: Final = 1 << 24  # whole numbers up to here are float32
 # Types of categories that JSON can hold, by name.
 _TYPES: Final = {str(dtype): dtype for dtype in (*(plain() for plain in _PLAIN), *_TIMES)}
 
@@ -109,14 +111,14 @@ class FeatureColumns:
         columns: dict[str, pl.Series] = {}
         unseen: dict[str, int] = {}
         for name in self.names:
-            values = table[name]
+            values = nameless(table, name)
             if name in self.categories:
                 columns[name] = encode_categories(values, self.categories[name])
                 unseen[name] = columns[name].null_count() - plain(values).null_count()
             elif name in self.categorical:
-                columns[name] = _stored_codes(values, source)
+                columns[name] = _stored_codes(values, f"{source}: {name}")
             else:
-                columns[name] = values.cast(pl.Float32)
+                columns[name] = as_float32(values, f"{source}: {name}")
         exposures = Exposures(
             name=source,
             features=pl.DataFrame(columns),
@@ -147,6 +149,32 @@ class FeatureColumns:
                 for dtype in [_TYPES[entry["type"]]]
             },
         )
+
+
+def as_float32(values: pl.Series, what: str) -> pl.Series:
+    """Return a numerical feature; InputError where a finite value is too large for float32."""
+    single = values.cast(pl.Float32)
+    beyond = single.is_infinite().fill_null(False)
+    if values.dtype.is_float():
+        beyond &= ~values.is_infinite().fill_null(True)
+    rows = beyond.arg_true()
+    if len(rows):
+        raise InputError(
+            f"{what} has {values[rows[0]]:g}, too large for float32 (3.4e38 at most); divide the column, or "
+            "make that value missing"
+        )
+    return single
+
+
+def loses_digits(values: pl.Series, single: pl.Series) -> bool:
+    """Return whether a column of whole numbers has values that float32 cannot tell from their neighbours."""
+    if not (values.dtype.is_integer() or values.dtype.is_float()):
+        return False
+    kept = single.cast(values.dtype, strict=False)  # null where rounded up beyond the type
+    lost = (kept.is_null() | (kept != values)) & (single.abs() >= _EXACT)
+    if not lost.any():
+        return False
+    return values.dtype.is_integer() or bool((values == values.floor()).all())
 
 
 def is_number(dtype: pl.DataType) -> bool:
@@ -183,16 +211,14 @@ def encode_categories(values: pl.Series, categories: pl.Series) -> pl.Series:
     )
     if given.dtype.is_float() and categories.dtype.is_integer():  # 3.0 is a 3, 3.5 is none
         codes = pl.select(pl.when(stored.cast(given.dtype) == given).then(codes)).to_series()
-    return codes.alias(values.name)
+    return codes
 
 
-def _stored_codes(values: pl.Series, source: str) -> pl.Series:
+def _stored_codes(values: pl.Series, what: str) -> pl.Series:
     try:
         return values.cast(pl.Int32)
     except pl.exceptions.PolarsError as error:
-        raise InputError(
-            f"{source}: {values.name} has values beyond int32; give the codes of training"
-        ) from error
+        raise InputError(f"{what} has values beyond int32; give the codes of training") from error
 
 
 def _categories_record(values: pl.Series) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import polars as pl
 from gbdt_pwiser._files import check_writable, refuse_foreign, replacing_folder
 from gbdt_pwiser.data._parquet import write_frames
 from gbdt_pwiser.data.exposures import Exposures
-from gbdt_pwiser.data.stored import BLOCK, StoredFeatures, damaged
+from gbdt_pwiser.data.stored import BLOCK, UNREADABLE, StoredFeatures, damaged
 from gbdt_pwiser.objectives import InputError
 
 FORMAT = 1
@@ -155,7 +155,7 @@ def load_prepared(folder: Path, *, in_memory: int = BLOCK) -> Exposures:
                 raise damaged(folder, f"{part.height} rows where schema.json says {counts.rows}")
         columns = [*schema.categorical, *schema.numerical]
         features = StoredFeatures.open(paths, {column: schema.columns[column] for column in columns})
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (*UNREADABLE, OSError) as error:
         raise damaged(folder, str(error).partition("\n")[0]) from error
     train, test = (part[schema.group].to_numpy() for part in labels)
     return Exposures(
@@ -170,11 +170,11 @@ def load_prepared(folder: Path, *, in_memory: int = BLOCK) -> Exposures:
 
 def _labels(path: Path, schema: Schema) -> pl.DataFrame:
     """Read the group and the grade of each row of one part, after a look at its columns."""
-    stored = pl.read_parquet_schema(path)
+    stored = pl.scan_parquet(path, glob=False).collect_schema()
     wrong = [column for column, dtype in schema.columns.items() if stored.get(column) != dtype]
     if wrong:
         raise damaged(path.parent, f"{path.name} has no column {wrong[0]} of {schema.columns[wrong[0]]}")
-    return pl.read_parquet(path, columns=[schema.group, "grade"])
+    return pl.read_parquet(path, columns=[schema.group, "grade"], glob=False)
 
 
 @contextmanager

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
 
+from gbdt_pwiser.data._hints import did_you_mean
+from gbdt_pwiser.data._source import SUFFIXES, expanded
 from gbdt_pwiser.data.ali_ccp import NAME as CCP
 from gbdt_pwiser.data.ali_ccp import prepare_ali_ccp
 from gbdt_pwiser.data.aliexpress import COUNTRIES, prepare_aliexpress
@@ -46,7 +47,7 @@ class KnownDataset:
 def resolve_data_dir(data_dir: Path | str | None = None) -> Path:
     """Return where prepared sets live: the argument, else $GBDT_PWISER_DATA, else the user's data folder."""
     chosen = data_dir or os.environ.get("GBDT_PWISER_DATA") or platformdirs.user_data_dir("gbdt-pwiser")
-    return Path(chosen).expanduser()
+    return expanded(chosen)
 
 
 def load(
@@ -58,8 +59,8 @@ def load(
     ----------
     name_or_path
         `us`, `nl`, `fr`, `es` (AliExpress), `ccp` (Ali-CCP), once prepared. `simulated`: made on the
-        spot. A path to a `.toml` description, or to a `.parquet` or `.csv` file with a description of the
-        same stem beside it.
+        spot. A path to a `.toml` description, or to a `.parquet` or `.csv` file (also `.tsv`, `.csv.gz`, or a
+        folder `.parquet`) with a description of the same stem beside it.
     data_dir
         Where prepared sets live; see `resolve_data_dir`.
     simulate_options
@@ -81,17 +82,16 @@ def load(
     if simulate_options:
         raise InputError(f"{', '.join(simulate_options)} cannot be set for {name}, only for {SIMULATED}")
     if name in RELEASED:
-        return Dataset(_load_released(name, resolve_data_dir(data_dir)))
-    path = Path(name_or_path).expanduser()
-    suffix = path.suffix.lower()
-    if suffix == ".toml":
+        return Dataset(_load_released(name, resolve_data_dir(data_dir)), released=True)
+    path = expanded(name_or_path)
+    if path.suffix.lower() == ".toml":
         return load_description(path)
-    if suffix in (".parquet", ".csv"):
+    if path.name.lower().endswith(SUFFIXES):
         return _load_described(path)
-    near = difflib.get_close_matches(name, NAMES, n=1)
+    near = did_you_mean([name], NAMES)
     raise InputError(
-        f"unknown data set {name!r}{f', did you mean {near[0]}?' if near else ''}; choose one of "
-        f"{', '.join(NAMES)}, or give the path of a .toml description"
+        f"unknown data set {name!r}{f', {near}' if near else ''}; choose one of {', '.join(NAMES)}, or give "
+        "the path of a .toml description"
     )
 
 
@@ -173,7 +173,8 @@ def _load_released(name: str, data_dir: Path) -> Exposures:
 
 
 def _load_described(path: Path) -> Dataset:
-    toml = path.with_suffix(".toml")
+    # x.csv.gz goes with x.toml
+    toml = path.with_name(path.name.removesuffix(".gz").removesuffix(".GZ")).with_suffix(".toml")
     if not toml.is_file():
         raise InputError(f"{path} has no description; write {toml}, which says what its columns are")
     return load_description(toml, source=path)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gbdt_pwiser.data._hints import did_you_mean
 from gbdt_pwiser.data.exposures import Exposures
+from gbdt_pwiser.data.leaks import warn_of_leaks
 from gbdt_pwiser.objectives import InputError
 
 SPLITS = ("auto", "group", "time", "row")
@@ -43,7 +46,10 @@ class SplitOptions:
 
     def __post_init__(self) -> None:
         if self.by not in SPLITS:
-            raise InputError(f"by is {self.by!r}; choose one of {', '.join(SPLITS)}")
+            near = did_you_mean([self.by], SPLITS)
+            raise InputError(
+                f"by is {self.by!r}{f', {near}' if near else ''}; choose one of {', '.join(SPLITS)}"
+            )
         shares = self.fractions
         if len(shares) != 3 or not all(share > 0 for share in shares) or abs(sum(shares) - 1) > 1e-6:
             raise InputError(
@@ -54,15 +60,32 @@ class SplitOptions:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Exposures and how they are to be split."""
+    """Exposures and how they are to be split.
+
+    Parameters
+    ----------
+    exposures, split_options
+        The rows, and how to split them.
+    released
+        Whether this is a released set of that name, on which others have published figures.
+    """
 
     exposures: Exposures
     split_options: SplitOptions = SplitOptions()
+    released: bool = False
+    _looked_for_leaks: ClassVar[bool] = False
 
     def split(self, seed: int = 0) -> Split:
-        """Split the exposures; `seed` is that of the shuffle of groups or rows."""
+        """Split the exposures; `seed` is that of the shuffle of groups or rows.
+
+        The first time warns of features that give the label away; see `gbdt_pwiser.data.leaks`.
+        """
         options = self.split_options
-        return split(self.exposures, by=options.by, fractions=options.fractions, seed=seed)
+        parts = split(self.exposures, by=options.by, fractions=options.fractions, seed=seed)
+        if not self._looked_for_leaks:
+            object.__setattr__(self, "_looked_for_leaks", True)
+            warn_of_leaks(parts.train)
+        return parts
 
 
 def split(
@@ -108,18 +131,32 @@ def split(
 
 def _cut(exposures: Exposures, by: str, fractions: Sequence[float], seed: int) -> list[Exposures]:
     """Cut the rows into consecutive runs of units, as near to the fractions as whole units allow."""
+    by = _unit(exposures, by)
     place = _places(exposures, by, seed)
     ends = np.concatenate([[0], np.cumsum(np.bincount(place))])
     shares = np.cumsum(fractions) / np.sum(fractions)
     cuts = [int(np.abs(ends - share * len(exposures)).argmin()) for share in shares[:-1]]
     part = np.searchsorted(cuts, place, side="right")
+    sizes = np.bincount(part, minlength=len(fractions))
+    if 0 in sizes:
+        empty = ("train", "validation", "test")[int(sizes.argmin())]
+        units = "" if by == "row" else f" of {len(ends) - 1} {by}{'' if len(ends) == 2 else 's'}"
+        raise InputError(
+            f"the {empty} split of {exposures.name!r} is empty: there are {len(exposures)} rows{units} to "
+            f"cut between; give it a larger fraction, or more {by}s"
+        )
     return [exposures.take(part == i) for i in range(len(fractions))]
+
+
+def _unit(exposures: Exposures, by: str) -> str:
+    """Return what is cut: time, group or row."""
+    if by != "auto":
+        return by
+    return "time" if exposures.time is not None else "group" if exposures.group is not None else "row"
 
 
 def _places(exposures: Exposures, by: str, seed: int) -> NDArray[np.int64]:
     """int64 (n,): place, in the order to cut along, of the unit that each row belongs to."""
-    if by == "auto":
-        by = "time" if exposures.time is not None else "group" if exposures.group is not None else "row"
     rng = np.random.default_rng(seed)
     if by == "row":
         return rng.permutation(len(exposures))
@@ -135,10 +172,7 @@ def _check_part(exposures: Exposures, part: str) -> None:
     part = {"valid": "validation"}.get(part, part)
     rows, clicks, conversions = len(exposures), int(exposures.click.sum()), int(exposures.conversion.sum())
     if rows == 0:
-        raise InputError(
-            f"the {part} split of {exposures.name!r} is empty; give it a larger fraction or more "
-            "groups, times or rows to cut between"
-        )
+        raise InputError(f"the {part} split of {exposures.name!r} is empty; give it rows")
     if 0 in (clicks, rows - clicks, conversions):
         raise InputError(
             f"one-class split: the {part} split of {exposures.name!r} has {rows} rows, {clicks} clicks and "

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import overload
+from typing import Final, overload
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from polars.selectors import by_name
 
 from gbdt_pwiser.objectives import InputError
 
 BLOCK = 1 << 18
 """Rows that are read, and handed to a model, at a time."""
+UNREADABLE: Final = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
+"""What polars raises where a Parquet file is damaged; a panic is no Exception."""
 GATHERED = 8
 """Blocks of rows that are in memory where the order of the rows is not that of the files."""
 
@@ -62,8 +65,8 @@ class StoredFeatures:
     def __getitem__(self, key: str | NDArray[np.int64]) -> pl.Series | StoredFeatures:
         """Read one column, or choose rows by their index (order kept)."""
         if isinstance(key, str):
-            column = pl.concat([file.read([key])[key] for file in self.files])
-            return column if self.rows is None else column.gather(self.rows)
+            column = pl.concat([nameless(file.read([key]), key) for file in self.files])
+            return (column if self.rows is None else column.gather(self.rows)).alias(key)
         return replace(self, rows=key if self.rows is None else self.rows[key])
 
     def frames(self, rows: int = BLOCK) -> Iterator[pl.DataFrame]:
@@ -115,7 +118,7 @@ class StoredFile:
     @classmethod
     def open(cls, path: Path) -> StoredFile:
         """Count the rows of a file."""
-        return cls(path, pl.scan_parquet(path).select(pl.len()).collect().item(), _state(path))
+        return cls(path, pl.scan_parquet(path, glob=False).select(pl.len()).collect().item(), _state(path))
 
     def read(self, columns: Sequence[str], start: int = 0, stop: int | None = None) -> pl.DataFrame:
         """Read the rows from `start` to before `stop`; InputError as `StoredFeatures.frames`."""
@@ -123,11 +126,17 @@ class StoredFile:
             if _state(self.path) != self.state:
                 raise InputError(f"{self.path} has changed since it was loaded; load the set again")
             length = (self.rows if stop is None else stop) - start
-            frame = pl.scan_parquet(self.path).slice(start, length).select(columns).collect()
-        except (pl.exceptions.PolarsError, OSError) as error:
+            wanted = by_name(*columns)  # never patterns
+            frame = pl.scan_parquet(self.path, glob=False).slice(start, length).select(wanted).collect()
+        except (*UNREADABLE, OSError) as error:
             raise damaged(self.path.parent, str(error).partition("\n")[0]) from error
         refuse_infinite(frame, str(self.path))
         return frame
+
+
+def nameless(table: pl.DataFrame | StoredFeatures, column: str) -> pl.Series:
+    """Return a column without its name, which polars reads as a pattern where it is as `^a.*$`."""
+    return table[column].alias("")
 
 
 def damaged(folder: Path, what: str) -> InputError:
@@ -138,7 +147,7 @@ def damaged(folder: Path, what: str) -> InputError:
 def refuse_infinite(frame: pl.DataFrame, name: str) -> None:
     """Raise InputError where a Float32 column holds infinite numbers."""
     numbers = [c for c, dtype in frame.schema.items() if dtype == pl.Float32]
-    if infinite := [c for c in numbers if frame[c].is_infinite().any()]:
+    if infinite := [c for c in numbers if nameless(frame, c).is_infinite().any()]:
         raise InputError(
             f"{name}: infinite values in {', '.join(infinite)}; make them finite or missing (NaN)"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -12,6 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from gbdt_pwiser.data import Dataset, Exposures, Split
+from gbdt_pwiser.data.leaks import too_good
 from gbdt_pwiser.evaluation.calibration import Calibrator, Method, check_calibration
 from gbdt_pwiser.evaluation.details import Details, TrainingCurve
 from gbdt_pwiser.evaluation.metrics import METRICS, check_optimisable, evaluate
@@ -103,6 +105,11 @@ def compare(
     ------
     InputError
         An unknown name, nothing to compare, or a split that cannot be scored.
+
+    Warns
+    -----
+    UserWarning
+        A feature gives the label away, or a model's CTR AUC on test cannot be true.
     """
     _check_named("seed", seeds)
     check_choice(choose_by, calibrate, replicates)
@@ -111,7 +118,9 @@ def compare(
         make(candidates[0])  # an unknown name is refused before anything is trained
     if details is not None:
         details.choose_by = choose_by
+        details.released = dataset.released
     results: list[Result] = []
+    doubted = False
     fits = sum(len(candidates) for _, _, candidates in jobs) * len(seeds)
     with tqdm(total=fits, unit="fit", disable=None) as progress:
         for seed in seeds:
@@ -145,6 +154,9 @@ def compare(
                 scored = {"valid": (fitted.valid, fitted.valid_seconds)}
                 for part, p in predicted.items():
                     scored[part] = (evaluate(split.test, p.pctr, p.pctcvr), seconds)
+                if not doubted and too_good(scored["test"][0]["ctr_auc"], split.test.click):
+                    doubted = True
+                    _warn_of_test(fitted.model.spec, scored["test"][0]["ctr_auc"])
                 results.extend(_results(fitted.model, split.test.name, scored, tests))
     return results
 
@@ -241,6 +253,14 @@ def fit(
     seconds = time.perf_counter() - started
     scores = evaluate(valid, predictions.pctr, predictions.pctcvr)
     return Fitted(model, predictions, scores, seconds, tuple(curve))
+
+
+def _warn_of_test(spec: ModelSpec, ctr_auc: float) -> None:
+    warnings.warn(
+        f"CTR AUC on test is {ctr_auc:.4f} ({spec.model}, {spec.loss}, seed {spec.seed}), which says that a "
+        "feature knows the click; list in ignore what is known only after the exposure",
+        stacklevel=3,
+    )
 
 
 def _training_curve(fitted: Fitted) -> TrainingCurve:

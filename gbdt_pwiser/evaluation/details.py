@@ -118,6 +118,8 @@ class Details:
         The command line; empty where there was none.
     choose_by
         Metric on validation by which a weight was chosen.
+    released
+        Whether the data set is a released one, whose published figures may stand beside the results.
     sizes
         Of the first seed's splits.
     sweep
@@ -128,6 +130,7 @@ class Details:
 
     command: str = ""
     choose_by: str = "ctr_auc"
+    released: bool = False
     sizes: list[SplitSize] = field(default_factory=list)
     sweep: list[SweepPoint] = field(default_factory=list)
     curves: list[TrainingCurve] = field(default_factory=list)
@@ -183,6 +186,7 @@ def read_details(path: Path) -> Details:
         found = stored.pop("format", None)
         if found != FORMAT:
             raise InputError(f"it has format {found!r}, this version reads {FORMAT}")
+        stored.setdefault("released", False)  # files of older versions do not say
         return _typed(Details, stored)  # type: ignore[no-any-return]
     except (InputError, OSError, ValueError, TypeError, AttributeError, KeyError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error) or type(error).__name__

@@ -55,11 +55,11 @@ PUBLISHED: Final[dict[str, tuple[Published, ...]]] = {
         Published("ESMM", 0.7263, 0.8891, _EXPERTS),
     ),
 }
-"""By name of the data set."""
+"""By name of the released data set; one's own data may have the same name."""
 
 
 def format_published(dataset: str) -> str:
-    """Print what is published on a data set, with where it is from; empty where nothing is.
+    """Print what is published on a released data set, with where it is from; empty where nothing is.
 
     Examples
     --------

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_type_hints
 import polars as pl
 
 from gbdt_pwiser._files import replacing_file
+from gbdt_pwiser.data.stored import UNREADABLE
 from gbdt_pwiser.evaluation.calibration import CALIBRATIONS
 from gbdt_pwiser.evaluation.metrics import METRICS
 from gbdt_pwiser.models import LOSSES
@@ -123,8 +124,8 @@ def read_results(path: Path) -> list[Result]:
     if not path.is_file():
         raise InputError(f"{path} is not a file; give the results.parquet that a comparison wrote")
     try:
-        frame = pl.read_parquet(path)
-    except pl.exceptions.PolarsError as error:
+        frame = pl.read_parquet(path, glob=False)
+    except UNREADABLE as error:
         raise InputError(f"{path} is not a whole Parquet file ({error}); run the comparison again") from error
     if dict(frame.schema) != _SCHEMA:
         found, wanted = (

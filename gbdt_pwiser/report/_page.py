@@ -122,7 +122,7 @@ def write_report(path: Path, results: Sequence[Result], details: Details | None 
         calibration_metrics=[METRICS[m] for m in _OF_CALIBRATION],
         notes=calibration_notes(results),
         costs=spent,
-        published=PUBLISHED.get(datasets[0], ()),
+        published=PUBLISHED.get(datasets[0], ()) if details.released else (),
         protocol=PROTOCOL,
         command=details.command,
         versions=list(dict.fromkeys(r.versions for r in results)),

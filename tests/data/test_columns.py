@@ -134,6 +134,10 @@ def test_what_is_refused(exposures):
     )
     with pytest.raises(InputError, match="infinite values in price"):
         columns.encode(TABLE.with_columns(price=pl.lit(float("inf"))), "new")
+    with pytest.raises(
+        InputError, match=r"new: price has -1e\+300, too large for float32 \(3.4e38 at most\)"
+    ):
+        columns.encode(TABLE.with_columns(price=pl.lit(-1e300)), "new")
 
 
 def test_missing_values_need_no_type(exposures):

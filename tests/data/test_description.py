@@ -1,6 +1,8 @@
 import datetime
+import json
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -72,6 +74,83 @@ def test_dates_can_be_the_time(tmp_path: Path) -> None:
     time = load(tmp_path, LABEL + 'time = "day"').exposures.time
     assert time is not None
     assert (time[:-1] - time[1:]).tolist() == [1, 1, 1]
+
+
+MOMENTS = ["2024-01-05T10:00:00", "2024-01-05T09:00:00", "2023-12-31T23:59:59", "2024-01-05T10:00:01"]
+
+
+def order(folder: Path, text: str, values: pl.Series | list[str], source: str = "shown.parquet") -> list[int]:
+    """The rows in the order of their times."""
+    frame = FRAME.with_columns(day=pl.Series(values))
+    time = load(folder, LABEL + 'time = "day"\n' + text, frame, source).exposures.time
+    assert time is not None
+    assert len(set(time.tolist())) == len(time)
+    return time.argsort().tolist()  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("source", ["shown.parquet", "shown.csv"])
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (MOMENTS, [2, 1, 0, 3]),
+        (["2024-01-05", "2024-01-04", "2024-02-01", "2023-12-31"], [3, 1, 0, 2]),
+        # Against the clock on the wall: the second is an hour before the first.
+        (["2024-01-05T10:00:00Z", "2024-01-05T11:00+02:00", "2024-01-05T09:30Z", "2024-01-06T09:30+14:00"],
+         [1, 2, 0, 3]),
+        (pl.Series(MOMENTS, dtype=pl.Categorical), [2, 1, 0, 3]),
+    ],
+)  # fmt: skip
+def test_iso_texts_are_the_time(
+    tmp_path: Path, source: str, values: pl.Series | list[str], expected: list[int]
+) -> None:
+    assert order(tmp_path, "", values, source) == expected
+
+
+@pytest.mark.parametrize("source", ["shown.parquet", "shown.csv"])
+@pytest.mark.parametrize(
+    ("time_format", "values"),
+    [
+        ("%d/%m/%Y", ["05/02/2024", "06/01/2024", "01/03/2024", "31/12/2023"]),
+        ("%m/%d/%Y", ["02/05/2024", "01/06/2024", "03/01/2024", "12/31/2023"]),
+        ("%d%m%Y", ["05022024", "06012024", "01032024", "31122023"]),
+        ("%Y%m", ["202402", "202401", "202403", "202312"]),
+        ("%d.%m.%y %H:%M", ["05.02.24 10:00", "05.02.24 09:59", "06.02.24 00:00", "04.02.24 23:59"]),
+        ("%Y-%m-%d %H:%M %z", ["2024-02-05 10:00 +0000", "2024-02-05 11:00 +0200",
+                               "2024-02-05 09:00 -0500", "2024-02-05 22:00 +1400"]),
+    ],
+)  # fmt: skip
+def test_texts_of_a_given_format_are_the_time(
+    tmp_path: Path, source: str, time_format: str, values: list[str]
+) -> None:
+    assert order(tmp_path, f'time_format = "{time_format}"\n', values, source) == [3, 1, 0, 2]
+
+
+def test_whole_numbers_of_a_given_format_are_the_time(tmp_path: Path) -> None:
+    values = pl.Series([20240205, 20240106, 20240301, 20231231])
+    assert order(tmp_path, 'time_format = "%Y%m%d"\n', values) == [3, 1, 0, 2]
+
+
+NAMES = ["^.*$", "*", "^$", "", 'a "b"', " a", "a,b", "a;b", "price[usd]", "age<18", "ctr:7d", "^s", "x\n"]
+
+
+@pytest.mark.parametrize("source", ["shown.parquet", "shown.csv"])
+@pytest.mark.parametrize("shift", range(len(NAMES)))
+def test_a_name_is_no_pattern(tmp_path: Path, source: str, shift: int) -> None:
+    """Whatever a column is for, another name for it changes nothing."""
+    text = LABEL + 'group = "user"\ntime = "seconds"\ncategorical = ["brand"]\nignore = ["day"]\n'
+    expected = load(tmp_path, text, source=source).exposures
+    names = [name.strip() if source.endswith(".csv") else name for name in (NAMES * 2)[shift:]]
+    other = dict(zip(FRAME.columns, names, strict=False))
+    for column, name in other.items():
+        text = text.replace(f'"{column}"', json.dumps(name))
+    found = load(tmp_path, text, FRAME.rename(other), source).exposures
+    assert found.grade.tolist() == expected.grade.tolist()
+    assert found.group is not None
+    assert found.group.tolist() == [1, 0, 0, 1]
+    assert found.time is not None
+    assert found.time.tolist() == [40, 30, 20, 10]
+    np.testing.assert_array_equal(found.matrix(), expected.matrix())
+    assert found.features.columns == [other[column] for column in expected.features.columns]
 
 
 @pytest.mark.parametrize(
@@ -161,6 +240,54 @@ def test_nan_is_no_label(tmp_path: Path) -> None:
 
 def test_a_column_name_in_a_text_is_one_line(tmp_path: Path) -> None:
     assert "known: " in refused(tmp_path, BASE + 'time = "zzzz"')
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ([2**24, 1, 0, -(2**24)], False),
+        ([2**24 + 1, 1, 0, 1], True),
+        ([-(2**24) - 1, 1, 0, None], True),
+        ([2**53 + 1, 2**53, 0, 1], True),
+        ([2**63 - 1, 1, 0, 1], True),
+        ([2**40, 2**41, 2**42, 0], False),  # powers of two keep all their digits
+        ([2.0**24 + 1, 1.0, 0.0, 1.0], True),  # whole, though stored as floats
+        ([2.0**24 + 1, 1.5, 0.0, 1.0], False),  # a measurement
+    ],
+)
+def test_ids_that_lose_digits_are_told_once(tmp_path: Path, values: list[float], told: bool) -> None:
+    frame = FRAME.with_columns(item=pl.Series(values, strict=False), other=pl.Series([3, 2**33 + 1, 1, 0]))
+    with pytest.warns(UserWarning, match="whole numbers beyond 2\\*\\*24") as warned:
+        load(tmp_path, BASE, frame)
+    assert [str(warning.message) for warning in warned] == [
+        "whole numbers beyond 2**24 lose digits as features, which are float32: "
+        f"{'item, ' if told else ''}other; list ids in categorical or ignore"
+    ]
+    text = LABEL + 'ignore = ["day", "other"]\ncategorical = ["item"]'
+    load(tmp_path, text, frame.with_columns(pl.col("item").cast(pl.Int64, strict=False)))
+
+
+def test_mostly_numbers_is_half_of_what_is_given(tmp_path: Path) -> None:
+    """Of the values that are not missing; a column of codes may have some that are digits alone."""
+    frame = pl.DataFrame({"clicked": [1, 0] * 5, "bought": [0] * 10, "x": list(range(10))})
+    codes = ["7", "8", "9", "1,5", "A1", "B2", "C3", "D4", None, None]
+    path = tmp_path / "toy.toml"
+    path.write_text('source = "shown.csv"\n' + LABEL)
+    frame.with_columns(code=pl.Series(codes)).write_csv(tmp_path / "shown.csv")
+    with pytest.raises(
+        InputError, match=r"column code is numbers but for 5 of 10 rows \('1,5' in row 4, 'A1' in"
+    ):
+        load_description(path)
+    frame.with_columns(code=pl.Series(["E5", *codes[1:]])).write_csv(tmp_path / "shown.csv")
+    assert load_description(path).exposures.categorical == ("code",)
+    frame.with_columns(code=pl.Series(codes)).write_csv(tmp_path / "shown.csv")
+    for key in ("categorical", "ignore"):
+        path.write_text(f'source = "shown.csv"\n{key} = ["code"]\n' + LABEL)
+        assert load_description(path).exposures.categorical == (("code",) if key == "categorical" else ())
+    # Parquet has types: strings are meant as such.
+    path.write_text('source = "shown.parquet"\n' + LABEL)
+    frame.with_columns(code=pl.Series(codes)).write_parquet(tmp_path / "shown.parquet")
+    assert load_description(path).exposures.categorical == ("code",)
 
 
 def test_infinite_features_are_refused(tmp_path: Path) -> None:

@@ -105,8 +105,8 @@ def test_bad_options_are_refused(options: dict[str, object], message: str) -> No
 @pytest.mark.parametrize(
     ("grade", "message"),
     [
-        ([], "the train split of 'toy' is empty"),
-        ([0, 1, 2] * 3, "the validation split of 'toy' is empty"),
+        ([], "the train split of 'toy' is empty: there are 0 rows of 0 times to cut between"),
+        ([0, 1, 2] * 3, "the validation split of 'toy' is empty: there are 9 rows of 2 times to cut between"),
         ([0] * 60, "the train split of 'toy' has 36 rows, 0 clicks and 0 conversions"),
         ([1, 2] * 30, "the train split of 'toy' has 36 rows, 36 clicks and 18 conversions"),
         (
@@ -124,6 +124,6 @@ def test_unusable_parts_are_refused(grade: list[int], message: str) -> None:
 
 def test_one_huge_group_leaves_a_part_empty() -> None:
     with pytest.raises(
-        InputError, match=r"split of 'toy' is empty; give it a larger fraction or more groups"
+        InputError, match="'toy' is empty: there are 600 rows of 1 group to cut between; give"
     ):
         split(exposures(ALL_GRADES, group=np.zeros(600, dtype=np.int64)))

@@ -239,6 +239,30 @@ def test_types_are_checked_without_reading(filed: Exposures, reads: list[object]
 # ------------------------------------------------------------------------------ prepared sets
 
 
+@pytest.mark.parametrize("in_memory", [0, 10**6])
+def test_a_path_is_no_pattern(prepared_us: Path, in_memory: int) -> None:
+    odd = prepared_us.rename(prepared_us.with_name("[u]*"))
+    (odd.with_name("u")).mkdir()
+    for part in ("train", "test"):
+        (odd.with_name("u") / f"{part}.parquet").write_bytes((odd / f"{part}.parquet").read_bytes() + b"x")
+    assert load_prepared(odd, in_memory=in_memory).matrix().shape == (18, 79)
+
+
+def test_a_name_is_no_pattern(tmp_path: Path) -> None:
+    names = ["^.*$", "*", "^x$", ""]
+    features = pl.DataFrame({name: [float(i), None, i + 0.5] for i, name in enumerate(names)}).cast(
+        pl.Float32
+    )
+    held = Exposures(name="toy", features=features, grade=np.array([0, 1, 2], np.int8))
+    filed = store(held, tmp_path)
+    np.testing.assert_array_equal(filed.matrix(), held.matrix())
+    for name in names:
+        assert filed.features[name].to_list() == features[name].to_list()
+    broken = pl.DataFrame({"^.*$": [0.0, np.inf]}).cast(pl.Float32)
+    with pytest.raises(InputError, match=r"toy: infinite values in \^\.\*\$"):
+        Exposures(name="toy", features=broken, grade=np.zeros(2, np.int8))
+
+
 def test_a_large_prepared_set_stays_in_its_files(prepared_us: Path) -> None:
     large, small = load_prepared(prepared_us, in_memory=17), load_prepared(prepared_us, in_memory=18)
     assert isinstance(large.features, StoredFeatures)

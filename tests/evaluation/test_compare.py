@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from gbdt_pwiser.data import Dataset, simulate
+from gbdt_pwiser.data import Dataset, SplitOptions, simulate
 from gbdt_pwiser.evaluation import METRICS, Details, check_complete, compare, summarize
 from gbdt_pwiser.evaluation.details import check_belongs
 from gbdt_pwiser.models import MODELS, ModelSpec, Predictions
@@ -380,6 +380,7 @@ def answers(spec, part, exposures):
     return ranked(exposures, 1.0 if spec.loss == "pwiser" else 0.5, low=0.5, high=0.9)
 
 
+@pytest.mark.filterwarnings("ignore:CTR AUC on test is 1")
 def test_gains_are_tested_on_the_test_sample_whatever_the_order(dataset, written):
     written(answers)
     rows = compare(dataset, models=["a", "b"], losses=["pwiser", "bce"], seeds=[0], replicates=20)
@@ -399,8 +400,32 @@ def test_gains_are_tested_on_the_test_sample_whatever_the_order(dataset, written
 def test_without_bootstrap_or_baseline_nothing_is_tested(dataset, written):
     written(answers)
     for options in ({"losses": ["bce", "pwiser"], "replicates": 0}, {"losses": ["pwiser"]}):
-        rows = compare(dataset, models=["a"], seeds=[0], **options)
+        with pytest.warns(UserWarning, match=r"CTR AUC on test is 1\.0000"):
+            rows = compare(dataset, models=["a"], seeds=[0], **options)
         assert all(np.isnan(r.gain_error) for r in rows)
+
+
+@pytest.mark.parametrize("released", [False, True])
+def test_details_know_whether_figures_are_published_on_the_data(dataset, written, released):
+    written(lambda spec, part, exposures: ranked(exposures, 0.5))
+    details = Details()
+    compare(replace(dataset, released=released), models=["a"], losses=["bce"], seeds=[0], details=details)
+    assert details.released == released
+
+
+def test_a_test_auc_that_cannot_be_true_is_told_once(dataset, written):
+    """For the first of the models, losses and seeds that have one, and not where there are few clicks."""
+    written(lambda spec, part, exposures: ranked(exposures, 0.5 if spec.loss == "bce" else 1.0))
+    options = {"models": ["a", "b"], "losses": ["bce", "pwiser"], "replicates": 0}
+    with pytest.warns(UserWarning, match="CTR AUC on test") as told:
+        compare(dataset, seeds=[7, 8], **options)
+    assert [str(warning.message) for warning in told] == [
+        "CTR AUC on test is 1.0000 (a, pwiser, seed 7), which says that a feature knows the click; "
+        "list in ignore what is known only after the exposure"
+    ]
+    few = dataset.exposures.take(np.arange(300))
+    assert few.click.sum() < 100
+    compare(Dataset(few, SplitOptions("row")), seeds=[0], **options)
 
 
 def test_calibration_is_fitted_on_validation_and_scored_on_test(dataset, written):
@@ -416,6 +441,7 @@ def test_calibration_is_fitted_on_validation_and_scored_on_test(dataset, written
         compare(dataset, models=["a"], losses=["bce"], seeds=[0], calibrate="beta")
 
 
+@pytest.mark.filterwarnings("ignore:CTR AUC on test is 1")
 def test_tuned_specs_stand_as_they_are(dataset, written):
     """A search's pwiser at weight 0 is still compared as pwiser, and its parameters differ from bce's."""
     events = written(answers)

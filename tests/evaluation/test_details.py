@@ -34,6 +34,14 @@ def test_what_is_written_is_read(tmp_path):
     json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
 
 
+def test_a_file_of_an_older_version_has_no_published_figures_beside_it(path):
+    stored = json.loads(path.read_text())
+    assert stored.pop("released") is False
+    path.write_text(json.dumps(stored))
+    assert read_details(path).released is False
+    assert len(read_details(path).sweep) == len(stored["sweep"])
+
+
 def test_nothing_is_written_and_read(tmp_path):
     write_details(Details(), tmp_path / "details.json")
     assert read_details(tmp_path / "details.json") == Details()

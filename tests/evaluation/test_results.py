@@ -80,6 +80,13 @@ def test_what_is_written_is_read(results, tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["results.parquet"]
 
 
+def test_a_path_is_no_pattern(results, tmp_path):
+    for folder, rows in (("o1", []), ("o[1]", results)):
+        (tmp_path / folder).mkdir()
+        write_results(rows, tmp_path / folder / "results.parquet")
+    assert repr(read_results(tmp_path / "o[1]" / "results.parquet")) == repr(results)
+
+
 def test_a_failed_write_leaves_the_old_file_alone(tmp_path):
     path = tmp_path / "file"
     path.write_text("old")

@@ -17,7 +17,7 @@ def losses_of(model):
 def made(models=("lightgbm", "xgboost"), *, dataset="simulated", losses=losses_of, seeds=(3, 4, 5), extra=()):
     """Results and details that belong together; `extra` names splits beside valid and test."""
     rng = np.random.default_rng(0)
-    details = Details(command="gbdt-pwiser compare --seeds 3")
+    details = Details(command="gbdt-pwiser compare --seeds 3", released=dataset == "us")
     details.sizes = [SplitSize("train", 3000, 300, 30), SplitSize("test", 0, 0, 0)]
     results = []
     for model in models:

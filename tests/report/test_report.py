@@ -223,6 +223,14 @@ def test_published_figures_stand_apart(tmp_path):
     assert "These were chosen on the test file, epoch by epoch" in text
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_own_data_of_that_name_are_not_beside_published_figures(tmp_path, known):
+    results, details = made(dataset="us")
+    details.released = False
+    text = flat(write(tmp_path / "report.html", results, details if known else None))
+    assert "Published on the full" not in text
+
+
 def test_equal_input_gives_an_equal_file(comparison, shared_text, tmp_path):
     assert write(tmp_path / "again.html", *comparison) == shared_text
 

@@ -56,6 +56,7 @@ def test_a_rerun_trains_nothing(search, fake, monkeypatch):
     assert search() == first
 
 
+@pytest.mark.filterwarnings("ignore:CTR AUC on test is 1")
 def test_of_equals_bce_wins(search, fake, split):
     fake.predict = lambda self, e: Predictions(e.click * 0.5 + 0.1, e.click * 0.2 + 0.1)
     found = search(pruner="none")

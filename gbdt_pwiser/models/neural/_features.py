@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gbdt_pwiser.data import Exposures
+from gbdt_pwiser.data.stored import nameless
 
 UNSEEN = 0
 """Position of every code that training has not seen: its embedding is zero and stays so."""
@@ -67,7 +68,7 @@ class FeatureEncoder:
         encoder = cls({}, {}, {}, {}, [])
         for column in train.features.columns:
             if column not in train.categorical:
-                encoder._learn_numbers(column, _numbers(train.features[column]), bins)
+                encoder._learn_numbers(column, _numbers(nameless(train.features, column)), bins)
             if column in train.categorical or column in encoder.edges:
                 encoder.codes[column] = np.unique(encoder._codes(column, train)).tolist()
         return encoder
@@ -92,8 +93,8 @@ class FeatureEncoder:
     def _codes(self, column: str, exposures: Exposures) -> NDArray[np.int64]:
         """Return the codes of a categorical column, or the bins of a numerical one."""
         if column not in self.edges:
-            return exposures.features[column].cast(pl.Int64).fill_null(_MISSING).to_numpy()
-        values = _numbers(exposures.features[column])
+            return nameless(exposures.features, column).cast(pl.Int64).fill_null(_MISSING).to_numpy()
+        values = _numbers(nameless(exposures.features, column))
         bins = np.searchsorted(self.edges[column], values, side="right")
         return np.where(np.isnan(values), _MISSING, bins)
 
@@ -132,7 +133,7 @@ class FeatureEncoder:
         numbers = np.empty((n, len(self.means) + len(self.flagged)), dtype=np.float32)
         flags = len(self.means)
         for k, (column, mean) in enumerate(self.means.items()):
-            values = _numbers(exposures.features[column])
+            values = _numbers(nameless(exposures.features, column))
             numbers[:, k] = np.nan_to_num((values - mean) * self.scales[column])
             if column in self.flagged:
                 numbers[:, flags] = np.isnan(values)
