@@ -7,6 +7,9 @@ import operator
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+LARGEST: Final = 2**31 - 1
+"""Of seeds, rounds and other counts: LightGBM keeps them in 32 bits."""
+
 _OTHERWISE_CALLED: Final[Mapping[str, str]] = {"gpu": "cuda"}
 
 

@@ -238,7 +238,9 @@ def test_options_that_are_refused(folders, source):
     predictor = Predictor.load(folders / "isotonic")
     assert refusal(predictor, source, source) == f"{source} is the input; give another path for the output"
     assert refusal(predictor, source, keep=["ids"]).startswith(f"{source} has no column ids to keep; known: ")
-    assert refusal(predictor, source, batch_size=0) == "batch_size is 0; give at least 1"
+    assert refusal(predictor, source, batch_size=0).startswith(
+        "batch_size is 0; give a whole number from 1 to "
+    )
     pl.read_parquet(source).with_columns(pctr_uncalibrated=0.0).write_parquet(source)
     assert refusal(predictor, source, keep=["pctr_uncalibrated"]) == (
         "column pctr_uncalibrated cannot be kept, since a prediction has that name; rename it"

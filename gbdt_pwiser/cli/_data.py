@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from gbdt_pwiser.cli._paths import PathOption
-from gbdt_pwiser.objectives._errors import check_whole
+from gbdt_pwiser.objectives._errors import LARGEST, check_whole
 
 
 @click.command()
@@ -34,7 +34,6 @@ def prepare(dataset: str, source: Path, data_dir: Path | None, rare: int | None,
     """Turn released AliExpress or Ali-CCP files into Parquet, whole or not at all."""
     from gbdt_pwiser.data import prepare as prepare_released
     from gbdt_pwiser.data.prepared import Schema
-    from gbdt_pwiser.models.protocol import LARGEST
 
     if rare is not None:
         check_whole("rare", rare, 1, LARGEST)

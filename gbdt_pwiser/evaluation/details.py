@@ -188,7 +188,10 @@ def read_details(path: Path) -> Details:
             raise InputError(f"it has format {found!r}, this version reads {FORMAT}")
         stored.setdefault("released", False)  # files of older versions do not say
         return _typed(Details, stored)  # type: ignore[no-any-return]
-    except (InputError, OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+    except (
+        *(InputError, OSError, ValueError, TypeError, AttributeError, KeyError),
+        *(OverflowError, RecursionError),
+    ) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error) or type(error).__name__
         raise InputError(f"{path} holds no details of a comparison ({reason}); {remedy}") from error
 

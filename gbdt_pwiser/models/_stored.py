@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from gbdt_pwiser.data.columns import FeatureColumns
 from gbdt_pwiser.models.losses import LOSSES
 from gbdt_pwiser.models.neural import NETWORKS, NetworkConfig
-from gbdt_pwiser.models.protocol import LARGEST, ModelSpec
+from gbdt_pwiser.models.protocol import ModelSpec
 from gbdt_pwiser.objectives import PWiseRLoss
-from gbdt_pwiser.objectives._errors import check_whole
+from gbdt_pwiser.objectives._errors import LARGEST, check_whole
 
 if TYPE_CHECKING:
     from gbdt_pwiser.models.saved import Manifest

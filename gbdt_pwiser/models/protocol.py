@@ -13,10 +13,7 @@ from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.models.losses import LOSSES, check_loss, check_weight
 from gbdt_pwiser.models.neural import NetworkConfig
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
-from gbdt_pwiser.objectives._errors import check_whole, unknown
-
-LARGEST: Final = 2**31 - 1
-"""Of rounds and seeds: LightGBM keeps them in 32 bits."""
+from gbdt_pwiser.objectives._errors import LARGEST, check_whole, unknown
 
 MOST_THREADS: Final = 1024
 """OpenMP ends the process where it cannot start as many threads as it is asked for."""

@@ -32,8 +32,9 @@ def make_model(spec: ModelSpec) -> Model:
     check_loss(spec.loss, spec.model)
     if spec.external_memory and spec.model != "xgboost":
         raise InputError(f"external memory is for xgboost alone, not for {spec.model}; leave one of them out")
+    model = MODELS[spec.model](spec)
     check_params(spec.model, spec.params)
-    return MODELS[spec.model](spec)
+    return model
 
 
 def versions_of(model: str) -> dict[str, str]:

@@ -209,7 +209,10 @@ ROWS = [
         lambda: pwiser_objective(X[:, 0], xgb.DMatrix(X, label=GRADE, weight=1e30 * ONES)),
         "boosters keep weights as float32, so give 0 or 1e-15 to 1e+15",
     ),
-    (lambda: make_model(ModelSpec(model="xgboost", device="gpu")), "device is 'gpu'; xgboost runs on cpu or"),
+    (
+        lambda: make_model(ModelSpec(model="xgboost", device="gpu")),
+        "unknown device 'gpu' (did you mean cuda?)",
+    ),
 ]
 
 

@@ -205,3 +205,18 @@ def test_accidents_are_a_dial_on_one_sample():
 def test_parameters_outside_their_range(options, message):
     with pytest.raises(InputError, match=message):
         simulate(**{"n_exposures": 100, **options})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seed": -1}, "seed is -1; give a whole number from 0 to 2147483647"),
+        ({"n_exposures": 10**12}, "n_exposures is 1000000000000, and the memory of this machine holds"),
+        ({"ctr": 1e-300}, "ctr is 1e-300, which no simulation shows; give at least 1e-09"),
+        ({"cvr": 1e-300}, "cvr is 1e-300, which no simulation shows"),
+        ({"accidental_clicks": 1e-300}, "accidental_clicks is 1e-300, which no simulation shows"),
+    ],
+)
+def test_what_no_simulation_can_have(options, message):
+    with pytest.raises(InputError, match=message):
+        simulate(**{"n_exposures": 100, **options})

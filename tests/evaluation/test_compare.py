@@ -346,7 +346,7 @@ def test_curves_are_of_the_first_seed_and_of_test(dataset, written):
         ({"weights": [0.1, 1.0, 0.1]}, r"a weight of pwiser is named twice in 0\.1, 1, 0\.1"),
         ({"models": ["a", "c"]}, "unknown model 'c'"),
         ({"losses": ["bce", "hinge"]}, "unknown loss 'hinge'"),
-        ({"weights": [0.1, -1.0]}, r"weight is -1\.0; give a number of at least 0"),
+        ({"weights": [0.1, -1.0]}, r"weight is -1\.0; give a finite number of at least 0"),
         ({"weights": [0.1, NAN]}, "weight is nan"),
         ({"choose_by": "auc"}, "unknown metric 'auc'"),
         ({"choose_by": "pcoc"}, "cannot choose by 'pcoc'"),

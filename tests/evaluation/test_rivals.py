@@ -97,7 +97,7 @@ def test_what_is_tried(dataset, monkeypatch, tuned_bce):
         ({"rival_weights": {"weighted_bce": []}}, "no weight to try; give at least one for weighted_bce"),
         (
             {"rival_weights": {"weighted_bce": [1.0, -1.0]}},
-            r"the weight of weighted_bce is -1\.0; give a fin",
+            r"the weight of weighted_bce is -1\.0; give a num",
         ),
     ],
 )

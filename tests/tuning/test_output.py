@@ -69,7 +69,7 @@ def test_a_network_keeps_what_is_not_its_default(search, tmp_path, fake):
         ('model = "lightgbm"\n[loss]\n[parameters.bce]\n', "lacks pwiser"),
         (
             'model = "lightgbm"\n[loss]\nweight = -1\n[parameters.bce]\n[parameters.pwiser]\n',
-            "weight is -1; give a number",
+            "weight is -1; give a finite",
         ),
         ('model = "lightgbm"\nloss = 1\n[parameters.bce]\n[parameters.pwiser]\n', "cannot be used"),
         (

@@ -126,7 +126,7 @@ def test_a_weight_that_cannot_be_zero_is_seen(tmp_path):
         ("weight = { low = 0.1, high = 1, step = 2 }", "weight: unknown keys step; give low, high and log"),
         ('weight = { low = "a", high = 1 }', "weight: low is 'a' and high 1; give finite numbers"),
         ("weight = []", "weight: choices are"),
-        ("weight = -1", "weight is -1; give a number of at least 0"),
+        ("weight = -1", "weight is -1; give a finite number of at least 0"),
         ('surrogate = ["hinged"]', "'hinged'"),
         ("num_leaves = { low = 0, high = 9, log = true }", "above 0 for log"),
     ],

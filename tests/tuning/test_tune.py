@@ -352,7 +352,7 @@ def test_a_study_of_a_version_that_did_not_keep_them_goes_on(search, tmp_path, m
             "seed is 2147483645; give a whole number from 0 to",
         ),
         ({"space": SearchSpace({"wieght": Float(0, 1)})}, r"'wieght' \(did you mean weight\?\)"),
-        ({"space": SearchSpace({"weight": Float(0, 1e9)})}, "weight is 1000000000.0; give a number"),
+        ({"space": SearchSpace({"weight": Float(0, 1e9)})}, "weight is 1000000000.0; give a finite number"),
         ({"space": SearchSpace({"weight": Float(0, 1)}, {"surrogat": "hinge"})}, "did you mean surrogate"),
     ],
 )

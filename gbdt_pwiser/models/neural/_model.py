@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from abc import ABC, abstractmethod
 from dataclasses import asdict
 from pathlib import Path
@@ -44,6 +45,9 @@ TWO_HEADED: Final[dict[str, type[Network]]] = {
     "esmm": ESMM,
     "aitm": AITM,
 }
+
+BYTES_OF_A_WEIGHT: Final = 4
+"""Adam keeps two more numbers for each, and there is its gradient."""
 
 NETWORKS: Final = ("dnn", *TWO_HEADED)
 
@@ -95,9 +99,22 @@ class NetworkModel(ABC):
             return Data(encoder, *(encoded_rows(part, encoder, self._device) for part in (train, valid)))
 
         data: Data = _kept_with.get(train, (valid, self._device, spec.network.bins), encode)
+        self._check_size(data.encoder.layout)
         with settings(spec.seed, spec.threads, self._device):
             trained = self._train(data, on_round)
         self._encoder, self._columns, self._trained = data.encoder, train.features.columns, trained
+
+    def _check_size(self, layout: Layout) -> None:
+        """Raise InputError for a network that memory cannot hold: where it ends, so does the process."""
+        with torch.device("meta"):  # sizes without memory
+            weights = sum(each.numel() for each in self._build(layout).parameters())
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        needed = 4 * BYTES_OF_A_WEIGHT * weights
+        if needed > memory:
+            raise InputError(
+                f"{self.spec.model} has {weights:,} weights here, which need {needed / 2**30:,.0f} GiB in "
+                f"training, and there are {memory / 2**30:,.0f}; give a smaller embedding or narrower layers"
+            )
 
     def predict(self, exposures: Exposures) -> Predictions:
         """Return pCTR and pCTCVR; InputError before `fit` or for other columns than in training."""

@@ -370,3 +370,9 @@ def test_devices(monkeypatch):
     assert device_named("cuda:1") == torch.device("cuda:1")
     with pytest.raises(InputError, match="sees 2 such devices"):
         device_named("cuda:2")
+
+
+def test_a_network_that_memory_cannot_hold_is_refused(train, valid):
+    huge = replace(TINY, embedding=1 << 16, bottom=(1 << 16, 1 << 16, 1 << 16, 1 << 16, 1 << 16))
+    with pytest.raises(InputError, match=r"mmoe has .* weights here, which need .* GiB in training"):
+        fitted(spec_of("mmoe", network=replace(huge, experts=64)), train, valid)
