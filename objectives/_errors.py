@@ -14,10 +14,18 @@ _OTHERWISE_CALLED: Final[Mapping[str, str]] = {"gpu": "cuda"}
 
 
 class InputError(ValueError):
-    """Input breaks a stated rule; the message names the value, the rule and the remedy.
+    r"""Input breaks a stated rule; the message names the value, the rule and the remedy.
 
-    The command line prints it as one line and exits with code 2.
+    The message is one line, whatever a library says in it. The command line prints it and exits with code 2.
+
+    Examples
+    --------
+    >>> str(InputError("the library refuses x (bad x\n  see its manual); give another"))
+    'the library refuses x (bad x see its manual); give another'
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(line.strip() for line in message.splitlines()))
 
 
 def near_miss(name: object, known: Iterable[str]) -> str:

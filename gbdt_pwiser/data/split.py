@@ -13,6 +13,7 @@ from gbdt_pwiser.data._hints import did_you_mean
 from gbdt_pwiser.data.exposures import Exposures
 from gbdt_pwiser.data.leaks import warn_of_leaks
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.objectives._errors import LARGEST, check_whole
 
 SPLITS = ("auto", "group", "time", "row")
 FRACTIONS = (0.6, 0.2, 0.2)
@@ -121,6 +122,7 @@ def split(
     [0.6, 0.2, 0.2]
     """
     SplitOptions(by, fractions)  # refuses what breaks a rule
+    check_whole("seed", seed, 0, LARGEST)
     if exposures.in_test is None:
         train, valid, test = _cut(exposures, by, fractions, seed)
     else:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gbdt_pwiser.data import Dataset, Exposures, Split, SplitOptions, split
+from gbdt_pwiser.data import Dataset, Exposures, Split, SplitOptions, simulate, split
 from gbdt_pwiser.objectives import InputError
 from tests.data.helpers import exposures
 
@@ -127,3 +127,9 @@ def test_one_huge_group_leaves_a_part_empty() -> None:
         InputError, match="'toy' is empty: there are 600 rows of 1 group to cut between; give"
     ):
         split(exposures(ALL_GRADES, group=np.zeros(600, dtype=np.int64)))
+
+
+@pytest.mark.parametrize("seed", [-1, 2**31, 0.5, "0"])
+def test_a_seed_that_no_generator_takes(seed):
+    with pytest.raises(InputError, match=r"^seed is .*; give a whole number from 0 to 2147483647$"):
+        split(simulate(2000).exposures, seed=seed)

@@ -362,9 +362,12 @@ def test_a_plan_stands_for_grades():
         ({"weight": True}, "weight is True"),
         ({"click_margin": -1}, "click_margin is -1"),
         ({"impression_margin": float("inf")}, "impression_margin is inf"),
-        ({"surrogate": "hing"}, "unknown surrogate 'hing'; choose one of hinge, squared_hinge, logistic"),
+        (
+            {"surrogate": "hing"},
+            "unknown surrogate 'hing' .did you mean hinge..; choose one of hinge, squared_hinge, logistic",
+        ),
         ({"surrogate": []}, "unknown surrogate"),
-        ({"scale": "log"}, "unknown scale 'log'; choose one of probability, logit"),
+        ({"scale": "log"}, "unknown scale 'log' .did you mean logit..; choose one of probability, logit"),
         ({"pairs": "user"}, "unknown pairs 'user'; choose one of all, group"),
     ],
 )
