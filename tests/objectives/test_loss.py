@@ -364,7 +364,7 @@ def test_a_plan_stands_for_grades():
         ({"impression_margin": float("inf")}, "impression_margin is inf"),
         (
             {"surrogate": "hing"},
-            "unknown surrogate 'hing' .did you mean hinge..; choose one of hinge, squared_hinge, logistic",
+            "did you mean hinge..; choose one of hinge, squared_hinge, logistic",
         ),
         ({"surrogate": []}, "unknown surrogate"),
         ({"scale": "log"}, "unknown scale 'log' .did you mean logit..; choose one of probability, logit"),
