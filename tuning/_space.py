@@ -239,7 +239,7 @@ def check_space(space: SearchSpace, model: str) -> None:
         check_parameter(model, name, [value])
 
 
-def read_space(path: Path, space: SearchSpace, model: str = "lightgbm") -> SearchSpace:
+def read_space(path: Path, space: SearchSpace, model: str | None = None) -> SearchSpace:
     """Change a space as a TOML file says.
 
     Each entry is a parameter by name: a list of choices, a table with `low` and `high` (and `log = true`),
@@ -252,7 +252,7 @@ def read_space(path: Path, space: SearchSpace, model: str = "lightgbm") -> Searc
     space
         What it changes.
     model
-        Whose parameters, beside those of the loss, the file may name.
+        Whose parameters, beside those of the loss, the file may name; None leaves that to `tune`.
 
     Raises
     ------
@@ -275,7 +275,8 @@ def read_space(path: Path, space: SearchSpace, model: str = "lightgbm") -> Searc
                 parameters[name] = _range(name, entry, known)
             else:
                 fixed[name] = entry
-            check_parameter(model, name, _named(entry))
+            if model is not None or name in LOSS:
+                check_parameter(model or "lightgbm", name, _named(entry))
         except (InputError, TypeError) as error:
             raise InputError(f"{path}: {name}: {error}") from error
     if not parameters:

@@ -144,3 +144,11 @@ def test_nothing_to_search_and_nothing_to_read(tmp_path):
         read_space(tmp_path / "absent.toml", loss_space(grouped=False))
     with pytest.raises(InputError, match="unknown space 'all'; choose one of loss, booster, both"):
         search_space("all", "lightgbm", grouped=False)
+
+
+def test_the_parameters_of_a_file_are_those_of_the_model(tmp_path):
+    (tmp_path / "space.toml").write_text("max_depth = [3, 4]\ncolsample_bynode = 0.5\n")
+    read_space(tmp_path / "space.toml", loss_space(grouped=False), "xgboost")
+    read_space(tmp_path / "space.toml", loss_space(grouped=False))  # of any model
+    with pytest.raises(InputError, match=r"space\.toml: max_depth: neither the loss nor dnn has a parameter"):
+        read_space(tmp_path / "space.toml", loss_space(grouped=False), "dnn")
