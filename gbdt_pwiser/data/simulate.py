@@ -13,7 +13,7 @@ from scipy.special import expit, ndtr
 
 from gbdt_pwiser.data.exposures import Exposures
 from gbdt_pwiser.objectives import InputError
-from gbdt_pwiser.objectives._errors import LARGEST, check_whole
+from gbdt_pwiser.objectives._errors import check_whole
 
 PAGE = 20
 # Of memory while they are made: 79 features and what they are made of.
@@ -94,7 +94,7 @@ def simulate(
     >>> len(exposures), exposures.features.width, len(exposures.categorical)
     (1000, 79, 16)
     """
-    check_whole("seed", seed, 0, LARGEST)
+    check_whole("seed", seed, 0, 2**32 - 1)  # what a sequence of seeds gives
     if n_exposures < 1:
         raise InputError(f"n_exposures is {n_exposures}; simulate at least 1 exposure")
     if n_exposures > (most := os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // BYTES_EACH):

@@ -210,7 +210,7 @@ def test_parameters_outside_their_range(options, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"seed": -1}, "seed is -1; give a whole number from 0 to 2147483647"),
+        ({"seed": -1}, "seed is -1; give a whole number from 0 to 4294967295"),
         ({"n_exposures": 10**12}, "n_exposures is 1000000000000, and the memory of this machine holds"),
         ({"ctr": 1e-300}, "ctr is 1e-300, which no simulation shows; give at least 1e-09"),
         ({"cvr": 1e-300}, "cvr is 1e-300, which no simulation shows"),
