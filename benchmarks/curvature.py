@@ -23,9 +23,10 @@ import numpy as np
 from scipy.special import expit, logit
 from tqdm import tqdm
 
-from gbdt_pwiser.data import Split, load
+from gbdt_pwiser.data import Split
+from gbdt_pwiser.sources import load
 from gbdt_pwiser.evaluation.compare import fit
-from gbdt_pwiser.evaluation.significance import across_seeds
+from gbdt_pwiser.significance.intervals import across_seeds
 from gbdt_pwiser.models import ModelSpec
 from gbdt_pwiser.objectives import PWiseRLoss, PWiseRObjective
 from gbdt_pwiser.objectives._data import read_labels
@@ -63,7 +64,7 @@ def curved(curvature: str, **parameters: Any) -> Callable[[Any, Any], tuple[Any,
 
 def scores(spec: ModelSpec, split: Split, curvature: str) -> dict[str, float]:
     """Train with a curvature and return what validation says, and L there."""
-    with patch("gbdt_pwiser.models._booster_losses.PWiseRObjective", partial(curved, curvature)):
+    with patch("gbdt_pwiser.models.boosters._losses.PWiseRObjective", partial(curved, curvature)):
         fitted = fit(spec, split.train, split.valid)
     pctr = np.clip(fitted.model.predict(split.valid).pctr, 1e-12, 1 - 1e-12)
     return {

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from gbdt_pwiser.data import simulate
+from gbdt_pwiser.sources import simulate
 from gbdt_pwiser.models import NetworkConfig
 from gbdt_pwiser.models.neural import NETWORKS
 from gbdt_pwiser.models.neural._features import FeatureEncoder

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import polars as pl
 
-from gbdt_pwiser.data.generate import write_ali_ccp, write_aliexpress
+from gbdt_pwiser.sources.generate import write_ali_ccp, write_aliexpress
 from gbdt_pwiser.data.prepared import Schema
 
 PREPARE = """

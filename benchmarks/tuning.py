@@ -21,7 +21,8 @@ from typing import Any
 import lightgbm
 import xgboost
 
-from gbdt_pwiser.data import Dataset, Exposures, simulate
+from gbdt_pwiser.data import Dataset, Exposures
+from gbdt_pwiser.sources import simulate
 from gbdt_pwiser.models import ModelSpec, make_model
 from gbdt_pwiser.objectives import PWiseRObjective, make_dataset, make_dmatrix, xgboost_params
 from gbdt_pwiser.tuning import _search, search_space

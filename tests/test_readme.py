@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gbdt_pwiser.data import Description
+from gbdt_pwiser.sources import Description
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 

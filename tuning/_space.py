@@ -12,7 +12,7 @@ from typing import Any, Final
 import optuna
 
 from gbdt_pwiser.models import ModelSpec
-from gbdt_pwiser.models._parameters import check_params, known_params
+from gbdt_pwiser.models.parameters import check_params, known_params
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
 from gbdt_pwiser.objectives._errors import near_miss, unknown
 

@@ -106,17 +106,11 @@ def compare(
     **options: Any,
 ) -> None:
     """Train models with and without the pairwise term on the same splits and print the difference."""
-    from gbdt_pwiser.evaluation import (
-        Details,
-        format_sweep,
-        format_table,
-        records,
-        write_details,
-        write_results,
-    )
+    from gbdt_pwiser.evaluation import Details, records, write_details, write_results
+    from gbdt_pwiser.report.table import format_sweep, format_table
     from gbdt_pwiser.evaluation import compare as run
     from gbdt_pwiser.evaluation.compare import check_choice, plan
-    from gbdt_pwiser.evaluation.published import format_published
+    from gbdt_pwiser.report.published import format_published
     from gbdt_pwiser.report import require_report_extra, write_report
 
     check_whole("seeds", seeds, 1, MOST_SEEDS)

@@ -50,7 +50,7 @@ def maker(scheduler: str | None, *specs: ModelSpec) -> Iterator[Callable[[ModelS
         yield make_model
         return
     from gbdt_pwiser.distributed import require_distributed_extra
-    from gbdt_pwiser.models._dask import DaskXGBoostModel
+    from gbdt_pwiser.models.boosters.dask_model import DaskXGBoostModel
 
     require_distributed_extra()
     for spec in specs:

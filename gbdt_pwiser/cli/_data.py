@@ -32,7 +32,7 @@ from gbdt_pwiser.objectives._errors import LARGEST, check_whole
 )
 def prepare(dataset: str, source: Path, data_dir: Path | None, rare: int | None, skip_bad_lines: int) -> None:
     """Turn released AliExpress or Ali-CCP files into Parquet, whole or not at all."""
-    from gbdt_pwiser.data import prepare as prepare_released
+    from gbdt_pwiser.sources import prepare as prepare_released
     from gbdt_pwiser.data.prepared import Schema
 
     if rare is not None:
@@ -54,7 +54,7 @@ def prepare(dataset: str, source: Path, data_dir: Path | None, rare: int | None,
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def datasets(data_dir: Path | None, as_json: bool) -> None:
     """List the data sets that are known, and which are prepared."""
-    from gbdt_pwiser.data import known_datasets
+    from gbdt_pwiser.sources import known_datasets
 
     known = known_datasets(data_dir)
     if as_json:

@@ -214,7 +214,8 @@ def tuned_specs(context: click.Context, path: Path, base: ModelSpec) -> dict[str
 
 def load_dataset(options: dict[str, Any]) -> Dataset:
     """Return the data set that the options describe."""
-    from gbdt_pwiser.data import SplitOptions, load
+    from gbdt_pwiser.data import SplitOptions
+    from gbdt_pwiser.sources import load
 
     wanted = {"by": options["split_by"], "fractions": options["fractions"]}
     split_options = {name: value for name, value in wanted.items() if value is not None}

@@ -78,7 +78,7 @@ def train(
     from tqdm import tqdm
 
     from gbdt_pwiser.data.columns import FeatureColumns
-    from gbdt_pwiser.evaluation.calibration import Calibrator
+    from gbdt_pwiser.calibration import Calibrator
     from gbdt_pwiser.evaluation.compare import check_choice, choose
     from gbdt_pwiser.models.saved import check_folder, save_model
 
@@ -137,7 +137,7 @@ def _candidates(
 
 
 def _text(manifest: Manifest, rounds: int) -> str:
-    from gbdt_pwiser.evaluation import METRICS
+    from gbdt_pwiser.metrics import METRICS
 
     spec = manifest.spec
     measured = [

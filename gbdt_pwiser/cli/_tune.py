@@ -160,7 +160,7 @@ def _write_page(tuning: Tuning, output: Path) -> None:
 
 
 def _text(tuning: Tuning) -> str:
-    from gbdt_pwiser.evaluation import METRICS
+    from gbdt_pwiser.metrics import METRICS
 
     def line(what: str, trial: Trial) -> str:
         told = "  ".join(

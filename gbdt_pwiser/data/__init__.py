@@ -1,11 +1,11 @@
 """Exposures, how they are loaded and prepared, and how they are split."""
 
-from gbdt_pwiser.data.ali_ccp import prepare_ali_ccp
-from gbdt_pwiser.data.aliexpress import prepare_aliexpress
-from gbdt_pwiser.data.description import Description, load_description
+from gbdt_pwiser.sources.ali_ccp import prepare_ali_ccp
+from gbdt_pwiser.sources.aliexpress import prepare_aliexpress
+from gbdt_pwiser.sources.description import Description, load_description
 from gbdt_pwiser.data.exposures import Exposures
-from gbdt_pwiser.data.registry import KnownDataset, known_datasets, load, prepare, resolve_data_dir
-from gbdt_pwiser.data.simulate import Simulation, simulate
+from gbdt_pwiser.sources.registry import KnownDataset, known_datasets, load, prepare, resolve_data_dir
+from gbdt_pwiser.sources.simulate import Simulation, simulate
 from gbdt_pwiser.data.split import Dataset, Split, SplitOptions, split
 
 __all__ = [

@@ -116,7 +116,7 @@ def split(
 
     Examples
     --------
-    >>> from gbdt_pwiser.data import simulate
+    >>> from gbdt_pwiser.sources import simulate
     >>> parts = split(simulate(20_000).exposures, by="group")
     >>> [round(len(part) / 20_000, 2) for part in (parts.train, parts.valid, parts.test)]
     [0.6, 0.2, 0.2]

@@ -14,12 +14,12 @@ from tqdm import tqdm
 
 from gbdt_pwiser.data import Dataset, Exposures, Split
 from gbdt_pwiser.data.leaks import too_good
-from gbdt_pwiser.evaluation.calibration import Calibrator, Method, check_calibration
+from gbdt_pwiser.calibration import Calibrator, Method, check_calibration
 from gbdt_pwiser.evaluation.details import Details, TrainingCurve
-from gbdt_pwiser.evaluation.metrics import METRICS, check_optimisable, evaluate
-from gbdt_pwiser.evaluation.paired import paired_tests
+from gbdt_pwiser.metrics.catalogue import METRICS, check_optimisable, evaluate
+from gbdt_pwiser.significance.paired import paired_tests
 from gbdt_pwiser.evaluation.results import BASELINE, Result
-from gbdt_pwiser.evaluation.significance import PairedTest
+from gbdt_pwiser.significance.intervals import PairedTest
 from gbdt_pwiser.models import LOSSES, Model, ModelSpec, Predictions, make_model
 from gbdt_pwiser.models.losses import check_loss
 from gbdt_pwiser.models.registry import versions_of

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from gbdt_pwiser._files import replacing_file
 from gbdt_pwiser.data import Exposures, Split
-from gbdt_pwiser.evaluation.distribution import ScoreDistribution
-from gbdt_pwiser.evaluation.metrics import check_optimisable, reliability
+from gbdt_pwiser.metrics.distribution import ScoreDistribution
+from gbdt_pwiser.metrics.catalogue import check_optimisable, reliability
 from gbdt_pwiser.evaluation.results import CALIBRATED, Result
 from gbdt_pwiser.evaluation.sweep import SweepPoint
 from gbdt_pwiser.models import ModelSpec, Predictions

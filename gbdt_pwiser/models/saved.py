@@ -23,7 +23,7 @@ from gbdt_pwiser.models._stored import check_manifest, columns_of, spec_of
 from gbdt_pwiser.models.neural import NETWORKS, load_network
 from gbdt_pwiser.models.protocol import Model, ModelSpec
 from gbdt_pwiser.models.registry import make_model, versions_of
-from gbdt_pwiser.models.trees import TreeModel
+from gbdt_pwiser.models.boosters.trees import TreeModel
 from gbdt_pwiser.objectives import InputError
 
 if TYPE_CHECKING:

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from gbdt_pwiser._files import replacing_file
-from gbdt_pwiser.evaluation.advice import calibration_notes
+from gbdt_pwiser.report.advice import calibration_notes
 from gbdt_pwiser.evaluation.details import Details, check_belongs
-from gbdt_pwiser.evaluation.metrics import METRICS
-from gbdt_pwiser.evaluation.published import PROTOCOL, PUBLISHED
+from gbdt_pwiser.metrics.catalogue import METRICS
+from gbdt_pwiser.report.published import PROTOCOL, PUBLISHED
 from gbdt_pwiser.evaluation.results import BASELINE, CALIBRATED, Result
 from gbdt_pwiser.evaluation.summary import Cost, Summary, costs, shown_metrics, summarize
 from gbdt_pwiser.evaluation.sweep import sweep_means
-from gbdt_pwiser.evaluation.table import format_estimate
+from gbdt_pwiser.report.table import format_estimate
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.report._plot_distributions import plot_distributions
 from gbdt_pwiser.report._plot_gains import plot_gains

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gbdt_pwiser.evaluation.distribution import EDGES, GRADES, ScoreDistribution
+from gbdt_pwiser.metrics.distribution import EDGES, GRADES, ScoreDistribution
 from gbdt_pwiser.report._plots import BLUE, GREEN, VERMILLION, log_odds_ticks, new_figure, to_svg
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import json
 import polars as pl
 import pytest
 
-from gbdt_pwiser.data import load
+from gbdt_pwiser.sources import load
 from tests.bad_inputs.harness import refused
 
 HARNESS = importlib.import_module("gbdt_pwiser.evaluation.compare")  # beside the function of that name
@@ -436,7 +436,7 @@ def test_results_that_no_comparison_has(run, here, change, results_folder):
 @pytest.fixture(scope="module")
 def results_folder(tmp_path_factory):
     """What a comparison leaves, without the page."""
-    from gbdt_pwiser.data import load as load_data
+    from gbdt_pwiser.sources import load as load_data
     from gbdt_pwiser.evaluation import Details, compare, write_details, write_results
     from gbdt_pwiser.models import ModelSpec
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gbdt_pwiser.cli import cli
-from gbdt_pwiser.data import load
+from gbdt_pwiser.sources import load
 from gbdt_pwiser.models import MODELS, Predictions
 from gbdt_pwiser.tuning import _confirm
 

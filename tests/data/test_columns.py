@@ -7,7 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gbdt_pwiser.data import Exposures, load_description
+from gbdt_pwiser.data import Exposures
+from gbdt_pwiser.sources import load_description
 from gbdt_pwiser.data.columns import FeatureColumns, categories_of, encode_categories
 from gbdt_pwiser.objectives import InputError
 

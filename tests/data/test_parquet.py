@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gbdt_pwiser.data import _parquet
-from gbdt_pwiser.data._parquet import read_frames, write_frames
+from gbdt_pwiser.data import parquet as _parquet
+from gbdt_pwiser.data.parquet import read_frames, write_frames
 
 COLUMNS = {"id": pl.Int64, "x": pl.Float32}
 
@@ -61,7 +61,7 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 import polars as pl
-from gbdt_pwiser.data import _parquet
+from gbdt_pwiser.data import parquet as _parquet
 _parquet.ROW_GROUP = 50_000
 repeated = (pl.repeat(i, 50_000, dtype=pl.Int64, eager=True) for i in range(int(sys.argv[1])))
 frames = (pl.DataFrame({"x": x}) for x in repeated)

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gbdt_pwiser.data import Dataset, Exposures, Split, SplitOptions, simulate, split
+from gbdt_pwiser.data import Dataset, Exposures, Split, SplitOptions, split
+from gbdt_pwiser.sources import simulate
 from gbdt_pwiser.objectives import InputError
 from tests.data.helpers import exposures
 

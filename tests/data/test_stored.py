@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gbdt_pwiser.data import Exposures, prepare_aliexpress, split, stored
+from gbdt_pwiser.data import Exposures, split, stored
+from gbdt_pwiser.sources import prepare_aliexpress
 from gbdt_pwiser.data.prepared import load_prepared
 from gbdt_pwiser.data.stored import StoredFeatures, StoredFile
 from gbdt_pwiser.objectives import InputError

@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from gbdt_pwiser.data import Dataset, SplitOptions, simulate
-from gbdt_pwiser.evaluation import METRICS, Details, check_complete, compare, summarize
+from gbdt_pwiser.data import Dataset, SplitOptions
+from gbdt_pwiser.sources import simulate
+from gbdt_pwiser.metrics import METRICS
+from gbdt_pwiser.evaluation import Details, check_complete, compare, summarize
 from gbdt_pwiser.evaluation.details import check_belongs
 from gbdt_pwiser.models import MODELS, ModelSpec, Predictions
 from gbdt_pwiser.objectives import InputError, PWiseRLoss

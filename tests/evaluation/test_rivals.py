@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gbdt_pwiser.data import Dataset, simulate
+from gbdt_pwiser.data import Dataset
+from gbdt_pwiser.sources import simulate
 from gbdt_pwiser.evaluation import compare
 from gbdt_pwiser.models import LOSSES, ModelSpec
 from gbdt_pwiser.objectives import InputError

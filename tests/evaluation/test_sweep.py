@@ -2,7 +2,8 @@ import math
 
 import pytest
 
-from gbdt_pwiser.evaluation import SweepPoint, format_sweep, sweep_means
+from gbdt_pwiser.evaluation import SweepPoint, sweep_means
+from gbdt_pwiser.report.table import format_sweep
 
 
 def point(loss, seed, weight, ctr, ctcvr=0.8, chosen=False, model="lightgbm"):

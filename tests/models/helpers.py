@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from gbdt_pwiser.data import Dataset, Split, simulate
+from gbdt_pwiser.data import Dataset, Split
+from gbdt_pwiser.sources import simulate
 from gbdt_pwiser.models import ModelSpec, NetworkConfig, make_model
 
 TREES = ("lightgbm", "xgboost")

@@ -14,7 +14,7 @@ from scipy.special import expit, logit
 
 from gbdt_pwiser._sigmoid import fit_sigmoid
 from gbdt_pwiser.models import LOSSES, MODELS, ModelSpec, losses_of, make_model
-from gbdt_pwiser.models import _booster_losses as booster_losses
+from gbdt_pwiser.models.boosters import _losses as booster_losses
 from gbdt_pwiser.objectives import InputError, PWiseRLoss, auc
 from tests.models.helpers import SPEC, TREES, every_part, fitted, make_split, pctr
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from gbdt_pwiser.evaluation import Details, Result, ScoreDistribution, SweepPoint
+from gbdt_pwiser.evaluation import Details, Result, SweepPoint
+from gbdt_pwiser.metrics import ScoreDistribution
 from gbdt_pwiser.evaluation.details import ReliabilityCurve, SplitSize, TrainingCurve
 
 WEIGHTS = (0.0, 0.01, 0.1)

@@ -7,8 +7,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from gbdt_pwiser.evaluation import Details, ScoreDistribution, SweepPoint, summarize, sweep_means
-from gbdt_pwiser.evaluation.table import format_estimate
+from gbdt_pwiser.evaluation import Details, SweepPoint, summarize, sweep_means
+from gbdt_pwiser.metrics import ScoreDistribution
+from gbdt_pwiser.report.table import format_estimate
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.report import require_report_extra, write_report
 from gbdt_pwiser.report._plot_distributions import plot_distributions

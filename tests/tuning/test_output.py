@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import polars as pl
 import pytest
 
-from gbdt_pwiser.evaluation import METRICS
+from gbdt_pwiser.metrics import METRICS
 from gbdt_pwiser.models import MODELS, ModelSpec
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
 from gbdt_pwiser.report.tuning import write_tuning_report

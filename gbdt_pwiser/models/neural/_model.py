@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from gbdt_pwiser._files import replacing_file
 from gbdt_pwiser.data import Exposures
-from gbdt_pwiser.models._kept import KeptWith
+from gbdt_pwiser.models.kept import KeptWith
 from gbdt_pwiser.models.neural._blocks import Network, Outputs
 from gbdt_pwiser.models.neural._config import NetworkConfig
 from gbdt_pwiser.models.neural._features import FeatureEncoder, Layout

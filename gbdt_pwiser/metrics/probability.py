@@ -1,0 +1,311 @@
+"""Metrics of a probability's size: log loss, entropy, PCOC, calibration error, and its spread by grade."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gbdt_pwiser.metrics.checks import Bools, Floats, check_probability, check_score, check_weight
+from gbdt_pwiser.objectives import InputError
+
+CLIP: Final = float(np.finfo(np.float64).eps)
+"""Probabilities are clipped into [CLIP, 1 - CLIP], about 2.2e-16, before a logarithm is taken."""
+
+LEVELS: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
+"""Quantiles of `score_quantiles`."""
+
+
+def log_losses(probability: Floats, positive: Bools) -> NDArray[np.float64]:
+    """Binary cross-entropy of each exposure in nats, float64 (n,); see `log_loss`."""
+    check_probability(probability, positive)
+    p = probability.astype(np.float64)
+    return np.asarray(-np.log(np.clip(np.where(positive, p, 1.0 - p), CLIP, 1.0 - CLIP)))
+
+
+def log_loss(probability: Floats, positive: Bools, *, sample_weight: Floats | None = None) -> float:
+    """Mean binary cross-entropy in nats, probabilities clipped into [CLIP, 1 - CLIP].
+
+    log loss = -sum_i w_i [ y_i log p_i + (1 - y_i) log(1 - p_i) ] / sum_i w_i
+
+    Parameters
+    ----------
+    probability
+        float (n,), in [0, 1].
+    positive
+        bool (n,), y.
+    sample_weight
+        float (n,), at least 0; 1 each where it is missing.
+
+    Returns
+    -------
+    float
+        At least 0; NaN for no rows, or rows without weight.
+
+    Raises
+    ------
+    InputError
+        A shape differs, a weight is negative, or a probability is NaN or outside [0, 1].
+
+    Examples
+    --------
+    >>> round(log_loss(np.array([0.5, 0.5]), np.array([True, False])), 6)
+    0.693147
+    """
+    return _mean(log_losses(probability, positive), check_weight(sample_weight, len(positive)))
+
+
+def normalized_entropy(probability: Floats, positive: Bools, *, sample_weight: Floats | None = None) -> float:
+    """Log loss in units of the log loss of always predicting the base rate r.
+
+    NE = log loss / -(r log r + (1 - r) log(1 - r)), from He et al. 2014, Practical lessons from predicting
+    clicks on ads at Facebook
+
+    Parameters
+    ----------
+    probability
+        float (n,), in [0, 1].
+    positive
+        bool (n,); r is its (weighted) mean.
+    sample_weight
+        float (n,), at least 0; 1 each where it is missing.
+
+    Returns
+    -------
+    float
+        Below 1 where the prediction beats the base rate; NaN for one class or no rows.
+
+    Raises
+    ------
+    InputError
+        A shape differs, a weight is negative, or a probability is NaN or outside [0, 1].
+    """
+    loss = log_loss(probability, positive, sample_weight=sample_weight)
+    return loss / entropy(_mean(positive, check_weight(sample_weight, len(positive))))
+
+
+def entropy(rate: float) -> float:
+    """Log loss of always predicting the base rate, in nats; NaN where that is 0 or 1."""
+    if not 0.0 < rate < 1.0:
+        return float("nan")
+    return float(-(rate * np.log(rate) + (1.0 - rate) * np.log1p(-rate)))
+
+
+def pcoc(probability: Floats, positive: Bools, *, sample_weight: Floats | None = None) -> float:
+    """Predicted over observed clicks; 1 is calibrated on the whole, 2 promises twice what came.
+
+    PCOC = sum_i w_i p_i / sum_i w_i y_i
+
+    Parameters
+    ----------
+    probability
+        float (n,), in [0, 1].
+    positive
+        bool (n,), y.
+    sample_weight
+        float (n,), at least 0; 1 each where it is missing.
+
+    Returns
+    -------
+    float
+        At least 0; NaN where there is no positive, or none with weight.
+
+    Raises
+    ------
+    InputError
+        A shape differs, a weight is negative, or a probability is NaN or outside [0, 1].
+    """
+    check_probability(probability, positive)
+    weight = check_weight(sample_weight, len(positive))
+    predicted = probability.sum(dtype=np.float64) if weight is None else weight @ probability
+    observed = positive.sum() if weight is None else weight @ positive
+    return float(predicted / observed) if observed > 0 else float("nan")
+
+
+class Reliability(NamedTuple):
+    """Predicted beside observed rates, bin by bin in ascending order of the prediction; each (bins,).
+
+    Parameters
+    ----------
+    predicted, observed
+        Mean probability and share of positives of each bin.
+    weight
+        Its exposures, or the sum of their weights.
+    """
+
+    predicted: NDArray[np.float64]
+    observed: NDArray[np.float64]
+    weight: NDArray[np.float64]
+
+
+def reliability(
+    probability: Floats, positive: Bools, *, bins: int = 20, sample_weight: Floats | None = None
+) -> Reliability:
+    """Mean prediction and share of positives in bins of equal mass, as a reliability curve draws them.
+
+    Parameters
+    ----------
+    probability
+        float (n,), in [0, 1].
+    positive
+        bool (n,).
+    bins
+        At most so many. Equal probabilities are never told apart: all of them go to the bin in which the
+        middle of their mass lies. A bin left empty by that is not returned.
+    sample_weight
+        float (n,), at least 0; 1 each where it is missing.
+
+    Returns
+    -------
+    Reliability
+        One bin for a constant prediction; none without exposures.
+
+    Raises
+    ------
+    InputError
+        A shape differs, a weight is negative, bins is below 1, or a probability is NaN or outside [0, 1].
+
+    Examples
+    --------
+    >>> curve = reliability(np.array([0.1, 0.2, 0.5, 0.7]), np.array([False, False, False, True]), bins=2)
+    >>> curve.predicted.round(3).tolist(), curve.observed.tolist()
+    ([0.15, 0.6], [0.0, 0.5])
+    """
+    check_probability(probability, positive)
+    weight = check_weight(sample_weight, len(positive))
+    rows, bin_of = equal_mass_bins(probability, bins, weight)
+    w = np.ones(len(rows)) if weight is None else weight[rows]
+    if not len(rows):
+        return Reliability(w, w, w)
+    starts = np.flatnonzero(np.append(True, bin_of[1:] != bin_of[:-1]))
+    mass = np.add.reduceat(w, starts)
+    return Reliability(
+        predicted=np.add.reduceat(w * probability[rows], starts) / mass,
+        observed=np.add.reduceat(w * positive[rows], starts) / mass,
+        weight=mass,
+    )
+
+
+def equal_mass_bins(
+    probability: Floats, bins: int, weight: NDArray[np.float64] | None = None
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the rows that have weight, by ascending probability, and the bin of each; see `reliability`."""
+    if bins < 1:
+        raise InputError(f"bins is {bins}; give at least 1")
+    rows = np.argsort(probability)
+    if weight is not None:
+        rows = rows[weight[rows] > 0]
+    ordered = probability[rows]
+    mass = np.arange(1, len(rows) + 1) if weight is None else np.cumsum(weight[rows])
+    last = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True)) if len(rows) else rows
+    upper = mass[last]
+    # Twice the middle of a run of ties: a whole number where there are no weights, so no bin is off by one.
+    middle = upper + np.append(0, upper[:-1]) if len(last) else upper
+    bin_of_run = np.minimum(middle * bins // (2 * upper[-1:]), bins - 1).astype(np.intp)
+    return rows, np.repeat(bin_of_run, np.diff(last, prepend=-1))
+
+
+def ece(
+    probability: Floats, positive: Bools, *, bins: int = 20, sample_weight: Floats | None = None
+) -> float:
+    """Average the gap of predicted and observed rate over bins of equal mass: expected calibration error.
+
+    ECE = sum_b W_b |mean_b p - mean_b y| / sum_b W_b
+
+    Chance alone keeps it above 0, the more the more bins; so compare it at one number of bins and exposures
+    only. Equal masses, because equal widths put nearly all exposures of a click log into one bin
+    (Nguyen and O'Connor 2015; Roelofs et al. 2022).
+
+    Parameters
+    ----------
+    probability
+        float (n,), in [0, 1].
+    positive
+        bool (n,), y.
+    bins
+        At most so many, with ties kept together as `reliability` says.
+    sample_weight
+        float (n,), at least 0; 1 each where it is missing.
+
+    Returns
+    -------
+    float
+        In [0, 1], at least |mean p - mean y|, and equal to it for one bin; NaN without exposures.
+
+    Raises
+    ------
+    InputError
+        A shape differs, a weight is negative, bins is below 1, or a probability is NaN or outside [0, 1].
+
+    Examples
+    --------
+    >>> p, y = np.array([0.1, 0.2, 0.5, 0.7]), np.array([False, False, False, True])
+    >>> round(ece(p, y, bins=2), 6)  # (2 |.15 - 0| + 2 |.6 - .5|) / 4
+    0.125
+    """
+    curve = reliability(probability, positive, bins=bins, sample_weight=sample_weight)
+    return _mean(np.abs(curve.predicted - curve.observed), curve.weight)
+
+
+def score_quantiles(
+    score: Floats,
+    grade: NDArray[np.int8],
+    *,
+    levels: Sequence[float] = LEVELS,
+    sample_weight: Floats | None = None,
+) -> NDArray[np.float64]:
+    """Quantiles of the scores of each grade: where a loss puts conversions, clicks and the rest.
+
+    q_level = the least score s with at least `level` of the grade's weight at or below s
+
+    Parameters
+    ----------
+    score
+        float (n,), any scale.
+    grade
+        int8 (n,), 0 to 2.
+    levels
+        Shares in [0, 1].
+    sample_weight
+        float (n,), at least 0; 1 each where it is missing.
+
+    Returns
+    -------
+    float64 (3, len(levels))
+        A row per grade, each value a score that occurs; NaN for a grade that does not occur or has no weight.
+
+    Raises
+    ------
+    InputError
+        A shape differs, a score is NaN, a weight is negative, or a level is outside [0, 1].
+
+    Examples
+    --------
+    >>> score, grade = np.array([0.1, 0.2, 0.3, 0.8]), np.array([0, 0, 0, 2], dtype=np.int8)
+    >>> score_quantiles(score, grade, levels=[0.5])[:, 0].tolist()
+    [0.2, nan, 0.8]
+    """
+    check_score(score, grade >= 1)
+    weight = check_weight(sample_weight, len(score))
+    if not all(0 <= level <= 1 for level in levels):
+        raise InputError(f"levels are {tuple(levels)}; give shares between 0 and 1")
+    quantiles = np.full((3, len(levels)), np.nan)
+    for g in range(3):
+        rows = np.flatnonzero(grade == g) if weight is None else np.flatnonzero((grade == g) & (weight > 0))
+        if len(rows):
+            quantiles[g] = np.quantile(
+                score[rows],
+                levels,
+                weights=None if weight is None else weight[rows],
+                method="inverted_cdf",
+            )
+    return quantiles
+
+
+def _mean(values: NDArray[Any], weight: NDArray[np.float64] | None) -> float:
+    """(Weighted) mean, NaN where there is nothing to average."""
+    if not len(values) or (weight is not None and not weight.sum() > 0):
+        return float("nan")
+    return float(values.mean() if weight is None else np.average(values, weights=weight))

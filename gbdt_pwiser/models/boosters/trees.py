@@ -1,0 +1,255 @@
+"""What both boosters share: one booster for the click, one for the conversion of a click.
+
+pCTR comes from a booster on all exposures, with the loss that is compared. pCVR comes from a second booster
+on clicked exposures with BCE, the same for every loss, and pCTCVR = pCTR * pCVR: a difference in CTCVR AUC
+between two losses is then the work of their pCTR alone.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import lightgbm
+import numpy as np
+import xgboost
+from numpy.typing import NDArray
+
+from gbdt_pwiser._sigmoid import fit_sigmoid
+from gbdt_pwiser.data import Exposures
+from gbdt_pwiser.data.stored import BLOCK
+from gbdt_pwiser.models.boosters._binning import with_adjacent_groups
+from gbdt_pwiser.models.boosters._features import by_position, check_params, with_columns
+from gbdt_pwiser.models.boosters.device import check_device, check_usable
+from gbdt_pwiser.models.kept import KeptWith
+from gbdt_pwiser.models.losses import LOSSES
+from gbdt_pwiser.models.protocol import ModelSpec, OnRound, Predictions
+from gbdt_pwiser.objectives import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A booster, the round that counts, where its scores start, and the time it took.
+
+    A slope says that the scores are no log-odds: pCTR = sigmoid(slope * score + start).
+    """
+
+    booster: Any
+    rounds: int
+    start: float
+    seconds: float
+    slope: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Binned:
+    """Train and validation in a booster's own form, for one of the two tasks."""
+
+    train: Any
+    valid: Any
+    click: NDArray[np.bool_]
+
+
+_kept_with = KeptWith()
+
+
+# What a search changes from model to model while the features stay binned.
+_NOT_OF_BINS = frozenset(
+    {"num_leaves", "min_data_in_leaf", "feature_fraction_bynode", "bagging_fraction", "lambda_l2"}
+    | {"max_depth", "min_child_weight", "subsample", "colsample_bytree", "lambda"}
+)
+
+
+class TreeModel(ABC):
+    """The two boosters of a model; what is special to a library is in its subclass."""
+
+    suffix: ClassVar[str]
+    """Of a booster's file."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        check_device(spec.device, spec.model)
+        check_params(spec.params, spec.loss)
+        self.spec = spec
+        self._click: Trained | None = None
+        self._conversion: Trained | None = None
+        self._columns: list[str] = []
+
+    def fit(self, train: Exposures, valid: Exposures, on_round: OnRound | None = None) -> None:
+        """Train both boosters, stopping each early on the AUC of its task on validation.
+
+        `on_round` gets each round of the click booster, from 0, and its CTR AUC on validation.
+
+        Raises
+        ------
+        InputError
+            Validation without features of train, a loss that needs groups without them, a ranker without
+            clicks in validation, or what the library itself refuses: a device, a parameter, a code.
+        """
+        spec = self.spec
+        self._check_usable()
+        if valid.features.columns != train.features.columns:
+            raise InputError(
+                f"{valid.name}: validation has other feature columns than {train.name}'s training"
+            )
+        self._columns = train.features.columns
+        grouped = spec.needs_groups
+        if grouped and train.group is None:
+            instead = 'use pairs="all"' if spec.loss == "pwiser" else f"leave {spec.loss} out"
+            raise InputError(f"{train.name} has no groups; {instead} or describe its group column")
+        params = repr(sorted(spec.params.items()))
+        # Others, such as max_bin, may decide the bins.
+        bins = repr(sorted(item for item in spec.params.items() if item[0] not in _NOT_OF_BINS))
+        settings = (spec.seed, spec.rounds, spec.early_stopping, spec.learning_rate, params)
+        with refusals(spec.model, self._columns):
+            binned = _kept_with.get(
+                train,
+                (valid, type(self), spec.device, spec.external_memory, bins, grouped),
+                lambda: self._bin(with_adjacent_groups(train) if grouped else train, valid, grouped),
+            )
+            click = self._train(binned, spec.loss, on_round)
+            self._conversion = _kept_with.get(
+                train,
+                (valid, spec.model, spec.device, settings),
+                lambda: self._train_conversion(train, valid),
+            )
+        self._click = click if LOSSES[spec.loss].is_log_odds else self._with_sigmoid(click, valid)
+
+    def predict(self, exposures: Exposures) -> Predictions:
+        """Return pCTR and pCTCVR; InputError before `fit` or for other columns than in training."""
+        if self._click is None:
+            raise InputError("the model is not trained; call fit first")
+        if exposures.features.columns != self._columns:
+            raise InputError(f"{exposures.name} has other feature columns than the training data")
+        pctr, pcvr = np.empty(len(exposures)), np.ones(len(exposures))
+        start = 0
+        for block in exposures.blocks(BLOCK):
+            rows = slice(start, start := start + len(block))
+            pctr[rows] = self._probability(self._click, block)
+            if self._conversion:
+                pcvr[rows] = self._probability(self._conversion, block)
+        return Predictions(pctr=pctr, pctcvr=pctr * pcvr)
+
+    @property
+    def rounds_used(self) -> int:
+        """Rounds of the click booster up to its best on validation."""
+        return 0 if self._click is None else self._click.rounds
+
+    @property
+    def fit_seconds(self) -> float:
+        """Training time of both boosters."""
+        return sum(trained.seconds for trained in (self._click, self._conversion) if trained)
+
+    @property
+    def size(self) -> int:
+        """Trees of both boosters that count."""
+        return sum(trained.rounds for trained in (self._click, self._conversion) if trained)
+
+    def _check_usable(self) -> None:
+        check_usable(self.spec.device, self.spec.model)
+
+    @property
+    def _own_params(self) -> dict[str, Any]:
+        """The spec's own parameters, as the library has them."""
+        return by_position(self.spec.params, self._columns, self.spec.model)
+
+    def _train_conversion(self, train: Exposures, valid: Exposures) -> Trained | None:
+        """Train the booster for a conversion given a click; None where there is nothing to tell apart."""
+        clicked, clicked_valid = (_conversions_of_clicks(part) for part in (train, valid))
+        if len(np.unique(clicked.click)) < 2 or len(np.unique(clicked_valid.click)) < 2:
+            return None
+        return self._train(self._bin(clicked, clicked_valid, grouped=False), "bce")
+
+    def _with_sigmoid(self, ranker: Trained, valid: Exposures) -> Trained:
+        """Fit on validation what makes pCTR of a ranker's scores."""
+        score = np.concatenate([self._score(ranker, block) for block in valid.blocks(BLOCK)])
+        slope, start = fit_sigmoid(score, valid.click)
+        return replace(ranker, slope=slope, start=start)
+
+    @abstractmethod
+    def _bin(self, train: Exposures, valid: Exposures, grouped: bool) -> Binned: ...
+
+    @abstractmethod
+    def _train(self, binned: Binned, loss: str, on_round: OnRound | None = None) -> Trained: ...
+
+    @abstractmethod
+    def _score(self, trained: Trained, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return raw scores: what the booster's trees add up to."""
+
+    @abstractmethod
+    def _probability(self, trained: Trained, features: NDArray[np.float32]) -> NDArray[np.float64]: ...
+
+    def save(self, folder: Path) -> dict[str, Any]:
+        """Write the boosters, up to the rounds that count, and return the rest as JSON can hold it.
+
+        `restore` reads both. InputError before `fit`.
+        """
+        if self._click is None:
+            raise InputError("the model is not trained; call fit first")
+        state: dict[str, Any] = {}
+        for task, trained in (("click", self._click), ("conversion", self._conversion)):
+            if trained is not None:
+                file = f"{task}{self.suffix}"
+                self._write(trained, folder / file)
+                rest = {f.name: getattr(trained, f.name) for f in fields(trained) if f.name != "booster"}
+                state[task] = {"file": file, **rest}
+        return state
+
+    def restore(self, folder: Path, columns: Sequence[str], state: Mapping[str, Any]) -> None:
+        """Become the model of these feature columns that `save` wrote; InputError for other boosters."""
+        trained = {}
+        for task in ("click", "conversion"):
+            if task in state:
+                rest = dict(state[task])
+                path = folder / rest.pop("file")
+                try:
+                    booster, features = self._read(path)
+                except (lightgbm.basic.LightGBMError, xgboost.core.XGBoostError) as error:
+                    raise InputError(f"{path} is no booster of {self.spec.model}; train again") from error
+                if features != len(columns):
+                    raise InputError(f"{path} has {features} features, not {len(columns)}; train again")
+                if not 0 < rest["rounds"] <= self._rounds(booster):
+                    raise InputError(
+                        f"{path} has {self._rounds(booster)} rounds, and {rest['rounds']} are to count; "
+                        "copy the folder again or train again"
+                    )
+                trained[task] = Trained(booster, **rest)
+        self._columns = list(columns)
+        self._click, self._conversion = trained["click"], trained.get("conversion")
+
+    @abstractmethod
+    def _rounds(self, booster: Any) -> int:
+        """Return how many rounds a booster has."""
+
+    @abstractmethod
+    def _write(self, trained: Trained, path: Path) -> None: ...
+
+    @abstractmethod
+    def _read(self, path: Path) -> tuple[Any, int]:
+        """Return the booster of a file, and how many features it has."""
+
+
+@contextmanager
+def refusals(model: str, columns: Sequence[str] = ()) -> Iterator[None]:
+    """Turn an error of a booster into an InputError of one line, which names columns as the user does."""
+    try:
+        yield
+    except (lightgbm.basic.LightGBMError, xgboost.core.XGBoostError) as error:
+        reason = " ".join(str(error).partition("\nStack trace")[0].split())
+        raise InputError(
+            f"{model} refuses the data or a parameter: {with_columns(reason, columns)}"
+        ) from error
+
+
+def _conversions_of_clicks(exposures: Exposures) -> Exposures:
+    """Clicked exposures, with the conversion in the place of the click."""
+    clicked = exposures.take(exposures.click)
+    return Exposures(
+        name=clicked.name,
+        features=clicked.features,
+        grade=clicked.conversion.astype(np.int8),
+        categorical=clicked.categorical,
+    )

@@ -1,0 +1,129 @@
+"""XGBoost behind the protocol of models."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xgboost
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from gbdt_pwiser.data import Exposures
+from gbdt_pwiser.data.stored import BLOCK
+from gbdt_pwiser.models.boosters._binning import block_dmatrix
+from gbdt_pwiser.models.boosters._files import read_xgboost
+from gbdt_pwiser.models.boosters._losses import xgboost_loss
+from gbdt_pwiser.models.boosters.device import check_usable
+from gbdt_pwiser.models.protocol import OnRound
+from gbdt_pwiser.models.boosters.trees import Binned, Trained, TreeModel, refusals
+from gbdt_pwiser.objectives import make_dmatrix
+
+
+class XGBoostModel(TreeModel):
+    """XGBoost with histograms, trees of depth 6."""
+
+    suffix = ".ubj"
+
+    def _bin(self, train: Exposures, valid: Exposures, grouped: bool) -> Binned:
+        columns, categorical = train.features.columns, set(train.categorical)
+        # Without names XGBoost calls the features f0, f1, ...
+        options: dict[str, Any] = {
+            "feature_types": ["c" if column in categorical else "q" for column in columns],
+            "enable_categorical": True,
+            "max_bin": self.spec.params.get("max_bin"),
+        }
+
+        def dmatrix(part: Exposures, group: NDArray[np.int64] | None = None, ref: Any = None) -> Any:
+            if len(part) <= BLOCK and not self.spec.external_memory:
+                return make_dmatrix(
+                    part.matrix(), part.click, part.conversion, quantile=True, group=group, ref=ref, **options
+                )
+            return block_dmatrix(
+                part, BLOCK, group=group, ref=ref, external_memory=self.spec.external_memory, **options
+            )
+
+        data = dmatrix(train, group=train.group if grouped else None)
+        return Binned(data, dmatrix(valid, ref=data), train.click)
+
+    @property
+    def _params(self) -> dict[str, Any]:
+        spec = self.spec
+        return {
+            "eval_metric": "auc",
+            "learning_rate": spec.learning_rate,
+            "max_depth": 6,
+            "min_child_weight": 1.0,
+            "subsample": 0.8,
+            "colsample_bytree": 0.8,
+            "lambda": 1.0,
+            "tree_method": "hist",
+            "seed": spec.seed,
+            "nthread": spec.threads,
+            "device": spec.device,
+            "verbosity": 0,
+            **self._own_params,
+        }
+
+    def _train(self, binned: Binned, loss: str, on_round: OnRound | None = None) -> Trained:
+        spec = self.spec
+        callbacks = [xgboost.callback.EarlyStopping(rounds=spec.early_stopping, maximize=True)]
+        if on_round:
+            callbacks.append(_Rounds(on_round))
+        started = time.perf_counter()
+        with xgboost_loss(binned.train, spec, loss) as (of_loss, objective):
+            booster = xgboost.train(
+                {**of_loss, **self._params},
+                binned.train,
+                spec.rounds,
+                evals=[(binned.valid, "valid")],
+                obj=objective,
+                verbose_eval=False,
+                callbacks=callbacks,
+            )
+        seconds = time.perf_counter() - started
+        return Trained(booster, int(booster.best_iteration) + 1, of_loss.get("base_score", 0.0), seconds)
+
+    def _score(self, trained: Trained, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        margin = trained.booster.inplace_predict(
+            features,
+            iteration_range=(0, trained.rounds),
+            predict_type="margin",
+            validate_features=False,
+        )
+        return np.asarray(margin, dtype=np.float64)
+
+    def _probability(self, trained: Trained, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        if trained.slope is not None:
+            return expit(trained.slope * self._score(trained, features) + trained.start)  # type: ignore[no-any-return]
+        predicted = trained.booster.inplace_predict(
+            features, iteration_range=(0, trained.rounds), validate_features=False
+        )
+        return np.asarray(predicted, dtype=np.float64)
+
+    def _rounds(self, booster: Any) -> int:
+        return int(booster.num_boosted_rounds())
+
+    def _write(self, trained: Trained, path: Path) -> None:
+        # Through Python, which tells of a full disk.
+        path.write_bytes(trained.booster[: trained.rounds].save_raw("ubj"))
+
+    def _read(self, path: Path) -> tuple[Any, int]:
+        booster = read_xgboost(path)
+        check_usable(self.spec.device, "xgboost")
+        with refusals("xgboost"):
+            booster.set_param({"nthread": self.spec.threads, "device": self.spec.device})
+            return booster, booster.num_features()
+
+
+class _Rounds(xgboost.callback.TrainingCallback):  # type: ignore[misc]
+    """Hands each round's CTR AUC on validation to a function."""
+
+    def __init__(self, on_round: OnRound) -> None:
+        self.on_round = on_round
+
+    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+        self.on_round(epoch, evals_log["valid"]["auc"][-1])
+        return False

@@ -1,0 +1,144 @@
+"""A comparison as plain text."""
+
+from __future__ import annotations
+
+import math
+import re
+import textwrap
+from collections.abc import Sequence
+
+import numpy as np
+
+from gbdt_pwiser.report.advice import calibration_notes
+from gbdt_pwiser.metrics.catalogue import METRICS
+from gbdt_pwiser.evaluation.results import CALIBRATED, Result, check_complete
+from gbdt_pwiser.evaluation.summary import FAMILIES, Cost, Summary, costs, shown_metrics, summarize
+from gbdt_pwiser.evaluation.sweep import SweepPoint, sweep_means
+
+
+def format_estimate(value: float, error: float, decimals: int, *, signed: bool = False) -> str:
+    """Print a value and its standard error: ".7351 ± .0004", "+.0031", or "–" for NaN.
+
+    Examples
+    --------
+    >>> format_estimate(0.73512, 0.00042, 4), format_estimate(-0.0031, math.nan, 4, signed=True)
+    ('.7351 ± .0004', '-.0031')
+    """
+    if math.isnan(value):
+        return "–"
+
+    def without_zero(number: float, sign: str) -> str:  # it says nothing and widens every column
+        return re.sub(r"^([+-]?)0\.", r"\1.", f"{number:{sign}z.{decimals}f}")
+
+    text = without_zero(value, "+" if signed else "-")
+    return text if math.isnan(error) else f"{text} ± {without_zero(error, '-')}"
+
+
+def format_table(results: Sequence[Result]) -> str:
+    """Print the test split as plain text: per data set a block of ranking and one of calibration metrics.
+
+    Each (model, loss) has a row of means; under every other loss than bce stands its gain over bce. A metric
+    that is NaN throughout has no column.
+
+    Raises
+    ------
+    InputError
+        A cell is doubled or missing.
+    """
+    datasets = dict.fromkeys(r.dataset for r in results if r.split == "test")
+    check_complete(results)
+    return "\n\n".join(_format_dataset([r for r in results if r.dataset == d]) for d in datasets)
+
+
+def format_sweep(points: Sequence[SweepPoint]) -> str:
+    """Print the weight path on validation: a row per model, loss and weight, means ± standard errors.
+
+    Examples
+    --------
+    >>> print(format_sweep([SweepPoint("lightgbm", "pwiser", 0, 0.01, True, 0.7, 0.8)]))
+    weight path on validation, 1 seed
+    model     loss    weight  CTR AUC  CTCVR AUC  chosen
+    lightgbm  pwiser    0.01    .7000      .8000  1 of 1
+    """
+    means = sweep_means(points)
+    seeds = len({p.seed for p in points})
+    rows = [["model", "loss", "weight", *(METRICS[m].label for m in ("ctr_auc", "ctcvr_auc")), "chosen"]]
+    for s in means:
+        estimates = (format_estimate(e.mean, e.error, 4) for e in (s.ctr_auc, s.ctcvr_auc))
+        rows.append([s.model, s.loss, f"{s.weight:g}", *estimates, f"{s.chosen} of {s.seeds}"])
+    return "\n".join([f"weight path on validation, {seeds} seed{'s' * (seeds != 1)}", *_align(rows)])
+
+
+def _format_dataset(results: Sequence[Result]) -> str:
+    summaries, spent = summarize(results), costs(results)
+    seeds = summaries[0].seeds
+    lines = [f"{summaries[0].dataset}, test split, {seeds} seed{'s' * (seeds != 1)}"]
+    for family, title in FAMILIES.items():
+        if metrics := shown_metrics(summaries, family):
+            lines += ["", title, *_block(summaries, spent, metrics)]
+    for split, method in CALIBRATED.items():
+        calibrated = summarize(results, split)
+        if calibrated:
+            metrics = ["ctr_auc", *shown_metrics(calibrated, "calibration")]
+            lines += ["", f"after {method} calibration on validation", *_block(calibrated, spent, metrics)]
+    lines += ["", "cost (means over the seeds)", *_cost_block(spent)]
+    lines += [
+        "",
+        "± is the standard error over the seeds." if seeds > 1 else "One seed: means have no error.",
+    ]
+    if not all(math.isnan(s.gain) for s in summaries):
+        lines += [
+            "gain: mean difference to the same model's bce, seed by seed; ± is of test sample and seeds.",
+            "* survives Holm's correction for all gains above: the chance of any false mark is 5 %.",
+        ]
+    if left_out := [s.mean for s in summaries if s.metric == "gauc_left_out" and not math.isnan(s.mean)]:
+        lines.append(
+            f"GAUC leaves out {np.mean(left_out):.1%} of the groups: without a click, or with clicks only."
+        )
+    return "\n".join([*lines, *calibration_notes(results)])
+
+
+def _block(summaries: list[Summary], spent: list[Cost], metrics: list[str]) -> list[str]:
+    """Lay out a row per model and loss, and one for its gain."""
+    by_cell = {(s.model, s.loss, s.metric): s for s in summaries}
+    # Two lines per heading keep the columns as narrow as their numbers.
+    headings = [textwrap.wrap(METRICS[m].label, 11) for m in metrics]
+    rows = [["model", "loss", "weight", *(h[-1] + " " for h in headings)]]
+    if any(len(h) > 1 for h in headings):
+        rows.insert(0, ["", "", "", *(h[0] + " " if len(h) > 1 else "" for h in headings)])
+    for cost in spent:
+        row = [by_cell[cost.model, cost.loss, m] for m in metrics]
+        cells = [format_estimate(s.mean, s.standard_error, METRICS[s.metric].decimals) + " " for s in row]
+        rows.append([cost.model, cost.loss, cost.weight, *cells])
+        if not all(math.isnan(s.gain) for s in row):
+            rows.append(["", "  gain", "", *map(_format_gain, row)])
+    return _align(rows)
+
+
+def _cost_block(spent: list[Cost]) -> list[str]:
+    rows = [["model", "loss", "rounds", "trees or parameters", "fit s", "predict s"]]
+    for c in spent:
+        rows.append(
+            [
+                *(c.model, c.loss, f"{c.rounds:.0f}", f"{c.size:,.0f}"),
+                *(f"{c.fit_seconds:.1f}", f"{c.predict_seconds:.2f}"),
+            ]
+        )
+    return _align(rows)
+
+
+def _format_gain(s: Summary) -> str:
+    text = format_estimate(s.gain, s.gain_standard_error, METRICS[s.metric].decimals, signed=True)
+    return text + (" " if s.verdict == "unclear" else "*")
+
+
+def _align(rows: list[list[str]]) -> list[str]:
+    """Pad to columns two spaces apart: model and loss to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) if i < 2 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]

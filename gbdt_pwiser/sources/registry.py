@@ -1,0 +1,180 @@
+"""Data sets by name or path."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from gbdt_pwiser.data._hints import did_you_mean
+from gbdt_pwiser.sources.text.table import SUFFIXES, expanded
+from gbdt_pwiser.sources.ali_ccp import NAME as CCP
+from gbdt_pwiser.sources.ali_ccp import prepare_ali_ccp
+from gbdt_pwiser.sources.aliexpress import COUNTRIES, prepare_aliexpress
+from gbdt_pwiser.sources.description import load_description
+from gbdt_pwiser.data.exposures import Exposures
+from gbdt_pwiser.data.prepared import Schema, load_prepared
+from gbdt_pwiser.sources.simulate import simulate
+from gbdt_pwiser.data.split import Dataset
+from gbdt_pwiser.objectives import InputError
+
+SIMULATED = "simulated"
+TIANCHI = "https://tianchi.aliyun.com/dataset"
+RELEASED = {name: f"AliExpress search exposures, {country}" for name, country in COUNTRIES.items()} | {
+    CCP: "Ali-CCP exposures of Taobao's recommendations"
+}
+NAMES = (*RELEASED, SIMULATED)
+
+
+@dataclass(frozen=True)
+class KnownDataset:
+    """A data set that has a name, whether or not it can be loaded yet.
+
+    Path and counts are None for simulated data, the counts also for a set that is not prepared.
+    """
+
+    name: str
+    description: str
+    prepared: bool
+    path: Path | None
+    rows: int | None = None
+    clicks: int | None = None
+    conversions: int | None = None
+
+
+def resolve_data_dir(data_dir: Path | str | None = None) -> Path:
+    """Return where prepared sets live: the argument, else $GBDT_PWISER_DATA, else the user's data folder."""
+    chosen = data_dir or os.environ.get("GBDT_PWISER_DATA") or platformdirs.user_data_dir("gbdt-pwiser")
+    return expanded(chosen)
+
+
+def load(
+    name_or_path: str | Path, *, data_dir: Path | str | None = None, **simulate_options: float
+) -> Dataset:
+    """Load a data set by name or path.
+
+    Parameters
+    ----------
+    name_or_path
+        `us`, `nl`, `fr`, `es` (AliExpress), `ccp` (Ali-CCP), once prepared. `simulated`: made on the
+        spot. A path to a `.toml` description, or to a `.parquet` or `.csv` file (also `.tsv`, `.csv.gz`, or a
+        folder `.parquet`) with a description of the same stem beside it.
+    data_dir
+        Where prepared sets live; see `resolve_data_dir`.
+    simulate_options
+        For `simulated` only: those of `gbdt_pwiser.sources.simulate`.
+
+    Raises
+    ------
+    InputError
+        Unknown name, a set that is not prepared or is damaged, or a file that breaks a rule.
+
+    Examples
+    --------
+    >>> len(load("simulated", n_exposures=1000).exposures)
+    1000
+    """
+    name = str(name_or_path)
+    if name == SIMULATED:
+        return Dataset(simulate(**simulate_options).exposures)  # type: ignore[arg-type]
+    if simulate_options:
+        raise InputError(f"{', '.join(simulate_options)} cannot be set for {name}, only for {SIMULATED}")
+    if name in RELEASED:
+        return Dataset(_load_released(name, resolve_data_dir(data_dir)), released=True)
+    path = expanded(name_or_path)
+    if path.suffix.lower() == ".toml":
+        return load_description(path)
+    if path.name.lower().endswith(SUFFIXES):
+        return _load_described(path)
+    near = did_you_mean([name], NAMES)
+    raise InputError(
+        f"unknown data set {name!r}{f', {near}' if near else ''}; choose one of {', '.join(NAMES)}, or give "
+        "the path of a .toml description"
+    )
+
+
+def prepare(
+    name: str,
+    source: Path,
+    data_dir: Path | str | None = None,
+    *,
+    rare: int | None = None,
+    skip_bad_lines: int = 0,
+    progress: bool = True,
+) -> Path:
+    """Prepare a released data set and return its folder; files are streamed, the folder appears whole.
+
+    Parameters
+    ----------
+    name
+        `us`, `nl`, `fr`, `es` or `ccp`.
+    source
+        Folder or archive with the files, as released or as processed.
+    data_dir
+        Where prepared sets live; see `resolve_data_dir`.
+    rare
+        For released Ali-CCP files only; see `prepare_ali_ccp`.
+    skip_bad_lines
+        How many damaged lines may be left out.
+    progress
+        Whether to show progress on standard error, if that is a terminal.
+
+    Raises
+    ------
+    InputError
+        Unknown name, files missing, or a fault in one.
+    """
+    target = resolve_data_dir(data_dir)
+    if name == CCP:
+        return prepare_ali_ccp(source, target, rare=rare, skip_bad_lines=skip_bad_lines, progress=progress)
+    if rare is not None and name in COUNTRIES:
+        raise InputError(f"rare cannot be set for {name}, whose codes are published; it is for {CCP}")
+    return prepare_aliexpress(name, source, target, skip_bad_lines=skip_bad_lines, progress=progress)
+
+
+def known_datasets(data_dir: Path | str | None = None) -> list[KnownDataset]:
+    """Describe every data set that has a name; a damaged one counts as not prepared."""
+    return [
+        *(_known_released(name, resolve_data_dir(data_dir)) for name in RELEASED),
+        KnownDataset(SIMULATED, "Simulated search pages with accidental clicks", prepared=True, path=None),
+    ]
+
+
+def _known_released(name: str, data_dir: Path) -> KnownDataset:
+    path, description = data_dir / name, RELEASED[name]
+    try:
+        schema = Schema.read(path)
+    except InputError:
+        return KnownDataset(name, description, prepared=False, path=path)
+    parts = (schema.train, schema.test)
+    return KnownDataset(
+        name,
+        description,
+        prepared=True,
+        path=path,
+        rows=sum(part.rows for part in parts),
+        clicks=sum(part.clicks for part in parts),
+        conversions=sum(part.conversions for part in parts),
+    )
+
+
+def _load_released(name: str, data_dir: Path) -> Exposures:
+    folder = data_dir / name
+    if not folder.exists():
+        where = f"Ali-CCP from {TIANCHI}/408" if name == CCP else f"AliExpress from {TIANCHI}/74690"
+        raise InputError(
+            f"{name} is not prepared (looked in {folder}); download {where}, then run "
+            f"`gbdt-pwiser prepare --dataset {name} --source PATH`, or use --dataset {SIMULATED}, which "
+            "needs nothing"
+        )
+    return load_prepared(folder)
+
+
+def _load_described(path: Path) -> Dataset:
+    # x.csv.gz goes with x.toml
+    toml = path.with_name(path.name.removesuffix(".gz").removesuffix(".GZ")).with_suffix(".toml")
+    if not toml.is_file():
+        raise InputError(f"{path} has no description; write {toml}, which says what its columns are")
+    return load_description(toml, source=path)
