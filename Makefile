@@ -25,6 +25,7 @@ test: lint types  ## lint, types and every test
 lint: $(VENV)/.installed-$(EXTRAS)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/lint-imports --no-cache --no-logo
 
 types: $(VENV)/.installed-$(EXTRAS)
 	$(BIN)/mypy

@@ -24,12 +24,12 @@ from scipy.special import expit, logit
 from tqdm import tqdm
 
 from gbdt_pwiser.data import Split
-from gbdt_pwiser.sources import load
 from gbdt_pwiser.evaluation.compare import fit
-from gbdt_pwiser.significance.intervals import across_seeds
 from gbdt_pwiser.models import ModelSpec
 from gbdt_pwiser.objectives import PWiseRLoss, PWiseRObjective
 from gbdt_pwiser.objectives._data import read_labels
+from gbdt_pwiser.significance.intervals import across_seeds
+from gbdt_pwiser.sources import load
 
 FLOOR = 1e-6
 

@@ -18,9 +18,9 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from gbdt_pwiser.models import ModelSpec, NetworkConfig, make_model
 from gbdt_pwiser.sources import load, prepare
 from gbdt_pwiser.sources.generate import write_aliexpress
-from gbdt_pwiser.models import ModelSpec, NetworkConfig, make_model
 
 
 def memory(what: str) -> int:

@@ -21,7 +21,6 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from gbdt_pwiser.sources import simulate
 from gbdt_pwiser.models import NetworkConfig
 from gbdt_pwiser.models.neural import NETWORKS
 from gbdt_pwiser.models.neural._features import FeatureEncoder
@@ -29,6 +28,7 @@ from gbdt_pwiser.models.neural._loss import ClickLoss
 from gbdt_pwiser.models.neural._model import TWO_HEADED
 from gbdt_pwiser.models.neural._training import Rows
 from gbdt_pwiser.objectives import PWiseRLoss
+from gbdt_pwiser.sources import simulate
 
 SMALL = NetworkConfig(embedding=8, bottom=(64, 32), towers=(16,), experts=2)
 

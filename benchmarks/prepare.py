@@ -20,8 +20,8 @@ from pathlib import Path
 
 import polars as pl
 
-from gbdt_pwiser.sources.generate import write_ali_ccp, write_aliexpress
 from gbdt_pwiser.data.prepared import Schema
+from gbdt_pwiser.sources.generate import write_ali_ccp, write_aliexpress
 
 PREPARE = """
 from gbdt_pwiser.cli import main

@@ -22,9 +22,9 @@ import lightgbm
 import xgboost
 
 from gbdt_pwiser.data import Dataset, Exposures
-from gbdt_pwiser.sources import simulate
 from gbdt_pwiser.models import ModelSpec, make_model
 from gbdt_pwiser.objectives import PWiseRObjective, make_dataset, make_dmatrix, xgboost_params
+from gbdt_pwiser.sources import simulate
 from gbdt_pwiser.tuning import _search, search_space
 from gbdt_pwiser.tuning._share import Share
 from gbdt_pwiser.tuning._storage import embedded, make_pruner, make_sampler, open_storage, open_study

@@ -1,20 +1,90 @@
-"""BCE+PWiseR for gradient boosting: objectives, data, models and an honest comparison of CTR models."""
+"""BCE+PWiseR for gradient boosting: objectives, data, models and an honest comparison of CTR models.
 
-from gbdt_pwiser.objectives import (
-    InputError,
-    PWiseRLoss,
-    PWiseRObjective,
-    PWiseRSklearnObjective,
-    pwiser_objective,
-)
+What a user types is here, and is imported when it is first used, so that the package itself is light:
+
+>>> import gbdt_pwiser as gp
+>>> dataset = gp.load("simulated", n_exposures=4000, ctr=0.2, cvr=0.3)
+>>> split = dataset.split(seed=0)
+>>> model = gp.make_model(gp.ModelSpec(model="xgboost", loss="pwiser", rounds=5, threads=1))
+>>> model.fit(split.train, split.valid)
+>>> model.predict(split.test).pctr.shape == (len(split.test),)
+True
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from gbdt_pwiser.data import Exposures, Split
+    from gbdt_pwiser.evaluation.compare import compare
+    from gbdt_pwiser.models import ModelSpec, load_model, make_model, save_model
+    from gbdt_pwiser.objectives import (
+        InputError,
+        PWiseRLoss,
+        PWiseRObjective,
+        PWiseRSklearnObjective,
+        make_dataset,
+        make_dmatrix,
+        pwiser_objective,
+    )
+    from gbdt_pwiser.serving import Predictor
+    from gbdt_pwiser.sources import load, simulate
+    from gbdt_pwiser.tuning import tune
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Exposures",
     "InputError",
+    "ModelSpec",
     "PWiseRLoss",
     "PWiseRObjective",
     "PWiseRSklearnObjective",
+    "Predictor",
+    "Split",
     "__version__",
+    "compare",
+    "load",
+    "load_model",
+    "make_dataset",
+    "make_dmatrix",
+    "make_model",
     "pwiser_objective",
+    "save_model",
+    "simulate",
+    "tune",
 ]
+
+_ROOMS: Final = {
+    "data": ("Exposures", "Split"),
+    "evaluation": ("compare",),
+    "models": ("ModelSpec", "load_model", "make_model", "save_model"),
+    "objectives": (
+        "InputError",
+        "PWiseRLoss",
+        "PWiseRObjective",
+        "PWiseRSklearnObjective",
+        "make_dataset",
+        "make_dmatrix",
+        "pwiser_objective",
+    ),
+    "serving": ("Predictor",),
+    "sources": ("load", "simulate"),
+    "tuning": ("tune",),
+}
+_ROOM_OF: Final = {name: room for room, names in _ROOMS.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for from its room."""
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f"{__name__}.{_ROOM_OF[name]}"), name)
+    globals()[name] = found  # the next time it is an ordinary attribute
+    return found
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -14,9 +14,9 @@ from polars.selectors import by_name
 from tqdm import tqdm
 
 from gbdt_pwiser._files import has_columns, refuse_foreign, replacing_file
+from gbdt_pwiser.calibration import Calibrator
 from gbdt_pwiser.data.parquet import write_frames
 from gbdt_pwiser.data.stored import UNREADABLE
-from gbdt_pwiser.calibration import Calibrator
 from gbdt_pwiser.models.saved import SavedModel, load_model, own_files
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives._errors import LARGEST, check_whole

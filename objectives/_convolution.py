@@ -10,8 +10,6 @@ from __future__ import annotations
 import math
 from functools import cached_property
 
-import scipy.fft
-
 from gbdt_pwiser.objectives._arrays import (
     Array,
     Index,
@@ -116,6 +114,8 @@ class LogisticGrid:
         return mass
 
     def _convolve(self, mass: Array, kernel: Array) -> Array:
+        import scipy.fft  # at the top it would be most of the time that the command line takes to start
+
         xp = namespace(mass)
         size = scipy.fft.next_fast_len(3 * self._nodes - 2, real=True)
         product = xp.fft.rfft(mass, n=size) * xp.fft.rfft(kernel, n=size)

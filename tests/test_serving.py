@@ -14,11 +14,11 @@ import polars as pl
 import pytest
 
 import gbdt_pwiser.serving as serving
-from gbdt_pwiser.sources import load_description
 from gbdt_pwiser.calibration import Calibrator
 from gbdt_pwiser.models import save_model
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.serving import FilePrediction, Predictor
+from gbdt_pwiser.sources import load_description
 from tests.models.helpers import SPEC, TREES, every_part, fitted, make_split
 
 OUTPUTS = ["pctr", "pcvr", "pctcvr"]

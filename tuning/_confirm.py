@@ -12,10 +12,10 @@ import optuna
 
 from gbdt_pwiser.data import Dataset, Exposures, Split
 from gbdt_pwiser.evaluation import compare
-from gbdt_pwiser.significance.paired import paired_tests
 from gbdt_pwiser.evaluation.results import Result
-from gbdt_pwiser.significance.intervals import combine_seeds
 from gbdt_pwiser.models import ModelSpec, Predictions
+from gbdt_pwiser.significance.intervals import combine_seeds
+from gbdt_pwiser.significance.paired import paired_tests
 from gbdt_pwiser.tuning._result import Confirmation, Gain
 from gbdt_pwiser.tuning._storage import keep, storage_errors
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from gbdt_pwiser.metrics.catalogue import METRICS
 from gbdt_pwiser.evaluation.results import Result
+from gbdt_pwiser.metrics.catalogue import METRICS
 from gbdt_pwiser.models import ModelSpec
 
 State = Literal["complete", "pruned", "failed"]

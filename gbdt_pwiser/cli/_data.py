@@ -32,8 +32,8 @@ from gbdt_pwiser.objectives._errors import LARGEST, check_whole
 )
 def prepare(dataset: str, source: Path, data_dir: Path | None, rare: int | None, skip_bad_lines: int) -> None:
     """Turn released AliExpress or Ali-CCP files into Parquet, whole or not at all."""
-    from gbdt_pwiser.sources import prepare as prepare_released
     from gbdt_pwiser.data.prepared import Schema
+    from gbdt_pwiser.sources import prepare as prepare_released
 
     if rare is not None:
         check_whole("rare", rare, 1, LARGEST)

@@ -77,8 +77,8 @@ def train(
     """
     from tqdm import tqdm
 
-    from gbdt_pwiser.data.columns import FeatureColumns
     from gbdt_pwiser.calibration import Calibrator
+    from gbdt_pwiser.data.columns import FeatureColumns
     from gbdt_pwiser.evaluation.compare import check_choice, choose
     from gbdt_pwiser.models.saved import check_folder, save_model
 

@@ -15,8 +15,8 @@ import numpy as np
 import polars as pl
 
 from gbdt_pwiser._files import check_writable, refuse_foreign, replacing_folder
-from gbdt_pwiser.data.parquet import write_frames
 from gbdt_pwiser.data.exposures import Exposures
+from gbdt_pwiser.data.parquet import write_frames
 from gbdt_pwiser.data.stored import BLOCK, UNREADABLE, StoredFeatures, damaged
 from gbdt_pwiser.objectives import InputError
 

@@ -12,19 +12,19 @@ from typing import Final
 import numpy as np
 from tqdm import tqdm
 
+from gbdt_pwiser.calibration import Calibrator, Method, check_calibration
 from gbdt_pwiser.data import Dataset, Exposures, Split
 from gbdt_pwiser.data.leaks import too_good
-from gbdt_pwiser.calibration import Calibrator, Method, check_calibration
 from gbdt_pwiser.evaluation.details import Details, TrainingCurve
-from gbdt_pwiser.metrics.catalogue import METRICS, check_optimisable, evaluate
-from gbdt_pwiser.significance.paired import paired_tests
 from gbdt_pwiser.evaluation.results import BASELINE, Result
-from gbdt_pwiser.significance.intervals import PairedTest
+from gbdt_pwiser.metrics.catalogue import METRICS, check_optimisable, evaluate
 from gbdt_pwiser.models import LOSSES, Model, ModelSpec, Predictions, make_model
 from gbdt_pwiser.models.losses import check_loss
 from gbdt_pwiser.models.registry import versions_of
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives._errors import check_whole
+from gbdt_pwiser.significance.intervals import PairedTest
+from gbdt_pwiser.significance.paired import paired_tests
 
 OnTest = Callable[[ModelSpec, Exposures, Predictions], None]
 Make = Callable[[ModelSpec], Model]

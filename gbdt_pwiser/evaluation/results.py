@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_type_hints
 import polars as pl
 
 from gbdt_pwiser._files import replacing_file
-from gbdt_pwiser.data.stored import UNREADABLE
 from gbdt_pwiser.calibration import CALIBRATIONS
+from gbdt_pwiser.data.stored import UNREADABLE
 from gbdt_pwiser.metrics.catalogue import METRICS
 from gbdt_pwiser.models import LOSSES
 from gbdt_pwiser.objectives import InputError

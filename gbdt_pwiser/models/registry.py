@@ -6,12 +6,12 @@ from collections.abc import Callable
 from importlib import import_module
 
 from gbdt_pwiser import __version__
-from gbdt_pwiser.models.parameters import check_params
 from gbdt_pwiser.models.boosters.lightgbm_model import LightGBMModel
+from gbdt_pwiser.models.boosters.xgboost_model import XGBoostModel
 from gbdt_pwiser.models.losses import check_loss
 from gbdt_pwiser.models.neural import NETWORKS, make_network
+from gbdt_pwiser.models.parameters import check_params
 from gbdt_pwiser.models.protocol import Model, ModelSpec
-from gbdt_pwiser.models.boosters.xgboost_model import XGBoostModel
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives._errors import unknown
 

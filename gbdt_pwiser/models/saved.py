@@ -20,10 +20,10 @@ from gbdt_pwiser._files import check_writable, refuse_foreign, replacing_folder
 from gbdt_pwiser.data import Split
 from gbdt_pwiser.data.columns import FeatureColumns
 from gbdt_pwiser.models._stored import check_manifest, columns_of, spec_of
+from gbdt_pwiser.models.boosters.trees import TreeModel
 from gbdt_pwiser.models.neural import NETWORKS, load_network
 from gbdt_pwiser.models.protocol import Model, ModelSpec
 from gbdt_pwiser.models.registry import make_model, versions_of
-from gbdt_pwiser.models.boosters.trees import TreeModel
 from gbdt_pwiser.objectives import InputError
 
 if TYPE_CHECKING:

@@ -10,14 +10,11 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from gbdt_pwiser._files import replacing_file
-from gbdt_pwiser.report.advice import calibration_notes
 from gbdt_pwiser.evaluation.details import Details, check_belongs
-from gbdt_pwiser.metrics.catalogue import METRICS
-from gbdt_pwiser.report.published import PROTOCOL, PUBLISHED
 from gbdt_pwiser.evaluation.results import BASELINE, CALIBRATED, Result
 from gbdt_pwiser.evaluation.summary import Cost, Summary, costs, shown_metrics, summarize
 from gbdt_pwiser.evaluation.sweep import sweep_means
-from gbdt_pwiser.report.table import format_estimate
+from gbdt_pwiser.metrics.catalogue import METRICS
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.report._plot_distributions import plot_distributions
 from gbdt_pwiser.report._plot_gains import plot_gains
@@ -25,6 +22,9 @@ from gbdt_pwiser.report._plot_reliability import plot_reliability
 from gbdt_pwiser.report._plot_training import plot_training
 from gbdt_pwiser.report._plot_weights import plot_weights
 from gbdt_pwiser.report._plots import drawing_style, loss_styles
+from gbdt_pwiser.report.advice import calibration_notes
+from gbdt_pwiser.report.published import PROTOCOL, PUBLISHED
+from gbdt_pwiser.report.table import format_estimate
 
 _IN_TITLES: Final = {"bce": "BCE", "pwiser": "BCE+PWiseR"}
 _OF_CALIBRATION: Final = ("pcoc", "ece", "normalized_entropy", "ctr_auc")

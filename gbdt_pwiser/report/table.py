@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gbdt_pwiser.report.advice import calibration_notes
-from gbdt_pwiser.metrics.catalogue import METRICS
 from gbdt_pwiser.evaluation.results import CALIBRATED, Result, check_complete
 from gbdt_pwiser.evaluation.summary import FAMILIES, Cost, Summary, costs, shown_metrics, summarize
 from gbdt_pwiser.evaluation.sweep import SweepPoint, sweep_means
+from gbdt_pwiser.metrics.catalogue import METRICS
+from gbdt_pwiser.report.advice import calibration_notes
 
 
 def format_estimate(value: float, error: float, decimals: int, *, signed: bool = False) -> str:

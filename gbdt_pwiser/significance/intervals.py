@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
-from gbdt_pwiser.significance._delong import delong
 from gbdt_pwiser.metrics.checks import check_group
-from gbdt_pwiser.significance._paired_test import CONFIDENCE, PairedTest
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.significance._delong import delong
+from gbdt_pwiser.significance._paired_test import CONFIDENCE, PairedTest
 
 __all__ = [
     "CONFIDENCE",

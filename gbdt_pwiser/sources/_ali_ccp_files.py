@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.sources.text.archive import unpack
 from gbdt_pwiser.sources.text.numeric_csv import read_header
-from gbdt_pwiser.objectives import InputError
 
 RAW = "raw"
 IDS = ("101", "121", "122", "124", "125", "126", "127", "128", "129", "205", "206", "207")

@@ -8,8 +8,8 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from gbdt_pwiser.sources.text.archive import unpack
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.sources.text.archive import unpack
 
 RAW = ("user_train", "item_train", "user_test", "item_test")
 PROCESSED = ("train", "test")

@@ -13,15 +13,15 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from gbdt_pwiser.data.parquet import read_frames, write_frames
+from gbdt_pwiser.data.prepared import Counts, Schema, check_target, replacing_set, write_part
+from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.sources._ali_ccp_files import LABELS, Layout, find_ali_ccp
 from gbdt_pwiser.sources._ali_ccp_lines import INDEX, FeatureLines, Field
 from gbdt_pwiser.sources.text.blocks import BadLines, read_lines
-from gbdt_pwiser.sources.text.numeric_csv import CODE, FLAG, QUANTITY, Csv, read_header
 from gbdt_pwiser.sources.text.lookup import Lookup
-from gbdt_pwiser.data.parquet import read_frames, write_frames
+from gbdt_pwiser.sources.text.numeric_csv import CODE, FLAG, QUANTITY, Csv, read_header
 from gbdt_pwiser.sources.text.vocabulary import Vocabulary
-from gbdt_pwiser.data.prepared import Counts, Schema, check_target, replacing_set, write_part
-from gbdt_pwiser.objectives import InputError
 
 NAME = "ccp"
 RARE = 10

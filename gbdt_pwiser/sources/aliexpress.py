@@ -13,12 +13,12 @@ from pathlib import Path
 
 import polars as pl
 
-from gbdt_pwiser.sources._aliexpress_files import RAW, find_files
-from gbdt_pwiser.sources.text.blocks import BadLines, read_lines
-from gbdt_pwiser.sources.text.numeric_csv import CODE, FLAG, GRADE, ID, QUANTITY, Csv, Rule, read_header
-from gbdt_pwiser.sources.text.lookup import Lookup
 from gbdt_pwiser.data.prepared import Counts, Schema, check_target, replacing_set, stored_columns, write_part
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.sources._aliexpress_files import RAW, find_files
+from gbdt_pwiser.sources.text.blocks import BadLines, read_lines
+from gbdt_pwiser.sources.text.lookup import Lookup
+from gbdt_pwiser.sources.text.numeric_csv import CODE, FLAG, GRADE, ID, QUANTITY, Csv, Rule, read_header
 
 COUNTRIES = {"us": "United States", "nl": "Netherlands", "fr": "France", "es": "Spain"}
 CATEGORICAL = tuple(f"categorical_{i}" for i in range(1, 17))

@@ -12,9 +12,9 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.sources.aliexpress import ITEM, USER
 from gbdt_pwiser.sources.simulate import simulate
-from gbdt_pwiser.objectives import InputError
 
 BLOCK = 100_000
 PARTS = ("train", "test")

@@ -436,9 +436,9 @@ def test_results_that_no_comparison_has(run, here, change, results_folder):
 @pytest.fixture(scope="module")
 def results_folder(tmp_path_factory):
     """What a comparison leaves, without the page."""
-    from gbdt_pwiser.sources import load as load_data
     from gbdt_pwiser.evaluation import Details, compare, write_details, write_results
     from gbdt_pwiser.models import ModelSpec
+    from gbdt_pwiser.sources import load as load_data
 
     folder = tmp_path_factory.mktemp("compared")
     details = Details()

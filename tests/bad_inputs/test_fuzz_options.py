@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gbdt_pwiser.cli import cli
-from gbdt_pwiser.sources import load
 from gbdt_pwiser.models import MODELS, Predictions
+from gbdt_pwiser.sources import load
 from gbdt_pwiser.tuning import _confirm
 
 SMALL = ["--rounds", "2", "--early-stopping", "2", "--threads", "1"]

@@ -9,10 +9,10 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from gbdt_pwiser.sources import load
 from gbdt_pwiser.models import ModelSpec, NetworkConfig, make_model, save_model
 from gbdt_pwiser.models.boosters._files import read_lightgbm, read_xgboost
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.sources import load
 from tests.bad_inputs.harness import refused
 
 NAMES = ("lightgbm", "xgboost", *(["dnn"] if find_spec("torch") else []))

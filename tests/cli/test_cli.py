@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from gbdt_pwiser import __version__
-from gbdt_pwiser.metrics import METRICS
 from gbdt_pwiser.evaluation import check_complete, read_results
+from gbdt_pwiser.metrics import METRICS
 from tests.data.helpers import item_lines, user_lines, write_lines
 
 TINY = ["--rounds", "4", "--early-stopping", "2", "--learning-rate", "0.3", "--threads", "1"]

@@ -14,8 +14,8 @@ import polars as pl
 import pytest
 
 from gbdt_pwiser.cli import main
-from gbdt_pwiser.sources import load
 from gbdt_pwiser.data import prepared
+from gbdt_pwiser.sources import load
 from tests.data.helpers import item_lines, user_lines, write_lines
 from tests.test_files import mounted, names, small_files
 

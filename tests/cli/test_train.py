@@ -9,11 +9,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gbdt_pwiser.sources import load, load_description
 from gbdt_pwiser.calibration import Calibrator
 from gbdt_pwiser.evaluation import compare
 from gbdt_pwiser.metrics import evaluate
 from gbdt_pwiser.models import ModelSpec, load_model
+from gbdt_pwiser.sources import load, load_description
 from tests.data.helpers import item_lines, user_lines, write_lines
 
 HARNESS = importlib.import_module("gbdt_pwiser.evaluation.compare")  # beside the function of that name

@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 
 from gbdt_pwiser.data import Exposures
-from gbdt_pwiser.sources import load_description
 from gbdt_pwiser.data.columns import FeatureColumns, categories_of, encode_categories
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.sources import load_description
 
 NAN = float("nan")
 DAYS = [datetime.date(2024, 1, d) for d in (3, 1, 2)]

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from gbdt_pwiser.data import Dataset, Exposures, SplitOptions, leaks
-from gbdt_pwiser.sources import simulate
 from gbdt_pwiser.data.leaks import FEWEST, find_leaks, own_auc, too_good
+from gbdt_pwiser.sources import simulate
 from tests.data.helpers import store
 
 N = 6000

@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gbdt_pwiser.data import Exposures, split, stored
-from gbdt_pwiser.sources import prepare_aliexpress
 from gbdt_pwiser.data.prepared import load_prepared
 from gbdt_pwiser.data.stored import StoredFeatures, StoredFile
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.sources import prepare_aliexpress
 from tests.data.helpers import store, write_raw
 
 N, BLOCK = 1000, 64

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from gbdt_pwiser.data import Dataset, SplitOptions
-from gbdt_pwiser.sources import simulate
-from gbdt_pwiser.metrics import METRICS
 from gbdt_pwiser.evaluation import Details, check_complete, compare, summarize
 from gbdt_pwiser.evaluation.details import check_belongs
+from gbdt_pwiser.metrics import METRICS
 from gbdt_pwiser.models import MODELS, ModelSpec, Predictions
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
+from gbdt_pwiser.sources import simulate
 
 # The package exports the function under the name of its module.
 module = importlib.import_module("gbdt_pwiser.evaluation.compare")

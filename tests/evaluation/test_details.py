@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from gbdt_pwiser.evaluation import Details, read_details, write_details
-from gbdt_pwiser.metrics import ScoreDistribution
 from gbdt_pwiser.evaluation.details import ReliabilityCurve, TrainingCurve, check_belongs
+from gbdt_pwiser.metrics import ScoreDistribution
 from gbdt_pwiser.metrics.distribution import EDGES
 from gbdt_pwiser.objectives import InputError
 from tests.report.made import made

@@ -6,10 +6,10 @@ import polars as pl
 import pytest
 
 from gbdt_pwiser._files import replacing_file
-from gbdt_pwiser.report.table import format_table
 from gbdt_pwiser.evaluation import summarize
 from gbdt_pwiser.evaluation.results import check_complete, read_results, records, write_results
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.report.table import format_table
 
 
 def test_a_hole_is_refused_by_name(results):

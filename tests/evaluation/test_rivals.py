@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from gbdt_pwiser.data import Dataset
-from gbdt_pwiser.sources import simulate
 from gbdt_pwiser.evaluation import compare
 from gbdt_pwiser.models import LOSSES, ModelSpec
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.sources import simulate
 
 # The package exports the function under the name of its module.
 module = importlib.import_module("gbdt_pwiser.evaluation.compare")

@@ -9,7 +9,6 @@ from hypothesis.extra import numpy as hnp
 from sklearn import metrics as sk
 
 from gbdt_pwiser.data import Exposures
-from gbdt_pwiser.metrics.ranking import _argsort
 from gbdt_pwiser.metrics.catalogue import (
     METRICS,
     auc,
@@ -24,6 +23,7 @@ from gbdt_pwiser.metrics.catalogue import (
     reliability,
     score_quantiles,
 )
+from gbdt_pwiser.metrics.ranking import _argsort
 from gbdt_pwiser.objectives import InputError
 
 F, T = False, True

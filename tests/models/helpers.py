@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from gbdt_pwiser.data import Dataset, Split
-from gbdt_pwiser.sources import simulate
 from gbdt_pwiser.models import ModelSpec, NetworkConfig, make_model
+from gbdt_pwiser.sources import simulate
 
 TREES = ("lightgbm", "xgboost")
 SMALL = NetworkConfig(

@@ -3,8 +3,8 @@
 import numpy as np
 
 from gbdt_pwiser.evaluation import Details, Result, SweepPoint
-from gbdt_pwiser.metrics import ScoreDistribution
 from gbdt_pwiser.evaluation.details import ReliabilityCurve, SplitSize, TrainingCurve
+from gbdt_pwiser.metrics import ScoreDistribution
 
 WEIGHTS = (0.0, 0.01, 0.1)
 METRICS = ("ctr_auc", "gauc", "ctcvr_auc", "log_loss", "normalized_entropy", "pcoc", "ece")

@@ -9,12 +9,12 @@ import pytest
 
 from gbdt_pwiser.evaluation import Details, SweepPoint, summarize, sweep_means
 from gbdt_pwiser.metrics import ScoreDistribution
-from gbdt_pwiser.report.table import format_estimate
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.report import require_report_extra, write_report
 from gbdt_pwiser.report._plot_distributions import plot_distributions
 from gbdt_pwiser.report._plot_weights import plot_weights
 from gbdt_pwiser.report._plots import drawing_style, loss_styles
+from gbdt_pwiser.report.table import format_estimate
 from tests.report.made import METRICS, losses_of, made
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}

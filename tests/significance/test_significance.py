@@ -7,7 +7,6 @@ import pytest
 from scipy import stats
 
 from gbdt_pwiser.data import Exposures
-from gbdt_pwiser.metrics.probability import equal_mass_bins
 from gbdt_pwiser.metrics.catalogue import (
     auc,
     evaluate,
@@ -17,7 +16,8 @@ from gbdt_pwiser.metrics.catalogue import (
     pcoc,
     pr_auc,
 )
-from gbdt_pwiser.significance.paired import paired_tests
+from gbdt_pwiser.metrics.probability import equal_mass_bins
+from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.significance.intervals import (
     PairedTest,
     across_seeds,
@@ -26,7 +26,7 @@ from gbdt_pwiser.significance.intervals import (
     group_bootstrap,
     holm,
 )
-from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.significance.paired import paired_tests
 
 F, T = False, True
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from gbdt_pwiser.sources import prepare_ali_ccp
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.sources import prepare_ali_ccp
 
 INDEX_A, INDEX_B = "00000000000000a1", "bacff91692951881"
 

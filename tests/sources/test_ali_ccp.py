@@ -13,13 +13,13 @@ import numpy as np
 import polars as pl
 import pytest
 
+from gbdt_pwiser.data.prepared import Counts, Schema
+from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.sources import known_datasets, load
 from gbdt_pwiser.sources.ali_ccp import CATEGORICAL, NUMERICAL
 from gbdt_pwiser.sources.generate import write_ali_ccp
-from gbdt_pwiser.data.prepared import Counts, Schema
-from gbdt_pwiser.objectives import InputError
-from tests.sources.ali_ccp import INDEX_A, INDEX_B, edit, part, prepare, refused
 from tests.data.helpers import write_lines, zipped
+from tests.sources.ali_ccp import INDEX_A, INDEX_B, edit, part, prepare, refused
 
 RAW_NAMES = (
     "common_features_train.csv",

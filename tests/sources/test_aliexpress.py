@@ -6,9 +6,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from gbdt_pwiser.sources import aliexpress, prepare_aliexpress
 from gbdt_pwiser.data.prepared import Counts, Schema, load_prepared
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.sources import aliexpress, prepare_aliexpress
 from tests.data.helpers import (
     ITEM_CODES,
     RAW_NAMES,

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gbdt_pwiser.data import Dataset
-from gbdt_pwiser.sources import load_description
 from gbdt_pwiser.data.columns import FeatureColumns
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.sources import load_description
 
 pytestmark = pytest.mark.filterwarnings("ignore:whole numbers beyond", "ignore:.*on train, single features")
 

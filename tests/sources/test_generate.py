@@ -7,10 +7,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from gbdt_pwiser.sources import prepare_aliexpress, simulate
-from gbdt_pwiser.sources.generate import write_ali_ccp, write_aliexpress
 from gbdt_pwiser.data.prepared import load_prepared
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.sources import prepare_aliexpress, simulate
+from gbdt_pwiser.sources.generate import write_ali_ccp, write_aliexpress
 
 WRITERS = {"aliexpress": write_aliexpress, "ali_ccp": write_ali_ccp}
 

@@ -6,8 +6,15 @@ import platformdirs
 import polars as pl
 import pytest
 
-from gbdt_pwiser.sources import KnownDataset, known_datasets, load, prepare, prepare_aliexpress, resolve_data_dir
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.sources import (
+    KnownDataset,
+    known_datasets,
+    load,
+    prepare,
+    prepare_aliexpress,
+    resolve_data_dir,
+)
 from tests.data.helpers import write_raw
 
 

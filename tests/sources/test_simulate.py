@@ -4,9 +4,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from gbdt_pwiser.objectives import InputError, auc
 from gbdt_pwiser.sources import simulate
 from gbdt_pwiser.sources.simulate import PAGE
-from gbdt_pwiser.objectives import InputError, auc
 
 N = 100_000
 SEARCH_COLUMNS = [f"categorical_{i}" for i in range(1, 10)] + [f"numerical_{i}" for i in range(1, 24)]

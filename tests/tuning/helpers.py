@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from gbdt_pwiser.data import Dataset
-from gbdt_pwiser.sources import simulate
 from gbdt_pwiser.models import MODELS, ModelSpec, Predictions
+from gbdt_pwiser.sources import simulate
 from gbdt_pwiser.tuning import _confirm, tune
 
 ROUNDS = 10

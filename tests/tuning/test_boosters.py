@@ -6,10 +6,10 @@ import optuna
 import pytest
 
 from gbdt_pwiser.data import Dataset
-from gbdt_pwiser.sources import simulate
 from gbdt_pwiser.models import ModelSpec, make_model
 from gbdt_pwiser.models.boosters import lightgbm_model, xgboost_model
 from gbdt_pwiser.objectives import auc
+from gbdt_pwiser.sources import simulate
 from gbdt_pwiser.tuning import tune
 
 BOOSTERS = ["lightgbm", "xgboost"]

@@ -5,9 +5,9 @@ import pytest
 
 from gbdt_pwiser.evaluation import read_results
 from gbdt_pwiser.metrics.catalogue import evaluate
-from gbdt_pwiser.significance.intervals import across_seeds, delong
 from gbdt_pwiser.models import ModelSpec, Predictions
 from gbdt_pwiser.objectives import PWiseRLoss
+from gbdt_pwiser.significance.intervals import across_seeds, delong
 from gbdt_pwiser.tuning import Confirmation, Gain, Trial, Tuning
 from gbdt_pwiser.tuning._result import choose, pareto_front
 from tests.tuning.helpers import BestAt

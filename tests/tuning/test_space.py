@@ -4,9 +4,9 @@ import optuna
 import pytest
 
 from gbdt_pwiser.data import Dataset
-from gbdt_pwiser.sources import simulate
 from gbdt_pwiser.models import ModelSpec, make_model
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
+from gbdt_pwiser.sources import simulate
 from gbdt_pwiser.tuning import (
     Choice,
     Float,

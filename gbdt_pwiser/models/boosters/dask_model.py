@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.data.stored import BLOCK, StoredFeatures
 from gbdt_pwiser.distributed import train as train_on_workers
-from gbdt_pwiser.models.protocol import ModelSpec, OnRound
 from gbdt_pwiser.models.boosters.trees import Binned, Trained
 from gbdt_pwiser.models.boosters.xgboost_model import XGBoostModel
+from gbdt_pwiser.models.protocol import ModelSpec, OnRound
 from gbdt_pwiser.objectives import InputError, PWiseRObjective, base_score
 
 

@@ -14,11 +14,11 @@ from scipy.special import expit
 from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.data.stored import BLOCK
 from gbdt_pwiser.models.boosters._binning import BlockSequence
+from gbdt_pwiser.models.boosters._features import plain_names
 from gbdt_pwiser.models.boosters._files import read_lightgbm
 from gbdt_pwiser.models.boosters._losses import lightgbm_loss
-from gbdt_pwiser.models.boosters._features import plain_names
-from gbdt_pwiser.models.protocol import OnRound
 from gbdt_pwiser.models.boosters.trees import Binned, Trained, TreeModel
+from gbdt_pwiser.models.protocol import OnRound
 from gbdt_pwiser.objectives import make_dataset
 
 

@@ -17,8 +17,8 @@ from gbdt_pwiser.models.boosters._binning import block_dmatrix
 from gbdt_pwiser.models.boosters._files import read_xgboost
 from gbdt_pwiser.models.boosters._losses import xgboost_loss
 from gbdt_pwiser.models.boosters.device import check_usable
-from gbdt_pwiser.models.protocol import OnRound
 from gbdt_pwiser.models.boosters.trees import Binned, Trained, TreeModel, refusals
+from gbdt_pwiser.models.protocol import OnRound
 from gbdt_pwiser.objectives import make_dmatrix
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gbdt_pwiser.sources.text.blocks import BadLines
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.sources.text.blocks import BadLines
 
 
 class Lookup:

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import xgboost
 
-from gbdt_pwiser.models.boosters import device as _device, lightgbm_model
 from gbdt_pwiser.models import load_model, make_model, save_model
-from gbdt_pwiser.models.parameters import known_params
+from gbdt_pwiser.models.boosters import device as _device
+from gbdt_pwiser.models.boosters import lightgbm_model
 from gbdt_pwiser.models.boosters.trees import refusals
+from gbdt_pwiser.models.parameters import known_params
 from gbdt_pwiser.objectives import InputError
 from tests.models.helpers import COLUMNS, ODD, SPEC, TREES, every_part, fitted, pctr, renamed
 

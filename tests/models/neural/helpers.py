@@ -4,9 +4,9 @@ import numpy as np
 import torch
 
 from gbdt_pwiser.data import Exposures
-from gbdt_pwiser.sources import simulate
 from gbdt_pwiser.models import ModelSpec, NetworkConfig, make_model
 from gbdt_pwiser.models.neural import NETWORKS
+from gbdt_pwiser.sources import simulate
 
 TINY = NetworkConfig(
     embedding=3,
