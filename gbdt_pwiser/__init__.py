@@ -16,6 +16,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from gbdt_pwiser._version import __version__
+
 if TYPE_CHECKING:
     from gbdt_pwiser.data import Exposures, Split
     from gbdt_pwiser.evaluation.compare import compare
@@ -32,8 +34,6 @@ if TYPE_CHECKING:
     from gbdt_pwiser.serving import Predictor
     from gbdt_pwiser.sources import load, simulate
     from gbdt_pwiser.tuning import tune
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Exposures",

@@ -139,15 +139,23 @@ def check_writable(folder: Path) -> None:
 
     The answer comes from writing there: rights alone say too little of mounts and full disks.
     """
+    try:
+        with _made(folder):
+            _try_writing(folder)
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """Make a folder and its parents where missing; those that are empty in the end go again."""
     made: list[Path] = []
     try:
         for part in (*reversed(folder.parents), folder):
             if not part.exists():
                 part.mkdir()
                 made.append(part)
-        _try_writing(folder)
-    except OSError as error:
-        raise _cannot_write(folder, error) from error
+        yield
     finally:
         for part in reversed(made):
             with suppress(OSError):
@@ -233,9 +241,8 @@ def replacing_folder(
         is writing it.
     """
     parent = folder if folder.exists() else folder.parent
-    parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{Path(os.path.abspath(folder)).name[:_LONGEST]}.{WORKSPACE}"
-    with telling_full_disk(folder), ExitStack() as stack:
+    with telling_full_disk(folder), _made(parent), ExitStack() as stack:
         with _locked(parent):
             places = dict.fromkeys([parent, folder.parent])  # a first run writes beside the folder
             entries = [entry for place in places for entry in place.iterdir()]

@@ -14,7 +14,7 @@ from gbdt_pwiser._sigmoid import fit_sigmoid
 from gbdt_pwiser.metrics.catalogue import CLIP, auc, ece, log_loss, normalized_entropy, pcoc
 from gbdt_pwiser.metrics.checks import Bools, Floats, check_probability, check_weight
 from gbdt_pwiser.objectives import InputError
-from gbdt_pwiser.objectives._errors import unknown
+from gbdt_pwiser.objectives.errors import unknown
 
 __all__ = [
     "CALIBRATIONS",

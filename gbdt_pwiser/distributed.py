@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gbdt_pwiser.objectives import InputError, PWiseRObjective, grade_from, pwiser_objective
-from gbdt_pwiser.objectives._data import group_sizes
-from gbdt_pwiser.objectives._inputs import checked_group, checked_weight
-from gbdt_pwiser.objectives._traps import warn_without_effect
+from gbdt_pwiser.objectives.datasets import group_sizes
+from gbdt_pwiser.objectives.inputs import checked_group, checked_weight
+from gbdt_pwiser.objectives.traps import warn_without_effect
 
 
 def require_distributed_extra() -> None:

@@ -19,7 +19,7 @@ from gbdt_pwiser.data.parquet import write_frames
 from gbdt_pwiser.data.stored import UNREADABLE
 from gbdt_pwiser.models.saved import SavedModel, load_model, own_files
 from gbdt_pwiser.objectives import InputError
-from gbdt_pwiser.objectives._errors import LARGEST, check_whole
+from gbdt_pwiser.objectives.errors import LARGEST, check_whole
 
 BATCH: Final = 1 << 16
 """Exposures that are in memory at a time."""

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gbdt_pwiser.objectives._data import Labels, peers_of, read_labels
-from gbdt_pwiser.objectives._errors import InputError
-from gbdt_pwiser.objectives._inputs import checked_binary, checked_weight, numbers
 from gbdt_pwiser.objectives._peers import Peers, gather
+from gbdt_pwiser.objectives.datasets import Labels, peers_of, read_labels
+from gbdt_pwiser.objectives.errors import InputError
+from gbdt_pwiser.objectives.inputs import checked_binary, checked_weight, numbers
 
 
 def auc(score: ArrayLike, positive: ArrayLike, *, sample_weight: ArrayLike | None = None) -> float:

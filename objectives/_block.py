@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gbdt_pwiser.objectives._arrays import Array, Index, namespace, take
-from gbdt_pwiser.objectives._errors import InputError
+from gbdt_pwiser.objectives.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)

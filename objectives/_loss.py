@@ -25,21 +25,19 @@ from gbdt_pwiser.objectives._arrays import (
 )
 from gbdt_pwiser.objectives._block import Block, finite_range, in_type
 from gbdt_pwiser.objectives._convolution import LogisticGrid
-from gbdt_pwiser.objectives._errors import InputError, unknown
 from gbdt_pwiser.objectives._groups import GroupedHingeSweep, GroupedLogistic
-from gbdt_pwiser.objectives._inputs import numbers
 from gbdt_pwiser.objectives._peers import Alone, Peers, gather
 from gbdt_pwiser.objectives._plan import Opponents, PairPlan, make_plan
 from gbdt_pwiser.objectives._surrogates import sigmoid, sigmoid_and_rest, softplus, surrogate_named
 from gbdt_pwiser.objectives._sweep import HingeSweep, weighted_sum
+from gbdt_pwiser.objectives.errors import InputError, unknown
+from gbdt_pwiser.objectives.inputs import LARGEST_PARAMETER, numbers
 
 # Rows handled at a time: a few arrays of this length stay in the processor's cache.
 BLOCK = 1 << 16
 # Least second-order value, in units of the mean sample weight: a leaf whose hessians sum to nearly nothing
 # gets an absurd value or none.
 HESSIAN_FLOOR = 1e-6
-# Of the weight and the margins: beyond it nothing is left of BCE, and float32 soon ends.
-LARGEST_PARAMETER = 1e6
 
 Scale = Literal["probability", "logit"]
 Pairs = Literal["all", "group"]

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gbdt_pwiser.objectives._arrays import Array
-from gbdt_pwiser.objectives._data import Labels, grade_from, peers_of, read_labels
-from gbdt_pwiser.objectives._errors import InputError
-from gbdt_pwiser.objectives._inputs import checked_binary, numbers
 from gbdt_pwiser.objectives._loss import Pairs, PWiseRLoss, Scale
 from gbdt_pwiser.objectives._plan import PairPlan
-from gbdt_pwiser.objectives._traps import (
+from gbdt_pwiser.objectives.datasets import Labels, grade_from, peers_of, read_labels
+from gbdt_pwiser.objectives.errors import InputError
+from gbdt_pwiser.objectives.inputs import checked_binary, numbers
+from gbdt_pwiser.objectives.traps import (
     START_OF_ESTIMATORS,
     START_OF_INIT_MODEL,
     START_OF_LIGHTGBM,

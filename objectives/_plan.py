@@ -10,9 +10,9 @@ from array_api_compat import device
 from numpy.typing import ArrayLike, NDArray
 
 from gbdt_pwiser.objectives._arrays import Array, Index, like, namespace
-from gbdt_pwiser.objectives._errors import InputError
-from gbdt_pwiser.objectives._inputs import CLICK, CONVERSION, checked_grade, checked_group, checked_weight
 from gbdt_pwiser.objectives._peers import Alone, Peers
+from gbdt_pwiser.objectives.errors import InputError
+from gbdt_pwiser.objectives.inputs import CLICK, CONVERSION, checked_grade, checked_group, checked_weight
 
 
 @dataclass(frozen=True, eq=False)

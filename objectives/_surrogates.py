@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gbdt_pwiser.objectives._arrays import Array, at_least, namespace
-from gbdt_pwiser.objectives._errors import unknown
+from gbdt_pwiser.objectives.errors import unknown
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from gbdt_pwiser._files import begins_with, check_writable, has_columns, holds, 
 from gbdt_pwiser.metrics.catalogue import METRICS
 from gbdt_pwiser.models import MODELS, ModelSpec
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
-from gbdt_pwiser.objectives._errors import near_miss, unknown
+from gbdt_pwiser.objectives.errors import near_miss, unknown
 from gbdt_pwiser.tuning._result import Trial, Tuning
 from gbdt_pwiser.tuning._space import LOSS, check_parameter, configured, is_booster
 

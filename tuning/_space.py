@@ -14,7 +14,7 @@ import optuna
 from gbdt_pwiser.models import ModelSpec
 from gbdt_pwiser.models.parameters import check_params, known_params
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
-from gbdt_pwiser.objectives._errors import near_miss, unknown
+from gbdt_pwiser.objectives.errors import near_miss, unknown
 
 LOSS: Final = frozenset(f.name for f in fields(PWiseRLoss))
 """Parameters of the loss; all others are the model's."""

@@ -17,7 +17,7 @@ import sqlalchemy.exc
 
 from gbdt_pwiser.metrics.catalogue import METRICS
 from gbdt_pwiser.objectives import InputError
-from gbdt_pwiser.objectives._errors import unknown
+from gbdt_pwiser.objectives.errors import unknown
 
 SAMPLERS: Final = ("tpe", "gp", "random")
 PRUNERS: Final = ("median", "hyperband", "none")

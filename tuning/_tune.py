@@ -13,7 +13,7 @@ from gbdt_pwiser.evaluation.results import write_results
 from gbdt_pwiser.metrics.catalogue import check_optimisable
 from gbdt_pwiser.models import ModelSpec, make_model
 from gbdt_pwiser.objectives import InputError
-from gbdt_pwiser.objectives._errors import LARGEST, check_whole, unknown
+from gbdt_pwiser.objectives.errors import LARGEST, check_whole, unknown
 from gbdt_pwiser.tuning._confirm import confirm
 from gbdt_pwiser.tuning._output import check_output, write_params, write_trials
 from gbdt_pwiser.tuning._result import Tuning, choose

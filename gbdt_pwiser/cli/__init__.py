@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import click
 
-from gbdt_pwiser import __version__
+from gbdt_pwiser._version import __version__
 from gbdt_pwiser.cli._compare import compare
 from gbdt_pwiser.cli._data import datasets, prepare
 from gbdt_pwiser.cli._predict import predict

@@ -26,7 +26,7 @@ from gbdt_pwiser.cli._options import (
 from gbdt_pwiser.cli._paths import PathOption
 from gbdt_pwiser.cli._report import DETAILS, PAGE, RESULTS, check_output
 from gbdt_pwiser.objectives import InputError
-from gbdt_pwiser.objectives._errors import check_whole
+from gbdt_pwiser.objectives.errors import check_whole
 
 MOST_SEEDS: Final = 10_000
 
@@ -125,16 +125,16 @@ def compare(
         if not given(context, "weights"):
             tried = None
     jobs = plan(models, losses, weights=tried, rival_weights=rival_weights, base=base, tuned=tuned)
+    replaces = False
     if output:
         require_report_extra()
-        if check_output(output):
-            click.echo(
-                f"gbdt-pwiser: the results of an earlier comparison in {output} will be replaced", err=True
-            )
+        replaces = check_output(output)
     details = Details(command=shlex.join(["gbdt-pwiser", *sys.argv[1:]]))
     with maker(scheduler, *(spec for _, _, candidates in jobs for spec in candidates)) as make:
         dataset = load_dataset(options)
         tell_left_out(models, losses)
+        if replaces:
+            click.echo(f"gbdt-pwiser: replaces the earlier comparison in {output}", err=True)
         results = run(
             dataset,
             models=models,

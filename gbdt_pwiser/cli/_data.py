@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from gbdt_pwiser.cli._paths import PathOption
-from gbdt_pwiser.objectives._errors import LARGEST, check_whole
+from gbdt_pwiser.objectives.errors import LARGEST, check_whole
 
 
 @click.command()

@@ -82,13 +82,13 @@ rival_weight_option = click.option(
 
 def tell_left_out(models: tuple[str, ...], losses: tuple[str, ...]) -> None:
     """Say on stderr which models a loss does not exist for."""
-    from gbdt_pwiser.models import LOSSES
+    from gbdt_pwiser.models import LOSSES, exists_for, models_of
 
     for loss in (LOSSES[name] for name in losses if name in LOSSES):
-        missing = [model for model in models if not loss.exists_for(model)]
+        missing = [model for model in models if not exists_for(loss.name, model)]
         if 0 < len(missing) < len(models):  # for all of them it is an error, which the comparison raises
             click.echo(
-                f"gbdt-pwiser: {loss.name} exists for {', '.join(loss.models)} only; "
+                f"gbdt-pwiser: {loss.name} exists for {', '.join(models_of(loss.name))} only; "
                 f"left out for {', '.join(missing)}",
                 err=True,
             )
@@ -167,7 +167,7 @@ def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def base_spec(options: dict[str, Any], model: str, **more: Any) -> ModelSpec:
     """Return the model settings that the options describe, and those that are given by name."""
     from gbdt_pwiser.models import ModelSpec
-    from gbdt_pwiser.models.neural import parse_network
+    from gbdt_pwiser.models.network_config import parse_network
 
     return ModelSpec(
         model=model,

@@ -9,11 +9,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gbdt_pwiser.data._hints import did_you_mean
 from gbdt_pwiser.data.exposures import Exposures
 from gbdt_pwiser.data.leaks import warn_of_leaks
 from gbdt_pwiser.objectives import InputError
-from gbdt_pwiser.objectives._errors import LARGEST, check_whole
+from gbdt_pwiser.objectives.errors import LARGEST, check_whole, did_you_mean
 
 SPLITS = ("auto", "group", "time", "row")
 FRACTIONS = (0.6, 0.2, 0.2)

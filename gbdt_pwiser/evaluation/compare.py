@@ -18,11 +18,11 @@ from gbdt_pwiser.data.leaks import too_good
 from gbdt_pwiser.evaluation.details import Details, TrainingCurve
 from gbdt_pwiser.evaluation.results import BASELINE, Result
 from gbdt_pwiser.metrics.catalogue import METRICS, check_optimisable, evaluate
-from gbdt_pwiser.models import LOSSES, Model, ModelSpec, Predictions, make_model
+from gbdt_pwiser.models import LOSSES, Model, ModelSpec, Predictions, exists_for, make_model, models_of
 from gbdt_pwiser.models.losses import check_loss
 from gbdt_pwiser.models.registry import versions_of
 from gbdt_pwiser.objectives import InputError
-from gbdt_pwiser.objectives._errors import check_whole
+from gbdt_pwiser.objectives.errors import check_whole
 from gbdt_pwiser.significance.intervals import PairedTest
 from gbdt_pwiser.significance.paired import paired_tests
 
@@ -195,7 +195,7 @@ def plan(
             _candidates(replace(tuned.get(loss, base), model=model, loss=loss), weights, rival_weights),
         )
         for model, loss in product(models, sorted(losses, key=lambda loss: loss != BASELINE))
-        if LOSSES[loss].exists_for(model)
+        if exists_for(loss, model)
     ]
 
 
@@ -278,9 +278,9 @@ def _check_losses(
 ) -> None:
     for loss in losses:
         check_loss(loss)
-        if not any(LOSSES[loss].exists_for(model) for model in models):
+        if not any(exists_for(loss, model) for model in models):
             raise InputError(
-                f"{loss} exists for {', '.join(LOSSES[loss].models)} only, and the models are "
+                f"{loss} exists for {', '.join(models_of(loss))} only, and the models are "
                 f"{', '.join(models)}; add one that has it, or leave {loss} out"
             )
     for loss in rival_weights:

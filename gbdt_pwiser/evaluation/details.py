@@ -23,7 +23,7 @@ from gbdt_pwiser.metrics.catalogue import check_optimisable, reliability
 from gbdt_pwiser.metrics.distribution import ScoreDistribution
 from gbdt_pwiser.models import ModelSpec, Predictions
 from gbdt_pwiser.objectives import InputError
-from gbdt_pwiser.objectives._errors import unknown
+from gbdt_pwiser.objectives.errors import unknown
 
 FORMAT: Final = 1
 """Number of the file's form; a reader refuses any other."""

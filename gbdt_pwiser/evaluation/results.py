@@ -16,9 +16,9 @@ from gbdt_pwiser._files import replacing_file
 from gbdt_pwiser.calibration import CALIBRATIONS
 from gbdt_pwiser.data.stored import UNREADABLE
 from gbdt_pwiser.metrics.catalogue import METRICS
-from gbdt_pwiser.models import LOSSES
+from gbdt_pwiser.models import exists_for
 from gbdt_pwiser.objectives import InputError
-from gbdt_pwiser.objectives._errors import unknown
+from gbdt_pwiser.objectives.errors import unknown
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -174,7 +174,7 @@ def _whole(cells: Sequence[Cell]) -> Iterator[Cell]:
 
 
 def _exists(loss: str, model: str) -> bool:
-    return loss in LOSSES and LOSSES[loss].exists_for(model)
+    return exists_for(loss, model)
 
 
 def records(rows: Iterable[DataclassInstance]) -> list[dict[str, Any]]:

@@ -27,7 +27,7 @@ from gbdt_pwiser.metrics.probability import (
 )
 from gbdt_pwiser.metrics.ranking import GroupAUC, gauc, group_aucs, pr_auc
 from gbdt_pwiser.objectives import InputError, auc
-from gbdt_pwiser.objectives._errors import unknown
+from gbdt_pwiser.objectives.errors import unknown
 
 __all__ = [
     "CLIP",

@@ -7,10 +7,9 @@ from typing import Final
 
 import numpy as np
 
-from gbdt_pwiser.models.neural import NETWORKS
 from gbdt_pwiser.objectives import InputError
-from gbdt_pwiser.objectives._errors import unknown
-from gbdt_pwiser.objectives._loss import LARGEST_PARAMETER
+from gbdt_pwiser.objectives.errors import unknown
+from gbdt_pwiser.objectives.inputs import LARGEST_PARAMETER
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +26,6 @@ class Loss:
         The weights that a comparison tries where it is given none.
     most
         Greatest weight; the least is 0.
-    models
-        Names of the models it exists for; empty for all.
     needs_groups
         Whether it ranks inside groups, and so needs them.
     is_log_odds
@@ -40,13 +37,8 @@ class Loss:
     weight: str
     weights: tuple[float, ...] = ()
     most: float = LARGEST_PARAMETER
-    models: tuple[str, ...] = ()
     needs_groups: bool = False
     is_log_odds: bool = True
-
-    def exists_for(self, model: str) -> bool:
-        """Whether a model can be trained with it."""
-        return not self.models or model in self.models
 
 
 LOSSES: Final[dict[str, Loss]] = {
@@ -63,7 +55,6 @@ LOSSES: Final[dict[str, Loss]] = {
             name="lambdarank",
             weight="A conversion gains 1 + w, a click 1, in NDCG inside a group.",
             weights=(0.0, 1.0, 3.0),
-            models=("lightgbm",),
             needs_groups=True,
             is_log_odds=False,
         ),
@@ -71,7 +62,6 @@ LOSSES: Final[dict[str, Loss]] = {
             name="rank_pairwise",
             weight="A group with a conversion weighs 1 + w.",
             weights=(0.0, 1.0, 3.0),
-            models=("xgboost",),
             needs_groups=True,
             is_log_odds=False,
         ),
@@ -80,33 +70,16 @@ LOSSES: Final[dict[str, Loss]] = {
             weight="(1 - w) BCE + w times the logistic loss of (click, no click) pairs of a batch.",
             weights=(0.1, 0.5, 0.9),
             most=1.0,
-            models=NETWORKS,
         ),
     )
 }
 """Losses by name; BCE, which all others are compared with, first."""
 
 
-def losses_of(model: str) -> tuple[str, ...]:
-    """Return the names of the losses that exist for a model.
-
-    Examples
-    --------
-    >>> losses_of("xgboost")
-    ('bce', 'pwiser', 'weighted_bce', 'rank_pairwise')
-    """
-    return tuple(loss.name for loss in LOSSES.values() if loss.exists_for(model))
-
-
-def check_loss(loss: str, model: str | None = None) -> None:
-    """Raise InputError where there is no such loss, or not for this model."""
+def check_loss(loss: str) -> None:
+    """Raise InputError where there is no such loss."""
     if loss not in LOSSES:
         raise unknown("loss", loss, LOSSES)
-    if model is not None and not LOSSES[loss].exists_for(model):
-        raise InputError(
-            f"{loss} exists for {', '.join(LOSSES[loss].models)} only; "
-            f"for {model} choose one of {', '.join(losses_of(model))}"
-        )
 
 
 def check_weight(loss: str, weight: float) -> None:

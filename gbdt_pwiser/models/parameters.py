@@ -14,9 +14,10 @@ import numpy as np
 import xgboost
 
 from gbdt_pwiser.models.boosters.device import nothing_on_stderr
-from gbdt_pwiser.models.neural import NETWORKS, NetworkConfig
+from gbdt_pwiser.models.network_config import NetworkConfig
+from gbdt_pwiser.models.neural import NETWORKS
 from gbdt_pwiser.objectives import InputError
-from gbdt_pwiser.objectives._errors import near_miss
+from gbdt_pwiser.objectives.errors import near_miss
 
 # By the loss that is compared.
 _DECIDED: Final = frozenset({"objective", "objective_type", "app", "application", "loss", "num_class"})

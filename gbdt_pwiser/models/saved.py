@@ -7,30 +7,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-import polars as pl
-
 from gbdt_pwiser._files import check_writable, refuse_foreign, replacing_folder
 from gbdt_pwiser.data import Split
 from gbdt_pwiser.data.columns import FeatureColumns
-from gbdt_pwiser.models._stored import check_manifest, columns_of, spec_of
 from gbdt_pwiser.models.boosters.trees import TreeModel
+from gbdt_pwiser.models.manifest import MANIFEST, Manifest
 from gbdt_pwiser.models.neural import NETWORKS, load_network
-from gbdt_pwiser.models.protocol import Model, ModelSpec
+from gbdt_pwiser.models.protocol import Model
 from gbdt_pwiser.models.registry import make_model, versions_of
 from gbdt_pwiser.objectives import InputError
 
 if TYPE_CHECKING:
-    from gbdt_pwiser.models.neural._model import NetworkModel
+    from gbdt_pwiser.models.neural import NetworkModel
 
-FORMAT: Final = 1
-MANIFEST: Final = "manifest.json"
 NETWORK: Final = "network.pt"
 FILES: Final = (
     MANIFEST,
@@ -39,103 +34,6 @@ FILES: Final = (
 )
 """All names that the files of a model may have."""
 _BEGIN: Final = '{\n  "format": '
-
-
-@dataclass(frozen=True, kw_only=True)
-class Manifest:
-    """What a model folder says of itself; stored as manifest.json.
-
-    Attributes
-    ----------
-    spec
-        All that decided the model, apart from its data: model, loss, seed, parameters.
-    columns
-        The features in order, and the categories of those that were encoded.
-    state
-        Of boosters: per task (click, conversion) its file, the rounds that count and where raw scores start.
-    files
-        SHA-256 of each file beside the manifest.
-    dataset
-        Name of the training data.
-    split
-        Exposures, clicks and conversions of train, validation and test.
-    validation
-        Metrics on validation, before calibration.
-    calibration
-        What `evaluation.Calibrator.from_dict` reads; None for a model whose pCTR is not calibrated.
-    command
-        The command line that trained it; empty where it was none.
-    created
-        UTC, ISO 8601.
-    versions
-        Of this package and of the libraries behind the model.
-    """
-
-    spec: ModelSpec
-    columns: FeatureColumns
-    state: Mapping[str, Any]
-    files: Mapping[str, str]
-    dataset: str
-    split: Mapping[str, Mapping[str, int]]
-    validation: Mapping[str, float] = field(default_factory=dict)
-    calibration: Mapping[str, Any] | None = None
-    command: str = ""
-    created: str = ""
-    versions: Mapping[str, str] = field(default_factory=dict)
-
-    def write(self, folder: Path) -> None:
-        """Write manifest.json into the folder."""
-        stored = {f.name: getattr(self, f.name) for f in fields(self)}
-        stored["spec"] = asdict(replace(self.spec, params=dict(self.spec.params)))
-        stored["columns"] = self.columns.record()
-        stored["validation"] = {
-            name: value if math.isfinite(value) else None for name, value in self.validation.items()
-        }
-        text = json.dumps({"format": FORMAT, **stored}, indent=2, allow_nan=False)
-        (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
-
-    @classmethod
-    def read(cls, folder: Path) -> Manifest:
-        """Read manifest.json from the folder; an InputError says what is wrong with it."""
-        path = folder / MANIFEST
-        if not path.is_file():
-            raise InputError(f"{folder} is no model folder (it has no {MANIFEST}); give one that train wrote")
-        try:
-            stored = json.loads(path.read_text(encoding="utf-8"))
-            found = stored.pop("format")
-            version = stored.get("versions", {}).get("gbdt-pwiser", "unknown") if found != FORMAT else None
-        except _DAMAGED as error:
-            raise _damaged(path, error) from error
-        if version is not None:
-            raise InputError(
-                f"{folder} has format {found}, this version reads {FORMAT}; train it again, or install "
-                f"the version that wrote it, {version}"
-            )
-        try:
-            stored["spec"] = spec_of(stored["spec"])
-            stored["columns"] = columns_of(stored["columns"])
-            stored |= {name: dict(stored[name]) for name in ("state", "files", "split")}
-            stored["validation"] = {
-                name: math.nan if value is None else value
-                for name, value in stored.get("validation", {}).items()
-            }
-            manifest = cls(**stored)
-            check_manifest(manifest)
-        except _DAMAGED as error:
-            raise _damaged(path, error) from error
-        return manifest
-
-
-# What wrong entries come to, wherever they are looked into.
-_DAMAGED: Final = (
-    *(OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError),
-    pl.exceptions.PolarsError,
-)
-
-
-def _damaged(path: Path, error: Exception) -> InputError:
-    reason = str(error) if isinstance(error, ValueError) else repr(error)
-    return InputError(f"{path} is damaged ({reason}); copy the folder again or train again")
 
 
 class SavedModel(NamedTuple):
@@ -172,7 +70,7 @@ def own_files(folder: Path) -> tuple[str, ...]:
         names = tuple(map(str, json.loads(text)["files"]))
     except (ValueError, LookupError, TypeError):
         return FILES
-    return (MANIFEST, *(name for name in names if Path(name).name == name))
+    return (MANIFEST, *(name for name in names if Path(name).name == name and (folder / name).is_file()))
 
 
 def save_model(

@@ -13,7 +13,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gbdt_pwiser.data._hints import did_you_mean
 from gbdt_pwiser.data.columns import (
     as_float32,
     categories_of,
@@ -27,8 +26,9 @@ from gbdt_pwiser.data.exposures import Exposures
 from gbdt_pwiser.data.split import FRACTIONS, Dataset, SplitOptions
 from gbdt_pwiser.data.stored import nameless
 from gbdt_pwiser.objectives import InputError
-from gbdt_pwiser.sources.text._values import iso_moments, mostly_dates, not_iso, spoilt_numbers
+from gbdt_pwiser.objectives.errors import did_you_mean
 from gbdt_pwiser.sources.text.table import expanded, first_line, has_types, read_source
+from gbdt_pwiser.sources.text.values import iso_moments, mostly_dates, not_iso, spoilt_numbers
 
 KINDS: dict[str, tuple[type[Any], str]] = {
     "categorical": (list, "a list of strings"),

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import platformdirs
 
-from gbdt_pwiser.data._hints import did_you_mean
 from gbdt_pwiser.data.exposures import Exposures
 from gbdt_pwiser.data.prepared import Schema, load_prepared
 from gbdt_pwiser.data.split import Dataset
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.objectives.errors import did_you_mean
 from gbdt_pwiser.sources.ali_ccp import NAME as CCP
 from gbdt_pwiser.sources.ali_ccp import prepare_ali_ccp
 from gbdt_pwiser.sources.aliexpress import COUNTRIES, prepare_aliexpress

@@ -13,7 +13,7 @@ from scipy.special import expit, ndtr
 
 from gbdt_pwiser.data.exposures import Exposures
 from gbdt_pwiser.objectives import InputError
-from gbdt_pwiser.objectives._errors import check_whole
+from gbdt_pwiser.objectives.errors import check_whole
 
 PAGE = 20
 # Of memory while they are made: 79 features and what they are made of.

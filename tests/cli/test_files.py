@@ -160,7 +160,7 @@ def test_results_replace_older_ones_with_a_word_and_no_other_file(run, tmp_path)
     code, _, err = run(*COMPARE, "--output", folder)
     assert code == 0
     assert err.splitlines() == [
-        f"gbdt-pwiser: the results of an earlier comparison in {folder} will be replaced",
+        f"gbdt-pwiser: replaces the earlier comparison in {folder}",
         str(folder / "report.html"),
     ]
     for name in ("results.parquet", "details.json", "report.html"):
@@ -352,7 +352,7 @@ def test_a_stopped_command_leaves_nothing(released, tmp_path, number, code, word
     out, err = process.communicate(timeout=30)
     assert (process.returncode, err.strip()) == (code, f"gbdt-pwiser: {word}")
     assert out == "ready\n"
-    assert names(tmp_path / "sets") == []
+    assert names(tmp_path) == ["raw"]
 
 
 def test_handlers_are_put_back(run):

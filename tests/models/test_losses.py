@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from gbdt_pwiser._sigmoid import fit_sigmoid
-from gbdt_pwiser.models import LOSSES, MODELS, ModelSpec, losses_of, make_model
+from gbdt_pwiser.models import LOSSES, MODELS, ModelSpec, losses_of, make_model, models_of
 from gbdt_pwiser.models.boosters import _losses as booster_losses
 from gbdt_pwiser.objectives import InputError, PWiseRLoss, auc
 from tests.models.helpers import SPEC, TREES, every_part, fitted, make_split, pctr
@@ -57,7 +57,7 @@ def test_which_model_has_which_loss():
 def test_the_losses_are_consistent():
     for name, loss in LOSSES.items():
         assert name == loss.name
-        assert all(model in MODELS for model in loss.models)
+        assert all(model in MODELS for model in models_of(loss.name))
         for weight in loss.weights:
             assert ModelSpec(model="any", loss=name).with_weight(weight).weight == weight
         ModelSpec(model="any", loss=name)  # the default weight is one of every loss

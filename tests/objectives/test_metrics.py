@@ -20,7 +20,7 @@ from gbdt_pwiser.objectives import (
 )
 from gbdt_pwiser.objectives import _auc as implementation
 from gbdt_pwiser.objectives._plan import make_plan
-from gbdt_pwiser.objectives._traps import warn_of_start
+from gbdt_pwiser.objectives.traps import warn_of_start
 from tests.objectives.test_peers import Threads
 
 N = 3000

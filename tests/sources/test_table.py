@@ -13,8 +13,8 @@ import pytest
 
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.sources import load, load_description
-from gbdt_pwiser.sources.text._values import mostly_dates, spoilt_numbers, typed
 from gbdt_pwiser.sources.text.table import read_source
+from gbdt_pwiser.sources.text.values import mostly_dates, spoilt_numbers, typed
 
 TEXT = "click,buy,x\n0,0,0.5\n1,0,1.5\n1,1,2.5\n"
 SAME = pl.DataFrame({"click": [0, 1, 1], "buy": [0, 0, 1], "x": [0.5, 1.5, 2.5]})

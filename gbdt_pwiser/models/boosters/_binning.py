@@ -15,7 +15,7 @@ import xgboost
 from numpy.typing import NDArray
 
 from gbdt_pwiser.data import Exposures
-from gbdt_pwiser.objectives._data import group_sizes
+from gbdt_pwiser.objectives.datasets import group_sizes
 
 
 class BlockSequence(lightgbm.Sequence):  # type: ignore[misc]

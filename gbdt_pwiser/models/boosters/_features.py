@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from gbdt_pwiser.objectives import InputError
-from gbdt_pwiser.objectives._traps import refuse_random_forest, without_effect
+from gbdt_pwiser.objectives.traps import refuse_random_forest, without_effect
 
 _MONOTONE: Final = ("monotone_constraints", "monotone_constraint", "monotonic_cst", "mc")
 _INTERACTION: Final = ("interaction_constraints",)

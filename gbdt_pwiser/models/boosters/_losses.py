@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 
-from gbdt_pwiser.models.protocol import ModelSpec
+from gbdt_pwiser.models.spec import ModelSpec
 from gbdt_pwiser.objectives import InputError, PWiseRObjective, base_score, xgboost_params
 
 LARGEST_GROUP: Final = 10_000

@@ -15,7 +15,8 @@ from gbdt_pwiser.data.stored import BLOCK, StoredFeatures
 from gbdt_pwiser.distributed import train as train_on_workers
 from gbdt_pwiser.models.boosters.trees import Binned, Trained
 from gbdt_pwiser.models.boosters.xgboost_model import XGBoostModel
-from gbdt_pwiser.models.protocol import ModelSpec, OnRound
+from gbdt_pwiser.models.protocol import OnRound
+from gbdt_pwiser.models.spec import ModelSpec
 from gbdt_pwiser.objectives import InputError, PWiseRObjective, base_score
 
 

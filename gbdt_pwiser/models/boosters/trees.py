@@ -27,7 +27,8 @@ from gbdt_pwiser.models.boosters._features import by_position, check_params, wit
 from gbdt_pwiser.models.boosters.device import check_device, check_usable
 from gbdt_pwiser.models.kept import KeptWith
 from gbdt_pwiser.models.losses import LOSSES
-from gbdt_pwiser.models.protocol import ModelSpec, OnRound, Predictions
+from gbdt_pwiser.models.protocol import OnRound, Predictions
+from gbdt_pwiser.models.spec import ModelSpec
 from gbdt_pwiser.objectives import InputError
 
 

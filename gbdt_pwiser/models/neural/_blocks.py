@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from gbdt_pwiser.models.neural._config import NetworkConfig
+from gbdt_pwiser.models.network_config import NetworkConfig
 from gbdt_pwiser.models.neural._features import UNSEEN, Layout
 from gbdt_pwiser.models.neural._loss import clicked_bce
 

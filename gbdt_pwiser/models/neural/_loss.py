@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from gbdt_pwiser.models.protocol import ModelSpec
+from gbdt_pwiser.models.spec import ModelSpec
 from gbdt_pwiser.objectives import PairPlan, PWiseRLoss
 
 # Pairs of scores that are in memory at a time.

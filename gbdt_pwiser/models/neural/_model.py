@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from gbdt_pwiser._files import replacing_file
 from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.models.kept import KeptWith
+from gbdt_pwiser.models.network_config import NetworkConfig
 from gbdt_pwiser.models.neural._blocks import Network, Outputs
-from gbdt_pwiser.models.neural._config import NetworkConfig
 from gbdt_pwiser.models.neural._features import FeatureEncoder, Layout
 from gbdt_pwiser.models.neural._loss import exposed_bce, loss_of_clicks
 from gbdt_pwiser.models.neural._rows import Rows, StoredRows, encoded_rows
@@ -35,7 +35,8 @@ from gbdt_pwiser.models.neural.esmm import ESMM
 from gbdt_pwiser.models.neural.mmoe import MMoE
 from gbdt_pwiser.models.neural.ple import PLE
 from gbdt_pwiser.models.neural.shared_bottom import SharedBottom
-from gbdt_pwiser.models.protocol import ModelSpec, OnRound, Predictions, check_device
+from gbdt_pwiser.models.protocol import OnRound, Predictions
+from gbdt_pwiser.models.spec import ModelSpec, check_device
 from gbdt_pwiser.objectives import InputError, PWiseRLoss, base_score
 
 TWO_HEADED: Final[dict[str, type[Network]]] = {

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from gbdt_pwiser.models.neural._config import NetworkConfig
+from gbdt_pwiser.models.network_config import NetworkConfig
 from gbdt_pwiser.models.neural._rows import Rows, StoredRows
 from gbdt_pwiser.objectives import InputError, auc
 

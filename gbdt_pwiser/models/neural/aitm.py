@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from gbdt_pwiser.models.network_config import NetworkConfig
 from gbdt_pwiser.models.neural._blocks import Network, Outputs, Tower, layers
-from gbdt_pwiser.models.neural._config import NetworkConfig
 from gbdt_pwiser.models.neural._features import Layout
 from gbdt_pwiser.models.neural._loss import exposed_bce
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from gbdt_pwiser.models.network_config import NetworkConfig
 from gbdt_pwiser.models.neural._blocks import FeatureEmbedding, Tower
-from gbdt_pwiser.models.neural._config import NetworkConfig
 from gbdt_pwiser.models.neural._features import Layout
 
 

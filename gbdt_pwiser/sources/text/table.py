@@ -19,7 +19,7 @@ import polars as pl
 from gbdt_pwiser.data.columns import is_text, plain
 from gbdt_pwiser.data.stored import UNREADABLE, nameless
 from gbdt_pwiser.objectives import InputError
-from gbdt_pwiser.sources.text._values import MISSING, has_leading_zeros, typed, without
+from gbdt_pwiser.sources.text.values import MISSING, has_leading_zeros, typed, without
 
 SUFFIXES: Final = (".parquet", ".csv", ".tsv", ".csv.gz", ".tsv.gz")
 SEPARATORS: Final = (",", ";", "\t", "|")

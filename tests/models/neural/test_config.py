@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from gbdt_pwiser.models import NetworkConfig
-from gbdt_pwiser.models.neural import parse_network
+from gbdt_pwiser.models.network_config import parse_network
 from gbdt_pwiser.objectives import InputError
 
 

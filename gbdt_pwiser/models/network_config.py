@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from gbdt_pwiser.objectives import InputError
-from gbdt_pwiser.objectives._errors import check_whole, unknown
+from gbdt_pwiser.objectives.errors import check_whole, unknown
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,19 +28,34 @@ class InputError(ValueError):
         super().__init__(" ".join(line.strip() for line in message.splitlines()))
 
 
+def did_you_mean(names: Iterable[object], known: Iterable[str]) -> str:
+    """Return "did you mean A, B?" for names that come near known ones, else an empty string.
+
+    Examples
+    --------
+    >>> did_you_mean(["Times", 3], ["auto", "group", "time", "row"])
+    'did you mean time?'
+    >>> did_you_mean(["day"], ["auto", "group"])
+    ''
+    """
+    by_folded = {name.casefold(): name for name in known}
+    near = set()
+    for text in (str(name).casefold() for name in names):
+        other = _OTHERWISE_CALLED.get(text)
+        near |= {other} if other in by_folded else set(difflib.get_close_matches(text, by_folded, n=1))
+    return f"did you mean {', '.join(sorted(by_folded[each] for each in near))}?" if near else ""
+
+
 def near_miss(name: object, known: Iterable[str]) -> str:
-    """Return the known name that was probably meant, as " (did you mean hinge?)"; empty where none is near.
+    """Return the same for one name, to stand behind it: " (did you mean hinge?)", or nothing.
 
     Examples
     --------
     >>> near_miss("Hing", ["hinge", "logistic"])
     ' (did you mean hinge?)'
     """
-    names = {each.lower(): each for each in known}
-    text = str(name).lower()
-    other = _OTHERWISE_CALLED.get(text)
-    near = [other] if other in names else difflib.get_close_matches(text, names, n=1)
-    return f" (did you mean {names[near[0]]}?)" if near else ""
+    hint = did_you_mean([name], known)
+    return f" ({hint})" if hint else ""
 
 
 def unknown(what: str, name: object, known: Iterable[str]) -> InputError:

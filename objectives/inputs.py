@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gbdt_pwiser.objectives._arrays import host
-from gbdt_pwiser.objectives._errors import InputError
+from gbdt_pwiser.objectives.errors import InputError
 
 CLICK, CONVERSION = 1, 2
 # Boosters keep weights and gradients as float32, of 1e-38 to 3e38: these limits leave room for their products
 # and for sums over rows.
 LEAST_WEIGHT, GREATEST_WEIGHT = 1e-15, 1e15
+# Of the weight and the margins of the loss: beyond it nothing is left of BCE, and float32 soon ends.
+LARGEST_PARAMETER: Final = 1e6
 # Below it every type of floating number holds every whole number.
 LARGEST_FLOAT_ID: Final = 2**24
 

@@ -14,16 +14,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gbdt_pwiser.objectives._arrays import Array
-from gbdt_pwiser.objectives._errors import InputError
-from gbdt_pwiser.objectives._inputs import (
+from gbdt_pwiser.objectives._peers import Alone, Peers, XGBoostPeers
+from gbdt_pwiser.objectives.errors import InputError
+from gbdt_pwiser.objectives.inputs import (
     checked_binary,
     checked_grade,
     checked_group,
     checked_weight,
     numbers,
 )
-from gbdt_pwiser.objectives._peers import Alone, Peers, XGBoostPeers
-from gbdt_pwiser.objectives._traps import refuse_random_forest
+from gbdt_pwiser.objectives.traps import refuse_random_forest
 
 _REMEDY = "give grades 0, 1, 2 (click + conversion) as the label"
 # Log-odds beyond it are probabilities of 0 or 1, whose hessian is 0.

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from gbdt_pwiser.objectives._errors import InputError
 from gbdt_pwiser.objectives._plan import PairPlan
+from gbdt_pwiser.objectives.errors import InputError
 
 # How far from the mean click, in log-odds, a start may lie. Folds of cv start at the mean of all rows, and a
 # start somewhat off costs a round or two; standard errors say how far a small fold may be off.
