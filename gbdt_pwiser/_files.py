@@ -153,7 +153,7 @@ def _made(folder: Path) -> Iterator[None]:
     try:
         for part in (*reversed(folder.parents), folder):
             if not part.exists():
-                part.mkdir()
+                part.mkdir(exist_ok=True)
                 made.append(part)
         yield
     finally:

@@ -9,27 +9,27 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from gbdt_pwiser.objectives._anchors import Anchors, range_of_all, sorted_anchors
 from gbdt_pwiser.objectives._arrays import (
     Array,
     Index,
     arange,
     at_least,
-    host,
     is_array,
     like,
     namespace,
     on_cpu,
     put,
-    sort_by,
     take,
 )
 from gbdt_pwiser.objectives._block import Block, finite_range, in_type
 from gbdt_pwiser.objectives._convolution import LogisticGrid
 from gbdt_pwiser.objectives._groups import GroupedHingeSweep, GroupedLogistic
-from gbdt_pwiser.objectives._peers import Alone, Peers, gather
-from gbdt_pwiser.objectives._plan import Opponents, PairPlan, make_plan
+from gbdt_pwiser.objectives._peers import Alone, Peers
+from gbdt_pwiser.objectives._plan import PairPlan, make_plan
 from gbdt_pwiser.objectives._surrogates import sigmoid, sigmoid_and_rest, softplus, surrogate_named
 from gbdt_pwiser.objectives._sweep import HingeSweep, weighted_sum
+from gbdt_pwiser.objectives._terms import Scale, Term, merged_pull, pull_on_anchors, thresholds
 from gbdt_pwiser.objectives.errors import InputError, unknown
 from gbdt_pwiser.objectives.inputs import LARGEST_PARAMETER, numbers
 
@@ -39,7 +39,6 @@ BLOCK = 1 << 16
 # gets an absurd value or none.
 HESSIAN_FLOOR = 1e-6
 
-Scale = Literal["probability", "logit"]
 Pairs = Literal["all", "group"]
 
 
@@ -232,7 +231,7 @@ class PWiseRLoss:
             for term in terms:
                 positions, opponents = term.opponents_in(rows, block)
                 if opponents is not None:
-                    pull = _merged(pull, term.sums.add(opponents), positions, p)
+                    pull = merged_pull(pull, term.sums.add(opponents), positions, p)
             g, h = self._chain(p, rest, clicked, block.weight, pull, floor)
             grad[rows], hess[rows] = xp.astype(g, kind, copy=False), xp.astype(h, kind, copy=False)
 
@@ -241,7 +240,7 @@ class PWiseRLoss:
         if anchors is not None and anchors.rows.shape[0]:  # the anchors' side is complete now
             clicked = arange(anchors.rows, anchors.rows.shape[0])
             _, p, rest, block = self._block(take(raw, anchors.rows), plan, anchors.rows, clicked, kind)
-            pull = _anchors_pull(terms, anchors, kind)
+            pull = pull_on_anchors(terms, anchors, kind)
             for out, values in zip(
                 (grad, hess), self._chain(p, rest, clicked, block.weight, pull, floor), strict=True
             ):
@@ -333,18 +332,18 @@ class PWiseRLoss:
             )
         return z, plan.beside(z)
 
-    def _terms(self, raw: Array, plan: PairPlan, dtype: Any) -> tuple[_Anchors | None, list[_Term]]:
+    def _terms(self, raw: Array, plan: PairPlan, dtype: Any) -> tuple[Anchors | None, list[Term]]:
         """Set up the sums of each pairwise term; none for weight 0."""
         if self.weight == 0 or not plan.opponents:
             return None, []
         xp = namespace(raw)
         surrogate = surrogate_named(self.surrogate)
-        anchors = _anchors(raw, plan)
+        anchors = sorted_anchors(raw, plan)
         scores = self._s(xp.astype(anchors.raw, xp.float64))
         sample = raw[:: max(1, plan.n // 2048)]
         low, high = 0.0, 1.0
         if self.scale == "logit" and not surrogate.degree:
-            low, high = _range_of_all(raw, plan.peers if plan.bounds is None else Alone())
+            low, high = range_of_all(raw, plan.peers if plan.bounds is None else Alone())
         terms = []
         for opponents in plan.opponents:
             margin = float(self.click_margin if opponents.grade else self.impression_margin)
@@ -353,136 +352,19 @@ class PWiseRLoss:
             shared = surrogate, scores, unit * anchors.weights, margin
             sums: HingeSweep | LogisticGrid | GroupedHingeSweep | GroupedLogistic
             if surrogate.degree:
-                thresholds = self._thresholds(anchors.raw, scores, margin)
+                reached = thresholds(anchors.raw, scores, margin, self.scale)
                 if plan.bounds is None:
-                    sums = HingeSweep(*shared, thresholds, sample, dtype)
+                    sums = HingeSweep(*shared, reached, sample, dtype)
                 else:
-                    sums = GroupedHingeSweep(*shared, thresholds, plan.bounds, dtype)
+                    sums = GroupedHingeSweep(*shared, reached, plan.bounds, dtype)
             else:
                 limits = low + margin, high + margin
                 if plan.bounds is None:
                     sums = LogisticGrid(*shared, *limits)
                 else:
                     sums = GroupedLogistic(*shared, plan.bounds, *limits)
-            terms.append(_Term(opponents, unit, sums))
+            terms.append(Term(opponents, unit, sums))
         return anchors, terms
-
-    def _thresholds(self, anchors: Array, scores: Array, margin: float) -> Array:
-        """Return the highest raw score that keeps the margin to each anchor, in the type of the scores."""
-        if margin == 0:
-            return anchors
-        xp = namespace(anchors)
-        kept = scores - margin
-        if self.scale == "probability":
-            with np.errstate(divide="ignore"):
-                kept = xp.clip(kept, 0.0, None)
-                kept = xp.log(kept) - xp.log1p(-kept)
-        rounded = xp.astype(kept, anchors.dtype)
-        # A raw score above the rounded threshold must be above the exact one.
-        lower = xp.nextafter(rounded, xp.full_like(rounded, -np.inf))
-        return xp.where(xp.astype(rounded, xp.float64) > kept, lower, rounded)
-
-
-@dataclass(frozen=True, eq=False)
-class _Anchors:
-    """All workers' anchors in ascending order (inside each group, where pairs stay in groups).
-
-    Attributes
-    ----------
-    raw, weights
-        Raw scores, and float64 sample weights.
-    rows
-        Positions of this worker's own.
-    mine
-        Where they are among all; None where all are its own and in the same order.
-    """
-
-    raw: Array
-    weights: Array
-    rows: Index
-    mine: Index | None
-
-
-def _anchors(raw: Array, plan: PairPlan) -> _Anchors:
-    xp = namespace(raw)
-    own = take(raw, plan.anchors)
-    if own.shape[0]:
-        finite_range(own)  # before anything is made of them
-    w = plan.sample_weight
-    weights = xp.ones_like(own, dtype=xp.float64) if w is None else take(w, plan.anchors)
-    if plan.peers.size == 1 or plan.anchor_segment is not None:
-        order = xp.argsort(own) if plan.anchor_segment is None else sort_by(own, plan.anchor_segment)
-        return _Anchors(take(own, order), take(weights, order), take(plan.anchors, order), None)
-    everyone, start = gather(plan.peers, host(own))
-    every_weight, _ = gather(plan.peers, host(weights))
-    order = np.argsort(everyone, kind="stable")  # the same on every worker
-    mine = np.argsort(order, kind="stable")[start : start + own.shape[0]]
-    return _Anchors(
-        like(raw, everyone[order], dtype=raw.dtype),
-        like(raw, every_weight[order]),
-        plan.anchors,
-        like(plan.anchors, mine),
-    )
-
-
-def _range_of_all(raw: Array, peers: Peers) -> tuple[float, float]:
-    """Return the least and the greatest raw score of all workers."""
-    ends, _ = gather(peers, np.array(finite_range(raw) if raw.shape[0] else ()))
-    return float(ends.min()), float(ends.max())
-
-
-def _anchors_pull(terms: list[_Term], anchors: _Anchors, dtype: Any) -> tuple[Array | None, Array | None]:
-    """Return the derivatives in the scores of this worker's anchors, of all terms together."""
-    pull = []
-    for parts in zip(*(term.sums.anchors() for term in terms), strict=True):
-        total = None
-        for term, part in zip(terms, parts, strict=True):
-            if part is not None:
-                total = term.unit * part if total is None else total + term.unit * part
-        if total is not None:
-            total = total if anchors.mine is None else take(total, anchors.mine)
-            total = namespace(total).astype(total, dtype)
-        pull.append(total)
-    return pull[0], pull[1]
-
-
-@dataclass(frozen=True, eq=False)
-class _Term:
-    """A pairwise term: its opponents, the weight of one of its pairs, and the sums over them."""
-
-    opponents: Opponents
-    unit: float
-    sums: Any
-
-    def opponents_in(self, rows: slice, block: Block) -> tuple[Index | None, Block | None]:
-        """Return the opponents in a block and their positions in it; None for all, and for no opponents."""
-        listed = self.opponents.rows
-        if listed is None:
-            return None, block
-        ends = like(listed, [rows.start, rows.stop])
-        start, stop = (int(end) for end in namespace(listed).searchsorted(listed, ends))
-        if start == stop:
-            return None, None
-        positions, segment = listed[start:stop] - rows.start, self.opponents.segment
-        return positions, block.take(positions, None if segment is None else segment[start:stop])
-
-
-def _merged(
-    pull: tuple[Array | None, Array | None],
-    more: tuple[Array, Array | None],
-    positions: Index | None,
-    like_this: Array,
-) -> tuple[Array | None, Array | None]:
-    """Write what one term pulls with over what the block holds; no row is an opponent in two terms."""
-    if positions is None:
-        return more
-    merged = []
-    for whole, part in zip(pull, more, strict=True):
-        if part is not None:
-            whole = namespace(like_this).zeros_like(like_this) if whole is None else whole
-            put(whole, positions, part)
-        merged.append(whole)
-    return merged[0], merged[1]
 
 
 def _blocks(plan: PairPlan) -> Iterator[tuple[slice, Index]]:

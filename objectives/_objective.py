@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gbdt_pwiser.objectives._arrays import Array
-from gbdt_pwiser.objectives._loss import Pairs, PWiseRLoss, Scale
+from gbdt_pwiser.objectives._loss import Pairs, PWiseRLoss
 from gbdt_pwiser.objectives._plan import PairPlan
+from gbdt_pwiser.objectives._terms import Scale
 from gbdt_pwiser.objectives.datasets import Labels, grade_from, peers_of, read_labels
 from gbdt_pwiser.objectives.errors import InputError
 from gbdt_pwiser.objectives.inputs import checked_binary, numbers

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gbdt_pwiser.objectives._sweep import ScoreGrid
+from gbdt_pwiser.objectives._score_grid import ScoreGrid
 
 numbers = st.one_of(st.floats(-1e30, 1e30), st.floats(0, 1), st.sampled_from([0.0, -0.0, 1e30, 5e-324, 0.3]))
 

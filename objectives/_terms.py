@@ -1,0 +1,92 @@
+"""A pairwise term: its opponents block by block, its sums, and what becomes of both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from gbdt_pwiser.objectives._anchors import Anchors
+from gbdt_pwiser.objectives._arrays import (
+    Array,
+    Index,
+    like,
+    namespace,
+    put,
+    take,
+)
+from gbdt_pwiser.objectives._block import Block
+from gbdt_pwiser.objectives._plan import Opponents
+
+Scale = Literal["probability", "logit"]
+
+
+def thresholds(anchors: Array, scores: Array, margin: float, scale: Scale) -> Array:
+    """Return the highest raw score that keeps the margin to each anchor, in the type of the scores."""
+    if margin == 0:
+        return anchors
+    xp = namespace(anchors)
+    kept = scores - margin
+    if scale == "probability":
+        with np.errstate(divide="ignore"):
+            kept = xp.clip(kept, 0.0, None)
+            kept = xp.log(kept) - xp.log1p(-kept)
+    rounded = xp.astype(kept, anchors.dtype)
+    # A raw score above the rounded threshold must be above the exact one.
+    lower = xp.nextafter(rounded, xp.full_like(rounded, -np.inf))
+    return xp.where(xp.astype(rounded, xp.float64) > kept, lower, rounded)
+
+
+def pull_on_anchors(terms: list[Term], anchors: Anchors, dtype: Any) -> tuple[Array | None, Array | None]:
+    """Return the derivatives in the scores of this worker's anchors, of all terms together."""
+    pull = []
+    for parts in zip(*(term.sums.anchors() for term in terms), strict=True):
+        total = None
+        for term, part in zip(terms, parts, strict=True):
+            if part is not None:
+                total = term.unit * part if total is None else total + term.unit * part
+        if total is not None:
+            total = total if anchors.mine is None else take(total, anchors.mine)
+            total = namespace(total).astype(total, dtype)
+        pull.append(total)
+    return pull[0], pull[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """A pairwise term: its opponents, the weight of one of its pairs, and the sums over them."""
+
+    opponents: Opponents
+    unit: float
+    sums: Any
+
+    def opponents_in(self, rows: slice, block: Block) -> tuple[Index | None, Block | None]:
+        """Return the opponents in a block and their positions in it; None for all, and for no opponents."""
+        listed = self.opponents.rows
+        if listed is None:
+            return None, block
+        ends = like(listed, [rows.start, rows.stop])
+        start, stop = (int(end) for end in namespace(listed).searchsorted(listed, ends))
+        if start == stop:
+            return None, None
+        positions, segment = listed[start:stop] - rows.start, self.opponents.segment
+        return positions, block.take(positions, None if segment is None else segment[start:stop])
+
+
+def merged_pull(
+    pull: tuple[Array | None, Array | None],
+    more: tuple[Array, Array | None],
+    positions: Index | None,
+    like_this: Array,
+) -> tuple[Array | None, Array | None]:
+    """Write what one term pulls with over what the block holds; no row is an opponent in two terms."""
+    if positions is None:
+        return more
+    merged = []
+    for whole, part in zip(pull, more, strict=True):
+        if part is not None:
+            whole = namespace(like_this).zeros_like(like_this) if whole is None else whole
+            put(whole, positions, part)
+        merged.append(whole)
+    return merged[0], merged[1]
