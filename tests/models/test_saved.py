@@ -13,7 +13,7 @@ import xgboost
 from scipy.special import expit
 
 from gbdt_pwiser.models import ModelSpec, load_model, make_model, save_model
-from gbdt_pwiser.models.saved import FORMAT
+from gbdt_pwiser.models.manifest import FORMAT
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
 from tests.models.helpers import SPEC, TREES, every_part, fitted
 

@@ -31,7 +31,7 @@ def refused(source: Path, data_dir: Path, **options: int) -> str:
     """Message of a prepare that must fail and leave nothing behind."""
     with pytest.raises(InputError) as caught:
         prepare(source, data_dir, **options)
-    assert list(data_dir.iterdir()) == []
+    assert not data_dir.exists() or list(data_dir.iterdir()) == []
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
