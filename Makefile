@@ -20,7 +20,7 @@ demo: $(VENV)/.installed-report  ## BCE against BCE+PWiseR in both boosters on s
 		--weight 0.01,0.03 --seeds 3 --output demo-output
 
 test: lint types  ## lint, types and every test
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist worksteal
 
 lint: $(VENV)/.installed-$(EXTRAS)
 	$(BIN)/ruff check $(SOURCES)

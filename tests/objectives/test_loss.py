@@ -5,7 +5,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from gbdt_pwiser.objectives import SURROGATES, InputError, PWiseRLoss, logistic_error_bound
@@ -69,6 +69,7 @@ def tolerance(loss, z, of):
 
 
 @pytest.mark.parametrize("kind", KINDS, ids="-".join)
+@settings(max_examples=12)
 @given(data=rows)
 def test_value_is_the_double_loop(library, kind, data):
     loss, z, grade, extra = case(kind, data)
@@ -78,6 +79,7 @@ def test_value_is_the_double_loop(library, kind, data):
 
 
 @pytest.mark.parametrize("kind", KINDS, ids="-".join)
+@settings(max_examples=15)
 @given(data=rows)
 @example(data=[(0.0, 2, 0, 1.0)])
 @example(data=[(0.0, 2, 0, 1.0), (0.0, 0, 1, 1.0)])
@@ -109,6 +111,7 @@ def test_gradient_is_the_central_difference_of_value(kind, data):
 
 
 @pytest.mark.parametrize("kind", KINDS, ids="-".join)
+@settings(max_examples=12)
 @given(data=rows)
 def test_hessian_is_positive_and_dominates_the_true_one(library, kind, data):
     loss, z, grade, extra = case(kind, data)
@@ -283,6 +286,7 @@ def test_float32_scores_give_float32_derivatives():
 
 
 @pytest.mark.parametrize("kind", KINDS, ids="-".join)
+@settings(max_examples=8)
 @given(data=rows)
 def test_float32_is_asked_for_of_float64_scores(library, kind, data):
     """Row by row in float32, but pairs decided on the scores as given: no pair changes sides."""

@@ -134,7 +134,7 @@ def use(path: Path) -> Dataset | None:
     return dataset
 
 
-LOADS = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+LOADS = settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 
 
 @LOADS

@@ -33,13 +33,13 @@ def read(path: Path, content: str | bytes, **options: list[str]) -> pl.DataFrame
         "a byte order mark": ("d.csv", b"\xef\xbb\xbf" + TEXT.encode()),
         "utf-16": ("d.csv", TEXT.encode("utf-16")),
         "utf-16, big end first": ("d.csv", b"\xfe\xff" + TEXT.encode("utf-16-be")),
-        "gzip": ("d.csv.gz", gzip.compress(TEXT.encode())),
-        "gzip by another name": ("d.csv", gzip.compress(TEXT.encode())),
-        "gzip of utf-16": ("d.csv.gz", gzip.compress(TEXT.encode("utf-16"))),
+        "gzip": ("d.csv.gz", gzip.compress(TEXT.encode(), mtime=0)),
+        "gzip by another name": ("d.csv", gzip.compress(TEXT.encode(), mtime=0)),
+        "gzip of utf-16": ("d.csv.gz", gzip.compress(TEXT.encode("utf-16"), mtime=0)),
         "semicolons": ("d.csv", TEXT.replace(",", ";")),
         "tabs": ("d.csv", TEXT.replace(",", "\t")),
         "tabs by name": ("d.tsv", TEXT.replace(",", "\t")),
-        "packed tabs": ("d.tsv.gz", gzip.compress(TEXT.replace(",", "\t").encode())),
+        "packed tabs": ("d.tsv.gz", gzip.compress(TEXT.replace(",", "\t").encode(), mtime=0)),
         "bars": ("d.csv", TEXT.replace(",", "|")),
         "Windows line ends": ("d.csv", TEXT.replace("\n", "\r\n")),
         "line ends of old": ("d.csv", TEXT.replace("\n", "\r")),
@@ -111,7 +111,7 @@ def test_a_description_beside_its_data(tmp_path: Path, name: str) -> None:
     elif name.endswith(".parquet"):
         SAME.write_parquet(path)
     else:
-        path.write_bytes(gzip.compress(TEXT.encode()) if name.endswith("gz") else TEXT.encode())
+        path.write_bytes(gzip.compress(TEXT.encode(), mtime=0) if name.endswith("gz") else TEXT.encode())
     assert load(f"{tmp_path}/{name}").exposures.grade.tolist() == [0, 1, 2]
 
 
