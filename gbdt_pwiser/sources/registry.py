@@ -12,7 +12,7 @@ from gbdt_pwiser.data.exposures import Exposures
 from gbdt_pwiser.data.prepared import Schema, load_prepared
 from gbdt_pwiser.data.split import Dataset
 from gbdt_pwiser.objectives import InputError
-from gbdt_pwiser.objectives.errors import did_you_mean
+from gbdt_pwiser.objectives.errors import did_you_mean, unknown
 from gbdt_pwiser.sources.ali_ccp import NAME as CCP
 from gbdt_pwiser.sources.ali_ccp import prepare_ali_ccp
 from gbdt_pwiser.sources.aliexpress import COUNTRIES, prepare_aliexpress
@@ -126,6 +126,8 @@ def prepare(
     InputError
         Unknown name, files missing, or a fault in one.
     """
+    if name not in RELEASED:
+        raise unknown("data set", name, RELEASED)
     target = resolve_data_dir(data_dir)
     if name == CCP:
         return prepare_ali_ccp(source, target, rare=rare, skip_bad_lines=skip_bad_lines, progress=progress)

@@ -143,7 +143,7 @@ def test_prepare_by_name(tmp_path: Path) -> None:
         InputError, match="rare cannot be set for us, whose codes are published; it is for ccp"
     ):
         prepare("us", raw, tmp_path / "data", rare=5)
-    with pytest.raises(InputError, match="country is 'uk'; choose one of us, nl, fr, es"):
+    with pytest.raises(InputError, match="unknown data set 'uk'; choose one of us, nl, fr, es, ccp"):
         prepare("uk", raw, tmp_path / "data")
     with pytest.raises(InputError, match=r"lacks common_features_train\.csv"):
         prepare("ccp", raw, tmp_path / "data")
