@@ -27,7 +27,7 @@ from gbdt_pwiser.data import Split
 from gbdt_pwiser.evaluation.compare import fit
 from gbdt_pwiser.models import ModelSpec
 from gbdt_pwiser.objectives import PWiseRLoss, PWiseRObjective
-from gbdt_pwiser.objectives.datasets import read_labels
+from gbdt_pwiser.objectives.labels import read_labels
 from gbdt_pwiser.significance.intervals import across_seeds
 from gbdt_pwiser.sources import load
 

@@ -12,8 +12,9 @@ from gbdt_pwiser.objectives._loss import PWiseRLoss
 from gbdt_pwiser.objectives._objective import PWiseRObjective, PWiseRSklearnObjective, pwiser_objective
 from gbdt_pwiser.objectives._plan import PairPlan
 from gbdt_pwiser.objectives._surrogates import SURROGATES, Surrogate
-from gbdt_pwiser.objectives.datasets import base_score, grade_from, make_dataset, make_dmatrix, xgboost_params
+from gbdt_pwiser.objectives.datasets import base_score, make_dataset, make_dmatrix, xgboost_params
 from gbdt_pwiser.objectives.errors import InputError
+from gbdt_pwiser.objectives.labels import grade_from
 
 __all__ = [
     "SURROGATES",

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gbdt_pwiser.objectives._peers import Peers, gather
-from gbdt_pwiser.objectives.datasets import Labels, peers_of, read_labels
 from gbdt_pwiser.objectives.errors import InputError
 from gbdt_pwiser.objectives.inputs import checked_binary, checked_weight, numbers
+from gbdt_pwiser.objectives.labels import Labels, peers_of, read_labels
 
 
 def auc(score: ArrayLike, positive: ArrayLike, *, sample_weight: ArrayLike | None = None) -> float:

@@ -13,9 +13,9 @@ from gbdt_pwiser.objectives._arrays import Array
 from gbdt_pwiser.objectives._loss import Pairs, PWiseRLoss
 from gbdt_pwiser.objectives._plan import PairPlan
 from gbdt_pwiser.objectives._terms import Scale
-from gbdt_pwiser.objectives.datasets import Labels, grade_from, peers_of, read_labels
 from gbdt_pwiser.objectives.errors import InputError
 from gbdt_pwiser.objectives.inputs import checked_binary, numbers
+from gbdt_pwiser.objectives.labels import Labels, grade_from, peers_of, read_labels
 from gbdt_pwiser.objectives.traps import (
     START_OF_ESTIMATORS,
     START_OF_INIT_MODEL,

@@ -273,7 +273,10 @@ def refused(result):
         (["compare", "--dataset", "us"], "us is not prepared"),
         (["compare", "--dataset", "absent.toml"], "absent.toml: there is no such file"),
         (["prepare", "--dataset", "us", "--source", "/nowhere"], "/nowhere does not exist"),
-        (["prepare", "--dataset", "uk", "--source", "."], "unknown data set 'uk'; choose one of us, nl, fr, es, ccp"),
+        (
+            ["prepare", "--dataset", "uk", "--source", "."],
+            "unknown data set 'uk'; choose one of us, nl, fr, es, ccp",
+        ),
         (["forget"], "No such command 'forget'"),
         (
             [*SWEEP, "--params", "best.toml"],

@@ -1,0 +1,150 @@
+"""What a booster's data set holds besides features, and how clicks and conversions are read from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gbdt_pwiser.objectives._arrays import Array
+from gbdt_pwiser.objectives._peers import Alone, Peers, XGBoostPeers
+from gbdt_pwiser.objectives.errors import InputError
+from gbdt_pwiser.objectives.inputs import (
+    checked_binary,
+    checked_grade,
+)
+
+_REMEDY = "give grades 0, 1, 2 (click + conversion) as the label"
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """What a booster's data set holds besides features, as it stores it.
+
+    Attributes
+    ----------
+    booster
+        Which one the data set belongs to.
+    label, conversion
+        The label, and XGBoost's label_lower_bound; conversion may be empty.
+    weight
+        One per row or (XGBoost with groups) per group; may be empty.
+    group_sizes
+        Rows of each group, in order; may be empty.
+    start
+        Raw scores that training starts from, LightGBM's init_score and XGBoost's base_margin; may be empty.
+    """
+
+    booster: Literal["xgboost", "lightgbm"]
+    label: Array
+    conversion: Array
+    weight: Array
+    group_sizes: Array
+    start: Array
+
+    def same_as(self, other: Labels) -> bool:
+        """Return whether every array is equal; cheap beside a boosting round."""
+        return all(
+            np.array_equal(getattr(self, name), getattr(other, name))
+            for name in ("label", "conversion", "weight", "group_sizes", "start")
+        )
+
+    def grade(self) -> NDArray[np.int8]:
+        """Return the grades, or raise InputError saying what is wrong with the label."""
+        if len(self.label) == 0:
+            raise InputError(f"the data set has no label; {_REMEDY}")
+        if len(self.conversion) == 0:
+            return checked_grade(self.label)
+        return grade_from(self.label, self.conversion)
+
+    def sample_weight(self) -> Array | None:
+        """Return one weight per row, or None where there are none."""
+        if len(self.weight) == 0:
+            return None
+        if len(self.weight) == len(self.label):
+            return self.weight
+        return np.repeat(self.weight, self.group_sizes)
+
+    def group(self) -> Array | None:
+        """Return a group id per row, or None where there are none."""
+        return (
+            np.repeat(np.arange(len(self.group_sizes)), self.group_sizes) if len(self.group_sizes) else None
+        )
+
+
+def read_labels(data: Any) -> Labels:
+    """Read label, conversion, weights and groups of an xgboost.DMatrix or a lightgbm.Dataset."""
+    empty = np.empty(0)
+    if hasattr(data, "get_float_info"):
+        label = np.asarray(data.get_label())
+        if label.ndim != 1:
+            raise InputError(
+                f"the label has shape {label.shape}, which makes a model of several outputs; {_REMEDY}"
+            )
+        bounds = data.get_uint_info("group_ptr")
+        return Labels(
+            booster="xgboost",
+            label=label,
+            conversion=data.get_float_info("label_lower_bound"),
+            weight=data.get_weight(),
+            group_sizes=np.diff(bounds.astype(np.int64)),
+            start=data.get_base_margin(),
+        )
+    if hasattr(data, "get_init_score"):
+        label, weight, sizes, start = (
+            data.get_label(),
+            data.get_weight(),
+            data.get_group(),
+            data.get_init_score(),
+        )
+        return Labels(
+            booster="lightgbm",
+            label=empty if label is None else np.asarray(label),
+            conversion=empty,
+            weight=empty if weight is None else np.asarray(weight),
+            group_sizes=empty if sizes is None else np.asarray(sizes),
+            start=empty if start is None else np.asarray(start),
+        )
+    raise InputError(
+        f"{type(data).__module__}.{type(data).__name__} is no xgboost.DMatrix and no lightgbm.Dataset; "
+        "for XGBClassifier or LGBMClassifier use PWiseRSklearnObjective"
+    )
+
+
+def peers_of(data: Any) -> Peers:
+    """Return the workers that hold parts of the same data set: those of XGBoost's communicator."""
+    return XGBoostPeers() if hasattr(data, "get_float_info") else Alone()
+
+
+def grade_from(click: ArrayLike, conversion: ArrayLike) -> NDArray[np.int8]:
+    """Return int8 grades click + conversion.
+
+    Parameters
+    ----------
+    click, conversion
+        (n,): 0 or 1 each.
+
+    Raises
+    ------
+    InputError
+        Shapes differ, a value is neither 0 nor 1 (NaN included), or a conversion has no click.
+
+    Examples
+    --------
+    >>> grade_from([0, 1, 1], [0, 0, 1])
+    array([0, 1, 2], dtype=int8)
+    """
+    clicks, conversions = checked_binary("click", click), checked_binary("conversion", conversion)
+    if clicks.shape != conversions.shape:
+        raise InputError(
+            f"click has shape {clicks.shape}, conversion {conversions.shape}; give one of each per exposure"
+        )
+    lonely = conversions & ~clicks
+    if lonely.any():
+        raise InputError(
+            f"{int(lonely.sum())} conversions have no click (the first in row {int(np.argmax(lonely))}); "
+            "drop those rows or correct their click"
+        )
+    return clicks.astype(np.int8) + conversions.astype(np.int8)
