@@ -55,9 +55,7 @@ class Slow(BestAt):
 
 
 def worker(output, n_trials, storage, go=None):
-    """Search as a process of its own does, from the moment that the file `go` appears."""
-    MODELS["fake"] = Slow
-    _confirm.REPLICATES = 20
+    """Search with the model "fake", which is Slow, from the moment that the file `go` appears."""
     split = small_split()
     if go is not None:
         Path(output).with_suffix(".ready").touch()
@@ -68,4 +66,6 @@ def worker(output, n_trials, storage, go=None):
 
 
 if __name__ == "__main__":
+    MODELS["fake"] = Slow
+    _confirm.REPLICATES = 20
     worker(*sys.argv[1:])

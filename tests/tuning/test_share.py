@@ -15,13 +15,20 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from gbdt_pwiser.models import MODELS
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.tuning import _share, _storage
 from gbdt_pwiser.tuning._share import Share, is_finished
-from tests.tuning.helpers import worker
+from tests.tuning.helpers import Slow, worker
 
 ROOT = Path(__file__).parents[2]
 TOTAL = 14
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """The model that the processes train, in this one too."""
+    monkeypatch.setitem(MODELS, "fake", Slow)
 
 
 def start(folder, names, storage):
@@ -63,7 +70,7 @@ OWNERS = (
 )
 
 
-def test_two_processes_one_killed_end_with_exactly_the_trials_asked_for(tmp_path):
+def test_two_processes_one_killed_end_with_exactly_the_trials_asked_for(tmp_path, slow):
     database = tmp_path / "study.db"
     storage = f"sqlite:///{database}"
     doomed, survivor = processes = start(tmp_path, "ab", storage)
@@ -107,7 +114,7 @@ def test_two_processes_one_killed_end_with_exactly_the_trials_asked_for(tmp_path
     assert len(trials()) == len(after)
 
 
-def test_killed_and_started_again_at_once(tmp_path):
+def test_killed_and_started_again_at_once(tmp_path, slow):
     database = tmp_path / "study.db"
     storage = f"sqlite:///{database}"
     (first,) = start(tmp_path, "a", storage)
