@@ -289,7 +289,10 @@ def test_spec_refuses(changes, message):
         ),
         ("lightgbm", {"objective": "regression"}, "objective is a parameter that the loss decides"),
         ("xgboost", {"objective": "reg:squarederror"}, "objective is a parameter that the loss decides"),
-        ("dnn", {"max_depth": 1}, "dnn takes no params, and max_depth is given; set its network"),
+        pytest.param(
+            *("dnn", {"max_depth": 1}, "dnn takes no params, and max_depth is given; set its network"),
+            marks=TORCH,
+        ),
     ],
 )
 def test_parameters_that_no_library_has(model, params, message, capfd):
