@@ -1,14 +1,37 @@
 """BCE+PWiseR for gradient boosting: objectives, data, models and an honest comparison of CTR models.
 
-What a user types is here, and is imported when it is first used, so that the package itself is light:
+What a user types is here, and is imported when it is first used, so that the package itself is light.
+
+Train, save and predict:
 
 >>> import gbdt_pwiser as gp
 >>> dataset = gp.load("simulated", n_exposures=4000, ctr=0.2, cvr=0.3)
 >>> split = dataset.split(seed=0)
->>> model = gp.make_model(gp.ModelSpec(model="xgboost", loss="pwiser", rounds=5, threads=1))
+>>> spec = gp.ModelSpec(model="xgboost", loss="pwiser", rounds=5, threads=1)
+>>> model = gp.make_model(spec)
 >>> model.fit(split.train, split.valid)
->>> model.predict(split.test).pctr.shape == (len(split.test),)
+>>> from tempfile import TemporaryDirectory
+>>> from pathlib import Path
+>>> with TemporaryDirectory() as folder:
+...     manifest = gp.save_model(model, Path(folder, "model"), split)
+...     predictor = gp.Predictor.load(Path(folder, "model"))
+...     saved = gp.load_model(Path(folder, "model"))
+>>> (predictor.predict(split.test.features).table["pctr"] == saved.model.predict(split.test).pctr).all()
 True
+
+Compare losses; `gp.tune(split, spec, output=...)` searches for the weight:
+
+>>> results = gp.compare(dataset, models=["xgboost"], losses=["bce", "pwiser"], seeds=[0], base=spec)
+>>> sorted({result.loss for result in results})
+['bce', 'pwiser']
+
+Or train a booster of your own with the objective:
+
+>>> import xgboost
+>>> exposures = gp.simulate(1000, ctr=0.2, cvr=0.3).exposures
+>>> data = gp.make_dmatrix(exposures.matrix(), exposures.click, exposures.conversion)
+>>> params = {"objective": "binary:logistic", "base_score": exposures.click.mean()}
+>>> booster = xgboost.train(params, data, num_boost_round=2, obj=gp.pwiser_objective)
 """
 
 from __future__ import annotations
