@@ -244,9 +244,7 @@ def replacing_folder(
     prefix = f".{Path(os.path.abspath(folder)).name[:_LONGEST]}.{WORKSPACE}"
     with telling_full_disk(folder), _made(parent), ExitStack() as stack:
         with _locked(parent):
-            places = dict.fromkeys([parent, folder.parent])  # a first run writes beside the folder
-            entries = [entry for place in places for entry in place.iterdir()]
-            for other in (entry for entry in entries if entry.name.startswith(prefix)):
+            for other in _named(prefix, parent, folder.parent):  # a first run writes beside the folder
                 if not _remove_abandoned(other) and alone:
                     raise InputError(f"another process is writing {folder}; wait until it has finished")
             workspace = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
@@ -274,15 +272,27 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(lock)
 
 
+def _named(prefix: str, *places: Path) -> list[Path]:
+    """Return the entries of some folders whose names begin so; none of a folder that cannot be listed."""
+    found: dict[Path, None] = {}
+    for place in places:
+        with suppress(OSError):
+            found |= dict.fromkeys(entry for entry in place.iterdir() if entry.name.startswith(prefix))
+    return list(found)
+
+
 def _remove_abandoned(workspace: Path) -> bool:
-    """Remove a workspace whose process is gone, and with it its lock."""
-    lock = os.open(workspace, os.O_RDONLY)
+    """Remove a workspace whose process is gone, and with it its lock; False where it is another's still."""
+    try:
+        lock = os.open(workspace, os.O_RDONLY)
+    except OSError:  # of another user
+        return False
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return False
     else:
-        shutil.rmtree(workspace)
+        shutil.rmtree(workspace, ignore_errors=True)
         return True
     finally:
         os.close(lock)

@@ -318,6 +318,32 @@ def test_what_a_killed_run_left_goes_and_what_a_running_one_has_stays(tmp_path):
     assert names(tmp_path) == ["folder"]
 
 
+def test_what_cannot_be_looked_into_is_no_hindrance(tmp_path, monkeypatch):
+    """A parent that may not be listed, and a workspace of another user's."""
+    folder = tmp_path / "folder"
+    fill(folder, {"a": "1"})
+    (folder / ".folder.partial-theirs").mkdir()
+    (tmp_path / ".folder.partial-unseen").mkdir()
+    listed, opened = Path.iterdir, os.open
+
+    def iterdir(self):
+        if self == tmp_path:
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return listed(self)
+
+    def open_(path, *arguments, **options):
+        if Path(path).name.endswith("theirs"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "iterdir", iterdir)
+        patch.setattr(os, "open", open_)
+        fill(folder, {"a": "2"}, own=["a"])
+    assert (folder / "a").read_text() == "2"
+    assert names(folder) == [".folder.partial-theirs", "a"]
+
+
 def test_a_full_disk_leaves_the_older_folder(tmp_path):
     folder = tmp_path / "folder"
     fill(folder, {"a": "1"})
