@@ -21,7 +21,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 from tqdm import tqdm
 
-from gbdt_pwiser.metrics.catalogue import auc, gauc, pr_auc
+from gbdt_pwiser.metrics import auc, gauc, pr_auc
 
 
 def timed_calls(rows: int, dtype: type, click_rate: float) -> dict[str, Callable[[], object]]:

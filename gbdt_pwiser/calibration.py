@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from gbdt_pwiser._sigmoid import fit_sigmoid
-from gbdt_pwiser.metrics.catalogue import CLIP, auc, ece, log_loss, normalized_entropy, pcoc
+from gbdt_pwiser.metrics import auc, ece, log_loss, normalized_entropy, pcoc
 from gbdt_pwiser.metrics.checks import Bools, Floats, check_probability, check_weight
+from gbdt_pwiser.metrics.probability import CLIP
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives.errors import unknown
 

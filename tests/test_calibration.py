@@ -9,7 +9,7 @@ from scipy.special import expit, logit
 from sklearn.isotonic import IsotonicRegression
 
 from gbdt_pwiser.calibration import CALIBRATIONS, Calibrator, calibration_report
-from gbdt_pwiser.metrics.catalogue import auc, ece, log_loss, normalized_entropy, pcoc
+from gbdt_pwiser.metrics import auc, ece, log_loss, normalized_entropy, pcoc
 from gbdt_pwiser.objectives import InputError
 
 F, T = False, True

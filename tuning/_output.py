@@ -13,7 +13,7 @@ from typing import Any, Final
 import polars as pl
 
 from gbdt_pwiser._files import begins_with, check_writable, has_columns, holds, refuse_foreign, replacing_file
-from gbdt_pwiser.metrics.catalogue import METRICS
+from gbdt_pwiser.metrics import METRICS
 from gbdt_pwiser.models import MODELS, ModelSpec
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
 from gbdt_pwiser.objectives.errors import near_miss, unknown

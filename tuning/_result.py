@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from gbdt_pwiser.evaluation.results import Result
-from gbdt_pwiser.metrics.catalogue import METRICS
+from gbdt_pwiser.metrics import METRICS
 from gbdt_pwiser.models import ModelSpec
 
 State = Literal["complete", "pruned", "failed"]

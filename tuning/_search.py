@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from tqdm import tqdm
 
 from gbdt_pwiser.data import Exposures
-from gbdt_pwiser.metrics.catalogue import METRICS, evaluate
+from gbdt_pwiser.metrics import METRICS, evaluate
 from gbdt_pwiser.models import ModelSpec, make_model
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.tuning._result import Trial, choose

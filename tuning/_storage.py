@@ -15,7 +15,7 @@ import numpy as np
 import optuna
 import sqlalchemy.exc
 
-from gbdt_pwiser.metrics.catalogue import METRICS
+from gbdt_pwiser.metrics import METRICS
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives.errors import unknown
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from gbdt_pwiser.data import Exposures, Split
 from gbdt_pwiser.evaluation.results import write_results
-from gbdt_pwiser.metrics.catalogue import check_optimisable
+from gbdt_pwiser.metrics import check_optimisable
 from gbdt_pwiser.models import ModelSpec, make_model
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives.errors import LARGEST, check_whole, unknown

@@ -17,7 +17,7 @@ from gbdt_pwiser.data import Dataset, Exposures, Split
 from gbdt_pwiser.data.leaks import too_good
 from gbdt_pwiser.evaluation.details import Details, TrainingCurve
 from gbdt_pwiser.evaluation.results import BASELINE, Result
-from gbdt_pwiser.metrics.catalogue import METRICS, check_optimisable, evaluate
+from gbdt_pwiser.metrics import METRICS, check_optimisable, evaluate
 from gbdt_pwiser.models import LOSSES, Model, ModelSpec, Predictions, exists_for, make_model, models_of
 from gbdt_pwiser.models.losses import check_loss
 from gbdt_pwiser.models.registry import versions_of

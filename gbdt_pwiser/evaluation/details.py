@@ -19,7 +19,7 @@ from gbdt_pwiser._files import replacing_file
 from gbdt_pwiser.data import Exposures, Split
 from gbdt_pwiser.evaluation.results import CALIBRATED, Result
 from gbdt_pwiser.evaluation.sweep import SweepPoint
-from gbdt_pwiser.metrics.catalogue import check_optimisable, reliability
+from gbdt_pwiser.metrics import check_optimisable, reliability
 from gbdt_pwiser.metrics.distribution import ScoreDistribution
 from gbdt_pwiser.models import ModelSpec, Predictions
 from gbdt_pwiser.objectives import InputError

@@ -15,7 +15,7 @@ import polars as pl
 from gbdt_pwiser._files import replacing_file
 from gbdt_pwiser.calibration import CALIBRATIONS
 from gbdt_pwiser.data.stored import UNREADABLE
-from gbdt_pwiser.metrics.catalogue import METRICS
+from gbdt_pwiser.metrics import METRICS
 from gbdt_pwiser.models import exists_for
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives.errors import unknown

@@ -11,7 +11,7 @@ from typing import Final, Literal
 import numpy as np
 
 from gbdt_pwiser.evaluation.results import BASELINE, Result, check_complete
-from gbdt_pwiser.metrics.catalogue import METRICS
+from gbdt_pwiser.metrics import METRICS
 from gbdt_pwiser.significance.intervals import CONFIDENCE, PairedTest, across_seeds, combine_seeds, holm
 
 Verdict = Literal["better", "worse", "unclear"]

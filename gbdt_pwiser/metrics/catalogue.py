@@ -16,38 +16,15 @@ from numpy.typing import NDArray
 from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.metrics.checks import check_probability
 from gbdt_pwiser.metrics.probability import (
-    CLIP,
-    Reliability,
     ece,
     log_loss,
     normalized_entropy,
     pcoc,
-    reliability,
     score_quantiles,
 )
-from gbdt_pwiser.metrics.ranking import GroupAUC, gauc, group_aucs, pr_auc
+from gbdt_pwiser.metrics.ranking import group_aucs, pr_auc
 from gbdt_pwiser.objectives import InputError, auc
 from gbdt_pwiser.objectives.errors import unknown
-
-__all__ = [
-    "CLIP",
-    "METRICS",
-    "GroupAUC",
-    "Metric",
-    "Reliability",
-    "auc",
-    "check_optimisable",
-    "ece",
-    "evaluate",
-    "gauc",
-    "log_loss",
-    "normalized_entropy",
-    "pcoc",
-    "pcvr_of_clicks",
-    "pr_auc",
-    "reliability",
-    "score_quantiles",
-]
 
 
 @dataclass(frozen=True)

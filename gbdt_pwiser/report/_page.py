@@ -14,7 +14,7 @@ from gbdt_pwiser.evaluation.details import Details, check_belongs
 from gbdt_pwiser.evaluation.results import BASELINE, CALIBRATED, Result
 from gbdt_pwiser.evaluation.summary import Cost, Summary, costs, shown_metrics, summarize
 from gbdt_pwiser.evaluation.sweep import sweep_means
-from gbdt_pwiser.metrics.catalogue import METRICS
+from gbdt_pwiser.metrics import METRICS
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.report._plot_distributions import plot_distributions
 from gbdt_pwiser.report._plot_gains import plot_gains

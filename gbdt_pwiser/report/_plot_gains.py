@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from gbdt_pwiser.evaluation.results import BASELINE
 from gbdt_pwiser.evaluation.summary import Summary, shown_metrics
-from gbdt_pwiser.metrics.catalogue import METRICS
+from gbdt_pwiser.metrics import METRICS
 from gbdt_pwiser.report._plots import Styles, add_loss_legend, new_figure, to_svg
 from gbdt_pwiser.report.table import format_estimate
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from gbdt_pwiser.evaluation.results import BASELINE
 from gbdt_pwiser.evaluation.sweep import SweepMean
-from gbdt_pwiser.metrics.catalogue import METRICS
+from gbdt_pwiser.metrics import METRICS
 from gbdt_pwiser.report._plots import Styles, add_loss_legend, new_panels, to_svg
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from gbdt_pwiser.evaluation.results import CALIBRATED, Result, check_complete
 from gbdt_pwiser.evaluation.summary import FAMILIES, Cost, Summary, costs, shown_metrics, summarize
 from gbdt_pwiser.evaluation.sweep import SweepPoint, sweep_means
-from gbdt_pwiser.metrics.catalogue import METRICS
+from gbdt_pwiser.metrics import METRICS
 from gbdt_pwiser.report.advice import calibration_notes
 
 

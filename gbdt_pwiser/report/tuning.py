@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gbdt_pwiser._files import replacing_file
-from gbdt_pwiser.metrics.catalogue import METRICS
+from gbdt_pwiser.metrics import METRICS
 from gbdt_pwiser.report._page import fill_template, require_report_extra
 from gbdt_pwiser.report._plots import BLUE, GREEN, VERMILLION, drawing_style, new_figure, to_svg
 from gbdt_pwiser.report.table import format_estimate

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdt_pwiser.data import Exposures
-from gbdt_pwiser.metrics.catalogue import pcvr_of_clicks
+from gbdt_pwiser.metrics import pcvr_of_clicks
 from gbdt_pwiser.metrics.probability import entropy, equal_mass_bins, log_losses
 from gbdt_pwiser.metrics.ranking import group_aucs, mass_from
 from gbdt_pwiser.significance.intervals import PairedTest, Statistic, bootstrap_groups, delong

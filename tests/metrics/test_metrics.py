@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from sklearn import metrics as sk
 
 from gbdt_pwiser.data import Exposures
-from gbdt_pwiser.metrics.catalogue import (
+from gbdt_pwiser.metrics import (
     METRICS,
     auc,
     ece,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xgboost as xgb
 
-from gbdt_pwiser.metrics.catalogue import gauc
+from gbdt_pwiser.metrics import gauc
 from gbdt_pwiser.objectives import (
     InputError,
     PWiseRObjective,

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from gbdt_pwiser.data import Exposures
-from gbdt_pwiser.metrics.catalogue import (
+from gbdt_pwiser.metrics import (
     auc,
     evaluate,
     gauc,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gbdt_pwiser.evaluation import read_results
-from gbdt_pwiser.metrics.catalogue import evaluate
+from gbdt_pwiser.metrics import evaluate
 from gbdt_pwiser.models import ModelSpec, Predictions
 from gbdt_pwiser.objectives import PWiseRLoss
 from gbdt_pwiser.significance.intervals import across_seeds, delong

@@ -8,14 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gbdt_pwiser.models.network_config import NetworkConfig, parse_network
 from gbdt_pwiser.objectives import InputError
 
 if TYPE_CHECKING:
     from gbdt_pwiser.models.neural._model import NetworkModel as NetworkModel
     from gbdt_pwiser.models.spec import ModelSpec
 
-__all__ = ["NETWORKS", "NetworkConfig", "load_network", "make_network", "parse_network"]
+__all__ = ["NETWORKS", "load_network", "make_network"]
 
 NETWORKS: Final = ("dnn", "shared_bottom", "mmoe", "ple", "esmm", "aitm")
 
