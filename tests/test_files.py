@@ -135,6 +135,25 @@ def test_a_name_that_cannot_be_given_away_is_written_into(tmp_path, monkeypatch,
     assert names(tmp_path) == ["file"]
 
 
+def test_room_that_was_taken_in_vain_is_given_back(tmp_path, monkeypatch):
+    """Some file systems have made a file longer before they find that there is no room for all of it."""
+    path = tmp_path / "file"
+    path.write_text("old")
+
+    def busy(source, target):
+        raise OSError(errno.EBUSY, "Device or resource busy")
+
+    def fallocate(descriptor, start, size):
+        os.ftruncate(descriptor, size // 2)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", busy)
+    monkeypatch.setattr(os, "posix_fallocate", fallocate)
+    with pytest.raises(InputError, match="No space left on device"):
+        write(path, bytes(1000))
+    assert path.read_text() == "old"
+
+
 def test_a_mounted_file_keeps_its_name_and_on_a_full_disk_its_content(tmp_path):
     with mounted(tmp_path / "disk", "-o", "size=64k") as disk:
         (disk / "file").write_text("old")

@@ -78,6 +78,14 @@ def test_an_honest_feature_is_not_named(codes: bool, values: np.ndarray) -> None
     assert find_leaks(exposures(codes, honest=values.astype(float))) == []
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_few_numbers_are_judged_by_their_order(sign: float) -> None:
+    """No value occurs twice and each quantile holds one row, so that the other half knows no rate."""
+    positive = np.arange(40) % 2 == 1
+    values = (sign * (np.arange(40) + 100 * positive)).astype(np.float32)
+    assert own_auc(values, positive, np.arange(40) < 20, codes=False) == 1.0
+
+
 def test_own_auc_of_codes_by_hand() -> None:
     """Of each code the rate in the other half: 0 has (0, 1/2), 1 has (1, 1), 2 is in one half only."""
     code = np.array([0, 0, 1, 0, 0, 1, 2], dtype=np.float32)
