@@ -56,20 +56,22 @@ def check_folder(folder: Path) -> None:
 
 
 def own_files(folder: Path) -> tuple[str, ...]:
-    """Return the names of a model's files, the manifest among them; none where it does not begin as ours do.
+    """Return the names of a model's files, the manifest among them; none where it is none of ours.
 
-    Where the manifest is damaged, those that any model may have.
+    Where the manifest is damaged but begins as ours do, those that any model may have.
     """
     try:
         text = (folder / MANIFEST).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return ()
-    if not text.startswith(_BEGIN):
-        return ()
     try:
-        names = tuple(map(str, json.loads(text)["files"]))
-    except (ValueError, LookupError, TypeError):
-        return FILES
+        stored = json.loads(text)
+        names = tuple(map(str, stored["files"]))
+        is_ours = {"format", "spec"} <= set(stored)
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return FILES if text.startswith(_BEGIN) else ()
+    if not is_ours:
+        return ()
     return (MANIFEST, *(name for name in names if Path(name).name == name and (folder / name).is_file()))
 
 

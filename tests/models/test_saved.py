@@ -213,6 +213,20 @@ def test_a_failure_leaves_the_older_model(fault, models, split, tmp_path, monkey
     assert names_in(tmp_path) == ["model"]
 
 
+def test_a_forged_manifest_moves_no_folder(models, split, tmp_path):
+    """It may name anything as a file of the model; only plain files in the folder are taken for one."""
+    folder = tmp_path / "model"
+    save_model(models["xgboost"], folder, split)
+    (folder / "plots").mkdir()
+    (folder / "plots" / "weights").touch()
+    edit(folder, lambda stored: stored["files"].update({"plots": "", "..": "", "": "", "../other": ""}))
+    (tmp_path / "other").touch()
+    save_model(models["lightgbm"], folder, split)
+    assert names_in(folder) == sorted([*FILES["lightgbm"], "plots"])
+    assert (folder / "plots" / "weights").exists()
+    assert names_in(tmp_path) == ["model", "other"]
+
+
 def test_other_folders_are_not_replaced(models, split, tmp_path):
     (tmp_path / "photos").mkdir()
     save_model(models["xgboost"], tmp_path / "photos", split)  # an empty one holds nothing to lose
