@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,3 +55,9 @@ class Model(Protocol):
     @property
     def size(self) -> int:
         """Trees of both boosters that count, or trainable parameters of all networks."""
+
+    def save(self, folder: Path) -> dict[str, Any]:
+        """Write the trained model's files into a folder and return the rest as JSON can hold it."""
+
+    def restore(self, folder: Path, columns: Sequence[str], state: Mapping[str, Any]) -> None:
+        """Become the model of these feature columns that `save` wrote; InputError for other files."""

@@ -11,27 +11,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 from gbdt_pwiser._files import check_writable, refuse_foreign, replacing_folder
 from gbdt_pwiser.data import Split
 from gbdt_pwiser.data.columns import FeatureColumns
-from gbdt_pwiser.models.boosters.trees import TreeModel
 from gbdt_pwiser.models.manifest import MANIFEST, Manifest
-from gbdt_pwiser.models.neural import NETWORKS, load_network
 from gbdt_pwiser.models.protocol import Model
-from gbdt_pwiser.models.registry import make_model, versions_of
+from gbdt_pwiser.models.registry import MODELS, make_model, versions_of
 from gbdt_pwiser.objectives import InputError
 
-if TYPE_CHECKING:
-    from gbdt_pwiser.models.neural import NetworkModel
-
-NETWORK: Final = "network.pt"
-FILES: Final = (
-    MANIFEST,
-    NETWORK,
-    *(f"{task}{suffix}" for task in ("click", "conversion") for suffix in (".txt", ".ubj")),
-)
+FILES: Final = tuple(dict.fromkeys((MANIFEST, *(file for kind in MODELS.values() for file in kind.files))))
 """All names that the files of a model may have."""
 _BEGIN: Final = '{\n  "format": '
 
@@ -116,11 +106,7 @@ def save_model(
     check_folder(folder)
     columns = FeatureColumns.of(split.train)
     with replacing_folder(folder, lambda: own_files(folder)) as new:
-        if isinstance(model, TreeModel):
-            state = model.save(new)
-        else:
-            state = {}
-            cast("NetworkModel", model).save(new / NETWORK)
+        state = model.save(new)
         manifest = Manifest(
             spec=model.spec,
             columns=columns,
@@ -180,14 +166,8 @@ def load_model(folder: Path, *, device: str = "cpu", threads: int = 0) -> SavedM
                 "folder again or train again"
             )
     spec = replace(manifest.spec, device=device, threads=threads)
-    if spec.model in NETWORKS:
-        network = load_network(folder / NETWORK, device=device)
-        if network.columns != list(manifest.columns.names):
-            raise InputError(f"{folder / NETWORK} has other columns than {folder / MANIFEST}; train again")
-        network.spec = spec
-        return SavedModel(network, manifest)
-    # Parameters of training, which an older version may have let pass, decide nothing any more.
-    model = cast(TreeModel, make_model(replace(spec, params={})))
+    # Settings of training, which an older version may have let pass, decide nothing any more.
+    model = make_model(replace(spec, settings=None))
     model.spec = spec
     model.restore(folder, manifest.columns.names, manifest.state)
     return SavedModel(model, manifest)

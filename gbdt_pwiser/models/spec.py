@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
-
-import numpy as np
+from typing import Final
 
 from gbdt_pwiser.models.losses import LOSSES, check_loss, check_weight
-from gbdt_pwiser.models.network_config import NetworkConfig
+from gbdt_pwiser.models.settings import Settings
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
 from gbdt_pwiser.objectives.errors import LARGEST, check_whole, unknown
 
@@ -23,9 +20,6 @@ DEVICES: Final = ("cpu", "cuda", "auto")
 class ModelSpec:
     """All that decides a model, apart from its data.
 
-    `rounds`, `early_stopping`, `learning_rate` and `params` are the boosters'; networks have `network` in
-    their place. Everything else holds for both.
-
     Attributes
     ----------
     model
@@ -38,23 +32,13 @@ class ModelSpec:
         The weight of any other loss that has one; `LOSSES` says what it means.
     seed
         Of everything random in training, from 0 to 2**31 - 1.
-    rounds
-        Most boosting rounds.
-    early_stopping
-        Rounds without a better CTR AUC on validation after which training stops; the best round counts.
-    learning_rate
-        Shrinkage of each round, above 0 and at most 1.
     device
         "cpu" or "cuda", as both boosters call them, or "cuda:1" for the second GPU; for networks also "auto".
     threads
         CPU threads, at most 1024; 0 for the library's own choice.
-    external_memory
-        Whether XGBoost keeps its bins in temporary files and reads them in every round; no other model can.
-    params
-        More parameters in the library's own words; they win over the defaults here. `make_model` refuses
-        those that the library does not know.
-    network
-        Sizes and training of a network.
+    settings
+        What decides the models of its family beside that, such as `BoosterSettings` or `NetworkSettings`; None
+        for the defaults. `make_model` refuses those of another family.
 
     Raises
     ------
@@ -68,53 +52,42 @@ class ModelSpec:
     pwiser: PWiseRLoss = field(default_factory=PWiseRLoss)
     rival_weight: float = 0.5
     seed: int = 0
-    rounds: int = 500
-    early_stopping: int = 50
-    learning_rate: float = 0.05
     device: str = "cpu"
     threads: int = 0
-    external_memory: bool = False
-    params: Mapping[str, Any] = field(default_factory=dict)
-    network: NetworkConfig = field(default_factory=NetworkConfig)
+    settings: Settings | None = None
 
     def __post_init__(self) -> None:
         check_loss(self.loss)
         check_weight(self.loss, self.rival_weight)
-        check_whole("rounds", self.rounds, 1, LARGEST)
-        check_whole("early_stopping", self.early_stopping, 1, LARGEST)
         check_whole("seed", self.seed, 0, LARGEST)
         check_whole("threads", self.threads, 0, MOST_THREADS)
-        rate = self.learning_rate
-        is_number = isinstance(rate, int | float | np.number) and not isinstance(rate, bool)
-        if not (is_number and 0 < rate <= 1):
-            raise InputError(f"learning_rate is {rate!r}; give a number above 0 and at most 1")
+        if not isinstance(self.settings, Settings | None):
+            raise InputError(
+                f"settings is {self.settings!r}; give BoosterSettings(...) or NetworkSettings(...)"
+            )
         check_device(self.device)
 
     @property
     def weight(self) -> float:
-        """The number that a sweep over this loss varies; 0 for bce, which has none."""
-        match self.loss:
-            case "bce":
-                return 0.0
-            case "pwiser":
-                return float(self.pwiser.weight)
-        return float(self.rival_weight)
+        """The number that a sweep over this loss varies; 0 for a loss without one, such as bce."""
+        if not LOSSES[self.loss].weights:
+            return 0.0
+        return float(self.pwiser.weight if self.loss == "pwiser" else self.rival_weight)
 
     def with_weight(self, weight: float) -> ModelSpec:
         """Return the spec with another weight of its loss.
 
-        InputError for bce, which has none, and for a weight that the loss cannot have.
+        InputError for a loss without one, such as bce, and for a weight that the loss cannot have.
 
         Examples
         --------
         >>> ModelSpec(model="lightgbm", loss="weighted_bce").with_weight(3).weight
         3.0
         """
-        match self.loss:
-            case "bce":
-                raise InputError("bce has no weight; leave it out, or choose another loss")
-            case "pwiser":
-                return replace(self, pwiser=replace(self.pwiser, weight=weight))
+        if not LOSSES[self.loss].weights:
+            raise InputError(f"{self.loss} has no weight; leave it out, or choose another loss")
+        if self.loss == "pwiser":
+            return replace(self, pwiser=replace(self.pwiser, weight=weight))
         return replace(self, rival_weight=weight)
 
     @property

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from gbdt_pwiser.models.losses import LOSSES
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives.traps import refuse_random_forest, without_effect
 
@@ -50,14 +51,14 @@ def with_columns(message: str, columns: Sequence[str]) -> str:
     return re.sub(r"\bf(\d+)\b", column, message)
 
 
-def check_params(params: Mapping[str, Any], loss: str) -> None:
+def refuse_params(params: Mapping[str, Any], loss: str) -> None:
     """Raise InputError for parameters that do not work in this package, whatever the data.
 
     Those are a random forest; weights of a class beside the pwiser loss, where they do nothing, so that it
     would be compared with a weighted rival; and categorical columns, which are part of the data.
     """
     refuse_random_forest(params)
-    if loss == "pwiser" and (names := without_effect(params)):
+    if LOSSES[loss].of_scores is not None and (names := without_effect(params)):
         raise InputError(
             f"{', '.join(names)} would change bce and do nothing to pwiser, an objective of our own; leave "
             "it out, or compare with weighted_bce"

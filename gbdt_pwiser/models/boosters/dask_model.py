@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,8 +12,10 @@ from numpy.typing import NDArray
 from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.data.stored import BLOCK, StoredFeatures
 from gbdt_pwiser.distributed import train as train_on_workers
+from gbdt_pwiser.models.boosters._losses import objective_of
 from gbdt_pwiser.models.boosters.trees import Binned, Trained
 from gbdt_pwiser.models.boosters.xgboost_model import XGBoostModel
+from gbdt_pwiser.models.losses import LOSSES
 from gbdt_pwiser.models.protocol import OnRound
 from gbdt_pwiser.models.spec import ModelSpec
 from gbdt_pwiser.objectives import InputError, PWiseRObjective, base_score
@@ -39,32 +40,27 @@ class DaskXGBoostModel(XGBoostModel):
     Parameters
     ----------
     spec
-        Of model "xgboost" with loss "bce" or "pwiser" and pairs="all".
+        Of model "xgboost", with a loss that spans workers, such as "bce", or "pwiser" with pairs="all".
     client
         A distributed.Client. Workers read stored features from the same paths as this process.
 
     Raises
     ------
     InputError
-        Another model, loss or pairs, or external memory.
+        Another loss or pairs, or external memory.
     """
 
     def __init__(self, spec: ModelSpec, client: Any) -> None:
-        if spec.model != "xgboost":
-            raise InputError(
-                f"{spec.model} cannot be trained with Dask, whose workers share the pairs through XGBoost; "
-                "choose xgboost, or train without Dask"
-            )
-        if spec.loss not in ("bce", "pwiser") or spec.needs_groups:
+        if not LOSSES[spec.loss].spans_workers or spec.needs_groups:
             raise InputError(
                 f"{spec.loss}{' in groups' if spec.loss == 'pwiser' else ''} cannot be trained with Dask; "
                 'choose bce, or pwiser with pairs="all", or train without Dask'
             )
-        if spec.external_memory:
+        super().__init__(spec)
+        if self.settings.external_memory:
             raise InputError(
                 "workers keep their bins in memory; leave external_memory out, or train without Dask"
             )
-        super().__init__(spec)
         self._client = client
 
     def _bin(self, train: Exposures, valid: Exposures, grouped: bool) -> Binned:
@@ -90,10 +86,10 @@ class DaskXGBoostModel(XGBoostModel):
         return Parts(da.concatenate(blocks), click, conversion, types)
 
     def _train(self, binned: Binned, loss: str, on_round: OnRound | None = None) -> Trained:
-        spec, params = self.spec, self._params
-        if not spec.threads:
+        settings, params = self.settings, self._params
+        if not self.spec.threads:
             params.pop("nthread")  # as many as a worker has
-        objective = PWiseRObjective(**asdict(spec.pwiser)) if loss == "pwiser" else PWiseRObjective(weight=0)
+        objective = objective_of(self.spec, loss) or PWiseRObjective(weight=0)
         workers = len(self._client.nthreads())
         if not workers:
             raise InputError("the Dask cluster has no workers; start some, then train again")
@@ -110,9 +106,9 @@ class DaskXGBoostModel(XGBoostModel):
             objective=objective,
             feature_types=train.feature_types,
             valid=(valid.features, valid.click),
-            num_boost_round=spec.rounds,
+            num_boost_round=settings.rounds,
             verbose_eval=False,
-            callbacks=[xgboost.callback.EarlyStopping(rounds=spec.early_stopping, maximize=True)],
+            callbacks=[xgboost.callback.EarlyStopping(rounds=settings.early_stopping, maximize=True)],
         )
         seconds = time.perf_counter() - started
         return Trained(booster, int(booster.best_iteration) + 1, base_score(binned.click), seconds)

@@ -54,7 +54,7 @@ class LightGBMModel(TreeModel):
         spec = self.spec
         return {
             "metric": "auc",
-            "learning_rate": spec.learning_rate,
+            "learning_rate": self.settings.learning_rate,
             "num_leaves": 31,
             "min_data_in_leaf": 100,
             # Not by tree (feature_fraction): LightGBM draws once more for a custom objective, and two losses
@@ -74,8 +74,8 @@ class LightGBMModel(TreeModel):
         }
 
     def _train(self, binned: Binned, loss: str, on_round: OnRound | None = None) -> Trained:
-        spec = self.spec
-        callbacks: list[Any] = [lightgbm.early_stopping(spec.early_stopping, verbose=False)]
+        spec, settings = self.spec, self.settings
+        callbacks: list[Any] = [lightgbm.early_stopping(settings.early_stopping, verbose=False)]
         if on_round:
             callbacks.append(lambda env: on_round(env.iteration, env.evaluation_result_list[0][2]))
         started = time.perf_counter()
@@ -83,7 +83,7 @@ class LightGBMModel(TreeModel):
             booster = lightgbm.train(
                 {**of_loss, **self._params},
                 binned.train,
-                spec.rounds,
+                settings.rounds,
                 valid_sets=[binned.valid],
                 callbacks=callbacks,
             )

@@ -23,8 +23,9 @@ from gbdt_pwiser._sigmoid import fit_sigmoid
 from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.data.stored import BLOCK
 from gbdt_pwiser.models.boosters._binning import with_adjacent_groups
-from gbdt_pwiser.models.boosters._features import by_position, check_params, with_columns
+from gbdt_pwiser.models.boosters._features import by_position, refuse_params, with_columns
 from gbdt_pwiser.models.boosters.device import check_device, check_usable
+from gbdt_pwiser.models.boosters.settings import BoosterSettings
 from gbdt_pwiser.models.kept import KeptWith
 from gbdt_pwiser.models.losses import LOSSES
 from gbdt_pwiser.models.protocol import OnRound, Predictions
@@ -73,11 +74,18 @@ class TreeModel(ABC):
 
     def __init__(self, spec: ModelSpec) -> None:
         check_device(spec.device, spec.model)
-        check_params(spec.params, spec.loss)
         self.spec = spec
+        refuse_params(self.settings.params, spec.loss)
+        self.settings.check(spec.model)
         self._click: Trained | None = None
         self._conversion: Trained | None = None
         self._columns: list[str] = []
+
+    @property
+    def settings(self) -> BoosterSettings:
+        """The spec's settings, which `make_model` has seen to."""
+        assert isinstance(self.spec.settings, BoosterSettings)
+        return self.spec.settings
 
     def fit(self, train: Exposures, valid: Exposures, on_round: OnRound | None = None) -> None:
         """Train both boosters, stopping each early on the AUC of its task on validation.
@@ -90,7 +98,7 @@ class TreeModel(ABC):
             Validation without features of train, a loss that needs groups without them, a ranker without
             clicks in validation, or what the library itself refuses: a device, a parameter, a code.
         """
-        spec = self.spec
+        spec, settings = self.spec, self.settings
         self._check_usable()
         if valid.features.columns != train.features.columns:
             raise InputError(
@@ -101,20 +109,18 @@ class TreeModel(ABC):
         if grouped and train.group is None:
             instead = 'use pairs="all"' if spec.loss == "pwiser" else f"leave {spec.loss} out"
             raise InputError(f"{train.name} has no groups; {instead} or describe its group column")
-        params = repr(sorted(spec.params.items()))
         # Others, such as max_bin, may decide the bins.
-        bins = repr(sorted(item for item in spec.params.items() if item[0] not in _NOT_OF_BINS))
-        settings = (spec.seed, spec.rounds, spec.early_stopping, spec.learning_rate, params)
+        bins = repr(sorted(item for item in settings.params.items() if item[0] not in _NOT_OF_BINS))
         with refusals(spec.model, self._columns):
             binned = _kept_with.get(
                 train,
-                (valid, type(self), spec.device, spec.external_memory, bins, grouped),
+                (valid, type(self), spec.device, settings.external_memory, bins, grouped),
                 lambda: self._bin(with_adjacent_groups(train) if grouped else train, valid, grouped),
             )
             click = self._train(binned, spec.loss, on_round)
             self._conversion = _kept_with.get(
                 train,
-                (valid, spec.model, spec.device, settings),
+                (valid, spec.model, spec.device, spec.seed, repr(sorted(settings.record().items()))),
                 lambda: self._train_conversion(train, valid),
             )
         self._click = click if LOSSES[spec.loss].is_log_odds else self._with_sigmoid(click, valid)
@@ -155,7 +161,7 @@ class TreeModel(ABC):
     @property
     def _own_params(self) -> dict[str, Any]:
         """The spec's own parameters, as the library has them."""
-        return by_position(self.spec.params, self._columns, self.spec.model)
+        return by_position(self.settings.params, self._columns, self.spec.model)
 
     def _train_conversion(self, train: Exposures, valid: Exposures) -> Trained | None:
         """Train the booster for a conversion given a click; None where there is nothing to tell apart."""

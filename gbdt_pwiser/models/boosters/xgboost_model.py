@@ -33,16 +33,16 @@ class XGBoostModel(TreeModel):
         options: dict[str, Any] = {
             "feature_types": ["c" if column in categorical else "q" for column in columns],
             "enable_categorical": True,
-            "max_bin": self.spec.params.get("max_bin"),
+            "max_bin": self.settings.params.get("max_bin"),
         }
 
         def dmatrix(part: Exposures, group: NDArray[np.int64] | None = None, ref: Any = None) -> Any:
-            if len(part) <= BLOCK and not self.spec.external_memory:
+            if len(part) <= BLOCK and not self.settings.external_memory:
                 return make_dmatrix(
                     part.matrix(), part.click, part.conversion, quantile=True, group=group, ref=ref, **options
                 )
             return block_dmatrix(
-                part, BLOCK, group=group, ref=ref, external_memory=self.spec.external_memory, **options
+                part, BLOCK, group=group, ref=ref, external_memory=self.settings.external_memory, **options
             )
 
         data = dmatrix(train, group=train.group if grouped else None)
@@ -53,7 +53,7 @@ class XGBoostModel(TreeModel):
         spec = self.spec
         return {
             "eval_metric": "auc",
-            "learning_rate": spec.learning_rate,
+            "learning_rate": self.settings.learning_rate,
             "max_depth": 6,
             "min_child_weight": 1.0,
             "subsample": 0.8,
@@ -68,8 +68,8 @@ class XGBoostModel(TreeModel):
         }
 
     def _train(self, binned: Binned, loss: str, on_round: OnRound | None = None) -> Trained:
-        spec = self.spec
-        callbacks = [xgboost.callback.EarlyStopping(rounds=spec.early_stopping, maximize=True)]
+        spec, settings = self.spec, self.settings
+        callbacks = [xgboost.callback.EarlyStopping(rounds=settings.early_stopping, maximize=True)]
         if on_round:
             callbacks.append(_Rounds(on_round))
         started = time.perf_counter()
@@ -77,7 +77,7 @@ class XGBoostModel(TreeModel):
             booster = xgboost.train(
                 {**of_loss, **self._params},
                 binned.train,
-                spec.rounds,
+                settings.rounds,
                 evals=[(binned.valid, "valid")],
                 obj=objective,
                 verbose_eval=False,

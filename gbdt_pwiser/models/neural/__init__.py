@@ -8,15 +8,28 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from gbdt_pwiser.models.kind import ModelKind
+from gbdt_pwiser.models.neural.settings import NetworkSettings
+from gbdt_pwiser.models.ranges import Float, LogFloat
 from gbdt_pwiser.objectives import InputError
 
 if TYPE_CHECKING:
     from gbdt_pwiser.models.neural._model import NetworkModel as NetworkModel
     from gbdt_pwiser.models.spec import ModelSpec
 
-__all__ = ["NETWORKS", "load_network", "make_network"]
+__all__ = ["NETWORKS", "NetworkSettings", "load_network", "make_network"]
 
-NETWORKS: Final = ("dnn", "shared_bottom", "mmoe", "ple", "esmm", "aitm")
+ARCHITECTURES: Final = {
+    "dnn": "DNN",
+    "shared_bottom": "SharedBottom",
+    "mmoe": "MMoE",
+    "ple": "PLE",
+    "esmm": "ESMM",
+    "aitm": "AITM",
+}
+"""Names of the networks, which are those of their modules, and the class in each."""
+
+FILE: Final = "network.pt"
 
 
 def make_network(spec: ModelSpec) -> NetworkModel:
@@ -28,7 +41,7 @@ def make_network(spec: ModelSpec) -> NetworkModel:
 
 
 def load_network(path: Path, *, device: str | None = None) -> NetworkModel:
-    """Read a network that its `save` wrote, onto the device it was trained on or the one that is named.
+    """Read a network that its `write` wrote, onto the device it was trained on or the one that is named.
 
     Nothing in the file is executed: weights are tensors, all else is JSON.
 
@@ -48,3 +61,21 @@ def _require_torch(what: str) -> None:
         import torch  # noqa: F401
     except ImportError as error:
         raise InputError(f"{what} needs PyTorch ({error}); install gbdt-pwiser[neural]") from error
+
+
+NETWORKS: Final[dict[str, ModelKind]] = {
+    name: ModelKind(
+        make=make_network,
+        settings=NetworkSettings,
+        library="torch",
+        rounds="epoch",
+        searched={
+            "learning_rate": LogFloat(1e-4, 1e-2),
+            "dropout": Float(0.0, 0.5),
+            "weight_decay": LogFloat(1e-7, 1e-3),
+        },
+        files=(FILE,),
+    )
+    for name in ARCHITECTURES
+}
+"""Networks by name."""

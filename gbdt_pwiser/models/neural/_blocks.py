@@ -8,9 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from gbdt_pwiser.models.network_config import NetworkConfig
 from gbdt_pwiser.models.neural._features import UNSEEN, Layout
 from gbdt_pwiser.models.neural._loss import clicked_bce
+from gbdt_pwiser.models.neural.settings import NetworkSettings
 
 
 class FeatureEmbedding(nn.Module):  # type: ignore[misc]
@@ -79,7 +79,7 @@ class Network(nn.Module):  # type: ignore[misc]
     another sample space says so by its own `conversion_loss` and `pctcvr`.
     """
 
-    def __init__(self, layout: Layout, config: NetworkConfig) -> None:
+    def __init__(self, layout: Layout, config: NetworkSettings) -> None:
         super().__init__()
         self.embedding = FeatureEmbedding(layout, config.embedding)
 

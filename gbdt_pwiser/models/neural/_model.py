@@ -6,7 +6,9 @@ import io
 import json
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -17,7 +19,7 @@ from torch import Tensor, nn
 from gbdt_pwiser._files import replacing_file
 from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.models.kept import KeptWith
-from gbdt_pwiser.models.network_config import NetworkConfig
+from gbdt_pwiser.models.neural import ARCHITECTURES, FILE
 from gbdt_pwiser.models.neural._blocks import Network, Outputs
 from gbdt_pwiser.models.neural._features import FeatureEncoder, Layout
 from gbdt_pwiser.models.neural._loss import exposed_bce, loss_of_clicks
@@ -26,31 +28,17 @@ from gbdt_pwiser.models.neural._training import (
     Trained,
     by_block,
     device_named,
-    settings,
+    seeded,
     train_network,
 )
-from gbdt_pwiser.models.neural.aitm import AITM
 from gbdt_pwiser.models.neural.dnn import DNN
-from gbdt_pwiser.models.neural.esmm import ESMM
-from gbdt_pwiser.models.neural.mmoe import MMoE
-from gbdt_pwiser.models.neural.ple import PLE
-from gbdt_pwiser.models.neural.shared_bottom import SharedBottom
+from gbdt_pwiser.models.neural.settings import NetworkSettings
 from gbdt_pwiser.models.protocol import OnRound, Predictions
 from gbdt_pwiser.models.spec import ModelSpec, check_device
 from gbdt_pwiser.objectives import InputError, PWiseRLoss, base_score
 
-TWO_HEADED: Final[dict[str, type[Network]]] = {
-    "shared_bottom": SharedBottom,
-    "mmoe": MMoE,
-    "ple": PLE,
-    "esmm": ESMM,
-    "aitm": AITM,
-}
-
 BYTES_OF_A_WEIGHT: Final = 4
 """Adam keeps two more numbers for each, and there is its gradient."""
-
-NETWORKS: Final = ("dnn", *TWO_HEADED)
 
 _kept_with = KeptWith()
 
@@ -91,17 +79,18 @@ class NetworkModel(ABC):
             raise InputError(
                 f"{valid.name}: validation has other feature columns than {train.name}'s training"
             )
-        if spec.loss == "pwiser" and spec.pwiser.pairs == "group" and train.group is None:
-            raise InputError(f'{train.name} has no groups; use pairs="all" or describe its group column')
+        if spec.needs_groups and train.group is None:
+            instead = 'use pairs="all"' if spec.loss == "pwiser" else f"leave {spec.loss} out"
+            raise InputError(f"{train.name} has no groups; {instead} or describe its group column")
         base_score(train.click)  # refuses one class only
 
         def encode() -> Data:
-            encoder = FeatureEncoder.fit(train, spec.network.bins)
+            encoder = FeatureEncoder.fit(train, self.settings.bins)
             return Data(encoder, *(encoded_rows(part, encoder, self._device) for part in (train, valid)))
 
-        data: Data = _kept_with.get(train, (valid, self._device, spec.network.bins), encode)
+        data: Data = _kept_with.get(train, (valid, self._device, self.settings.bins), encode)
         self._check_size(data.encoder.layout)
-        with settings(spec.seed, spec.threads, self._device):
+        with seeded(spec.seed, spec.threads, self._device):
             trained = self._train(data, on_round)
         self._encoder, self._columns, self._trained = data.encoder, train.features.columns, trained
 
@@ -123,7 +112,7 @@ class NetworkModel(ABC):
             raise InputError("the model is not trained; call fit first")
         if exposures.features.columns != self._columns:
             raise InputError(f"{exposures.name} has other feature columns than the training data")
-        with settings(self.spec.seed, self.spec.threads, self._device):
+        with seeded(self.spec.seed, self.spec.threads, self._device):
             return self._predict(encoded_rows(exposures, self._encoder, self._device))
 
     @property
@@ -148,7 +137,25 @@ class NetworkModel(ABC):
             parameter.numel() for each in self._trained.values() for parameter in each.network.parameters()
         )
 
-    def save(self, path: Path) -> None:
+    @property
+    def settings(self) -> NetworkSettings:
+        """The spec's settings, which `make_model` has seen to."""
+        assert isinstance(self.spec.settings, NetworkSettings)
+        return self.spec.settings
+
+    def save(self, folder: Path) -> dict[str, Any]:
+        """Write the one file of a network into a folder; it says all, so nothing is left to return."""
+        self.write(folder / FILE)
+        return {}
+
+    def restore(self, folder: Path, columns: Sequence[str], state: Mapping[str, Any]) -> None:
+        """Become the network of these feature columns that `save` wrote; InputError for another file."""
+        saved = load_network(folder / FILE, device=self.spec.device)
+        if saved.columns != list(columns):
+            raise InputError(f"{folder / FILE} has other columns than its manifest; train again")
+        self._encoder, self._columns, self._trained = saved._encoder, saved._columns, saved._trained
+
+    def write(self, path: Path) -> None:
         """Write the model to one file, a description in JSON and the weights; InputError before `fit`."""
         if self._encoder is None:
             raise InputError("the model is not trained; call fit first")
@@ -159,7 +166,7 @@ class NetworkModel(ABC):
                 for name in ("model", "loss", "rival_weight", "seed", "device", "threads")
             },
             "pwiser": asdict(spec.pwiser),
-            "network": asdict(spec.network),
+            "network": self.settings.record(),
             "columns": self._columns,
             "encoder": self._encoder.record(),
             "trained": {name: [each.epochs, each.seconds] for name, each in self._trained.items()},
@@ -185,11 +192,12 @@ class MultiTaskModel(NetworkModel):
     """One network with two heads, stopped on the AUC of the click."""
 
     def _build(self, layout: Layout) -> Network:
-        return TWO_HEADED[self.spec.model](layout, self.spec.network)
+        made: Network = _architecture(self.spec.model)(layout, self.settings)
+        return made
 
     def _train(self, data: Data, on_round: OnRound | None) -> dict[str, Trained]:
         network = self._build(data.encoder.layout).to(self._device)
-        click_loss = loss_of_clicks(self.spec)
+        click_loss = loss_of_clicks(self.spec, self.settings.anchor_memory)
 
         def loss(batch: Rows) -> Tensor:
             outputs = network(batch.codes, batch.numbers)
@@ -202,7 +210,7 @@ class MultiTaskModel(NetworkModel):
             lambda: by_block(network, data.valid, lambda outputs: outputs.click),
             rows=data.train,
             positive=data.valid.host_grade >= 1,
-            config=self.spec.network,
+            config=self.settings,
             seed=self.spec.seed,
             title=self.spec.model,
             on_round=on_round,
@@ -228,7 +236,7 @@ class SingleTaskModel(NetworkModel):
     """
 
     def _build(self, layout: Layout) -> DNN:
-        return DNN(layout, self.spec.network)
+        return DNN(layout, self.settings)
 
     def _train(self, data: Data, on_round: OnRound | None) -> dict[str, Trained]:
         spec, layout = self.spec, data.encoder.layout
@@ -237,21 +245,21 @@ class SingleTaskModel(NetworkModel):
         if all(len(np.unique(rows.host_grade)) == 2 for rows in (clicked, clicked_valid)):
             trained["conversion"] = _kept_with.get(
                 data.train,
-                (data.valid, spec.network, spec.seed),
+                (data.valid, self.settings, spec.seed),
                 lambda: self._train_conversion(layout, clicked, clicked_valid),
             )
         return trained
 
     def _train_click(self, data: Data, on_round: OnRound | None) -> Trained:
         network = self._build(data.encoder.layout).to(self._device)
-        click_loss = loss_of_clicks(self.spec)
+        click_loss = loss_of_clicks(self.spec, self.settings.anchor_memory)
         return train_network(
             network,
             lambda batch: click_loss(network(batch.codes, batch.numbers), batch.host_grade, batch.group),
             lambda: by_block(network, data.valid, lambda logit: logit),
             rows=data.train,
             positive=data.valid.host_grade >= 1,
-            config=self.spec.network,
+            config=self.settings,
             seed=self.spec.seed,
             title="dnn, click",
             on_round=on_round,
@@ -266,7 +274,7 @@ class SingleTaskModel(NetworkModel):
             lambda: by_block(network, clicked_valid, lambda logit: logit),
             rows=clicked,
             positive=clicked_valid.host_grade == 2,
-            config=self.spec.network,
+            config=self.settings,
             seed=self.spec.seed,
             title="dnn, conversion",
         )
@@ -281,23 +289,25 @@ class SingleTaskModel(NetworkModel):
 
 def make_network(spec: ModelSpec) -> NetworkModel:
     """Return the untrained network of a spec."""
-    return SingleTaskModel(spec) if spec.model == "dnn" else MultiTaskModel(spec)
+    two_headed = issubclass(_architecture(spec.model), Network)
+    return MultiTaskModel(spec) if two_headed else SingleTaskModel(spec)
+
+
+def _architecture(model: str) -> Any:
+    return getattr(import_module(f"{__package__}.{model}"), ARCHITECTURES[model])
 
 
 def _described_spec(described: dict[str, Any], device: str | None) -> ModelSpec:
     """Return the spec of a stored description, for a device; ValueError, LookupError, TypeError for none."""
-    config: dict[str, Any] = {
-        k: tuple(v) if isinstance(v, list) else v for k, v in described["network"].items()
-    }
     try:
         spec = ModelSpec(
             **{**described["spec"], "device": device or described["spec"]["device"]},
             pwiser=PWiseRLoss(**described["pwiser"]),
-            network=NetworkConfig(**config),
+            settings=NetworkSettings.from_record(described["network"]),
         )
     except InputError as error:
         raise ValueError(str(error)) from error
-    if spec.model not in NETWORKS:
+    if spec.model not in ARCHITECTURES:
         raise ValueError(f"it is of {spec.model}")
     return spec
 

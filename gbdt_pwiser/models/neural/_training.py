@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from gbdt_pwiser.models.network_config import NetworkConfig
 from gbdt_pwiser.models.neural._rows import Rows, StoredRows
+from gbdt_pwiser.models.neural.settings import NetworkSettings
 from gbdt_pwiser.objectives import InputError, auc
 
 # Exposures that are predicted at a time.
@@ -52,7 +52,7 @@ def train_network(
     *,
     rows: Rows | StoredRows,
     positive: NDArray[np.bool_],
-    config: NetworkConfig,
+    config: NetworkSettings,
     seed: int,
     title: str,
     on_round: Callable[[int, float], None] | None = None,
@@ -146,7 +146,7 @@ def device_named(name: str) -> torch.device:
 
 
 @contextlib.contextmanager
-def settings(seed: int, threads: int, device: torch.device) -> Iterator[None]:
+def seeded(seed: int, threads: int, device: torch.device) -> Iterator[None]:
     """Seed PyTorch and set its threads (0: leave them), and put both back afterwards."""
     before = torch.get_num_threads()
     devices = [device] if device.type == "cuda" else []

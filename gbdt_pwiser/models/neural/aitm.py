@@ -7,10 +7,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from gbdt_pwiser.models.network_config import NetworkConfig
 from gbdt_pwiser.models.neural._blocks import Network, Outputs, Tower, layers
 from gbdt_pwiser.models.neural._features import Layout
 from gbdt_pwiser.models.neural._loss import exposed_bce
+from gbdt_pwiser.models.neural.settings import NetworkSettings
 
 
 class Transfer(nn.Module):  # type: ignore[misc]
@@ -48,7 +48,7 @@ class AITM(Network):
     torch-rechub leave out the constraint; the latter has a g with a ReLU and a transfer without biases.
     """
 
-    def __init__(self, layout: Layout, config: NetworkConfig) -> None:
+    def __init__(self, layout: Layout, config: NetworkSettings) -> None:
         super().__init__(layout, config)
         self.constraint = config.constraint
         width, inner = self.embedding.width, config.bottom[-1]

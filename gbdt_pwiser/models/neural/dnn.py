@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from gbdt_pwiser.models.network_config import NetworkConfig
 from gbdt_pwiser.models.neural._blocks import FeatureEmbedding, Tower
 from gbdt_pwiser.models.neural._features import Layout
+from gbdt_pwiser.models.neural.settings import NetworkSettings
 
 
 class DNN(nn.Module):  # type: ignore[misc]
@@ -21,7 +21,7 @@ class DNN(nn.Module):  # type: ignore[misc]
     left out in all networks here.
     """
 
-    def __init__(self, layout: Layout, config: NetworkConfig) -> None:
+    def __init__(self, layout: Layout, config: NetworkSettings) -> None:
         super().__init__()
         self.embedding = FeatureEmbedding(layout, config.embedding)
         self.tower = Tower(self.embedding.width, (*config.bottom, *config.towers), config.dropout)

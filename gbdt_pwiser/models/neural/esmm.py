@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from gbdt_pwiser.models.network_config import NetworkConfig
 from gbdt_pwiser.models.neural._blocks import Network, Outputs, Tower
 from gbdt_pwiser.models.neural._features import Layout
 from gbdt_pwiser.models.neural._loss import product_bce
+from gbdt_pwiser.models.neural.settings import NetworkSettings
 
 
 class ESMM(Network):
@@ -23,7 +23,7 @@ class ESMM(Network):
     rounds to 0 or 1; here it is taken in logarithms.
     """
 
-    def __init__(self, layout: Layout, config: NetworkConfig) -> None:
+    def __init__(self, layout: Layout, config: NetworkSettings) -> None:
         super().__init__(layout, config)
         widths = (*config.bottom, *config.towers)
         self.click = Tower(self.embedding.width, widths, config.dropout)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from gbdt_pwiser.models.network_config import NetworkConfig
 from gbdt_pwiser.models.neural._blocks import Gate, Network, Outputs, Tower, layers
 from gbdt_pwiser.models.neural._features import Layout
+from gbdt_pwiser.models.neural.settings import NetworkSettings
 
 
 class MMoE(Network):
@@ -22,7 +22,7 @@ class MMoE(Network):
     ones.
     """
 
-    def __init__(self, layout: Layout, config: NetworkConfig) -> None:
+    def __init__(self, layout: Layout, config: NetworkSettings) -> None:
         super().__init__(layout, config)
         width, inner = self.embedding.width, config.bottom[-1]
         self.experts = nn.ModuleList(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from gbdt_pwiser.models.network_config import NetworkConfig
 from gbdt_pwiser.models.neural._blocks import Gate, Network, Outputs, Tower, layers
 from gbdt_pwiser.models.neural._features import Layout
+from gbdt_pwiser.models.neural.settings import NetworkSettings
 
 
 class Extraction(nn.Module):  # type: ignore[misc]
@@ -55,7 +55,7 @@ class PLE(Network):
     paper, each task has its own: the clicked exposures for pCVR.
     """
 
-    def __init__(self, layout: Layout, config: NetworkConfig) -> None:
+    def __init__(self, layout: Layout, config: NetworkSettings) -> None:
         super().__init__(layout, config)
         experts = max(1, config.experts // 2)
         inputs = (self.embedding.width, *config.bottom[:-1])

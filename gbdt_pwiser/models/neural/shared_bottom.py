@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from gbdt_pwiser.models.network_config import NetworkConfig
 from gbdt_pwiser.models.neural._blocks import Network, Outputs, Tower, layers
 from gbdt_pwiser.models.neural._features import Layout
+from gbdt_pwiser.models.neural.settings import NetworkSettings
 
 
 class SharedBottom(Network):
@@ -16,7 +16,7 @@ class SharedBottom(Network):
     the second tower on all exposures as pCTCVR, here it learns pCVR from the clicked ones.
     """
 
-    def __init__(self, layout: Layout, config: NetworkConfig) -> None:
+    def __init__(self, layout: Layout, config: NetworkSettings) -> None:
         super().__init__(layout, config)
         self.bottom = layers(self.embedding.width, config.bottom, config.dropout)
         self.click = Tower(config.bottom[-1], config.towers, config.dropout)

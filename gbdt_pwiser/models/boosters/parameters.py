@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
 from functools import cache
 from typing import Any, Final
 
@@ -14,8 +13,6 @@ import numpy as np
 import xgboost
 
 from gbdt_pwiser.models.boosters.device import nothing_on_stderr
-from gbdt_pwiser.models.network_config import NetworkConfig
-from gbdt_pwiser.models.neural import NETWORKS
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives.errors import near_miss
 
@@ -26,18 +23,16 @@ _UNLISTED: Final = frozenset({"eval_metric", "verbosity"})
 
 
 def known_params(model: str) -> frozenset[str]:
-    """Return the names, aliases included, of what a library's parameters or a network's settings are."""
-    return _KNOWN[model]() if model in _KNOWN else frozenset(f.name for f in fields(NetworkConfig))
+    """Return the names, aliases included, of the parameters that a model's library knows."""
+    return _KNOWN[model]()
 
 
 def check_params(model: str, params: Mapping[str, Any]) -> None:
     """Raise InputError for a parameter that the model's library does not know, or a value it cannot have.
 
-    Aliases count as known. Networks have no such parameters.
+    Aliases count as known.
     """
-    if model in NETWORKS and params:
-        raise InputError(f"{model} takes no params, and {', '.join(params)} is given; set its network")
-    if model not in _KNOWN or not params:
+    if not params:
         return
     known = _KNOWN[model]()
     for name, value in params.items():

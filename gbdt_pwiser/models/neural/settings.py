@@ -1,18 +1,19 @@
-"""All that decides a network, apart from its data, its loss and its seed."""
+"""What decides a network beside its loss."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Final
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
 
+from gbdt_pwiser.models.settings import Settings
 from gbdt_pwiser.objectives import InputError
-from gbdt_pwiser.objectives.errors import check_whole, unknown
+from gbdt_pwiser.objectives.errors import check_whole
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkConfig:
+class NetworkSettings(Settings):
     """Sizes and training of a network; the defaults are those published for the AliExpress sets.
 
     Attributes
@@ -59,6 +60,8 @@ class NetworkConfig:
     Published defaults: main.py of easezyc/Multitask-Recommendation-Library.
     """
 
+    family: ClassVar[str] = "network"
+
     embedding: int = 128
     bins: int = 0
     bottom: tuple[int, ...] = (512, 256)
@@ -89,6 +92,11 @@ class NetworkConfig:
             value = getattr(self, name)
             if not (_is_number(value) and holds(value)) and not (name == "clip_norm" and value is None):
                 raise InputError(f"{name} is {value!r}; give {rule}")
+
+    @property
+    def most_rounds(self) -> int:
+        """Epochs at most."""
+        return self.epochs
 
 
 def _are_widths(widths: tuple[Any, ...]) -> bool:
@@ -121,40 +129,3 @@ _RULES: Final[tuple[tuple[str, str, Callable[[float], bool]], ...]] = (
     ("weight_decay", "a number of at least 0", lambda x: x >= 0),
     ("clip_norm", "a positive number, or none", lambda x: x > 0),
 )
-
-# By the type that a field is declared with.
-_READERS: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
-    "int": ("a whole number", int),
-    "float": ("a number", float),
-    "float | None": ("a number or none", lambda text: None if text.lower() == "none" else float(text)),
-    "tuple[int, ...]": ("widths such as 64,32", lambda text: tuple(int(part) for part in text.split(","))),
-}
-
-
-def parse_network(options: Sequence[str]) -> NetworkConfig:
-    """Read settings of the form KEY=VALUE, the later one winning; InputError lists the keys.
-
-    Examples
-    --------
-    >>> config = parse_network(["embedding=16", "bottom=64,32", "clip_norm=none"])
-    >>> config.embedding, config.bottom, config.clip_norm
-    (16, (64, 32), None)
-    """
-    kinds = {field.name: str(field.type) for field in fields(NetworkConfig)}
-    chosen: dict[str, Any] = {}
-    for option in options:
-        key, equals, text = (part.strip() for part in option.partition("="))
-        if not equals:
-            raise InputError(
-                f"network setting {option!r} has no value; write KEY=VALUE, such as embedding=16"
-            )
-        if key not in kinds:
-            raise unknown("network setting", key, kinds)
-        what, read = _READERS[kinds[key]]
-        try:
-            chosen[key] = read(text)
-        except ValueError:
-            raise InputError(
-                f"network setting {key} is {text!r}; give {what}. The settings are {', '.join(kinds)}"
-            ) from None
-    return NetworkConfig(**chosen)

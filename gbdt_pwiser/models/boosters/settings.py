@@ -1,0 +1,106 @@
+"""What decides a pair of boosters beside their loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from gbdt_pwiser.models.settings import Settings, any_value
+from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.objectives.errors import LARGEST, check_whole
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoosterSettings(Settings):
+    """How long a booster trains, how fast, and whatever else its library can be told.
+
+    Attributes
+    ----------
+    rounds
+        Most boosting rounds.
+    early_stopping
+        Rounds without a better CTR AUC on validation after which training stops; the best round counts.
+    learning_rate
+        Shrinkage of each round, above 0 and at most 1.
+    external_memory
+        Whether the bins are kept in temporary files and read in every round, as XGBoost can.
+    params
+        More parameters in the library's own words; they win over the defaults here.
+
+    Raises
+    ------
+    InputError
+        A number that makes no sense; `make_model` refuses parameters that the library does not know.
+    """
+
+    family: ClassVar[str] = "booster"
+    of_training: ClassVar[tuple[str, ...]] = ("rounds", "early_stopping")
+
+    rounds: int = 500
+    early_stopping: int = 50
+    learning_rate: float = 0.05
+    external_memory: bool = False
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in self.of_training:
+            check_whole(name, getattr(self, name), 1, LARGEST)
+        rate = self.learning_rate
+        is_number = isinstance(rate, int | float | np.number) and not isinstance(rate, bool)
+        if not (is_number and 0 < rate <= 1):
+            raise InputError(f"learning_rate is {rate!r}; give a number above 0 and at most 1")
+        if not isinstance(self.external_memory, bool):
+            raise InputError(f"external_memory is {self.external_memory!r}; give True or False")
+        if not isinstance(self.params, Mapping):
+            raise InputError(f"params is {self.params!r}; give names and values")
+
+    @classmethod
+    def names(cls, model: str) -> frozenset[str]:
+        """Return the names, aliases included, that the model's library knows."""
+        from gbdt_pwiser.models.boosters.parameters import known_params
+
+        return known_params(model)
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> BoosterSettings:
+        """Return what `record` described; see `Settings`."""
+        return cls(**record)
+
+    def record(self) -> dict[str, Any]:
+        """Return the fields by name; see `Settings`."""
+        return {**super().record(), "params": dict(self.params)}
+
+    @property
+    def most_rounds(self) -> int:
+        """Boosting rounds at most."""
+        return self.rounds
+
+    def check(self, model: str) -> None:
+        """Raise InputError for a parameter that the model's library does not know, or cannot have."""
+        from gbdt_pwiser.models.boosters.parameters import check_params
+
+        check_params(model, self.params)
+
+    def value(self, name: str) -> Any:
+        """Return a field, or a parameter in the library's own words; None where the model decides it."""
+        return getattr(self, name) if name in self.defaults() else self.params.get(name)
+
+    def changed(self, values: Mapping[str, Any]) -> BoosterSettings:
+        """Return the settings with other values; what is no field is a parameter of the library."""
+        known = self.defaults()
+        of_library = {name: value for name, value in values.items() if name not in known}
+        own = {name: value for name, value in values.items() if name in known}
+        if of_library:
+            own["params"] = {**own.get("params", self.params), **of_library}
+        return super().changed(own)
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the learning rate and the library's parameters; where bins lie decides no model."""
+        return {"learning_rate": self.learning_rate, **self.params}
+
+    @classmethod
+    def _read_other(cls, key: str, text: str, kinds: Mapping[str, str]) -> Any:
+        return any_value(text)
