@@ -9,20 +9,28 @@ if __name__ != "gbdt_pwiser.objectives":
 from gbdt_pwiser.objectives._auc import auc, auc_by_group, auc_ctr
 from gbdt_pwiser.objectives._convolution import logistic_error_bound
 from gbdt_pwiser.objectives._loss import PWiseRLoss
-from gbdt_pwiser.objectives._objective import PWiseRObjective, PWiseRSklearnObjective, pwiser_objective
+from gbdt_pwiser.objectives._objective import (
+    Objective,
+    PWiseRObjective,
+    PWiseRSklearnObjective,
+    pwiser_objective,
+)
 from gbdt_pwiser.objectives._plan import PairPlan
 from gbdt_pwiser.objectives._surrogates import SURROGATES, Surrogate
 from gbdt_pwiser.objectives.datasets import base_score, make_dataset, make_dmatrix, xgboost_params
 from gbdt_pwiser.objectives.errors import InputError
 from gbdt_pwiser.objectives.labels import grade_from
+from gbdt_pwiser.objectives.protocol import ScoreLoss
 
 __all__ = [
     "SURROGATES",
     "InputError",
+    "Objective",
     "PWiseRLoss",
     "PWiseRObjective",
     "PWiseRSklearnObjective",
     "PairPlan",
+    "ScoreLoss",
     "Surrogate",
     "auc",
     "auc_by_group",

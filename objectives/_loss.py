@@ -113,6 +113,11 @@ class PWiseRLoss:
                     f"{LARGEST_PARAMETER:g}"
                 )
 
+    @property
+    def ranks_pairs(self) -> bool:
+        """Whether pairs count at all; see `ScoreLoss`."""
+        return self.weight > 0
+
     def plan(
         self,
         grade: ArrayLike,

@@ -1,4 +1,4 @@
-"""BCE + weight * PWiseR as the objective of LightGBM and XGBoost."""
+"""A loss, BCE + weight * PWiseR or one of somebody's own, as the objective of LightGBM and XGBoost."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gbdt_pwiser.objectives._arrays import Array
+from gbdt_pwiser.objectives._arrays import Array, namespace
 from gbdt_pwiser.objectives._loss import Pairs, PWiseRLoss
 from gbdt_pwiser.objectives._plan import PairPlan
 from gbdt_pwiser.objectives._terms import Scale
 from gbdt_pwiser.objectives.errors import InputError
 from gbdt_pwiser.objectives.inputs import checked_binary, numbers
 from gbdt_pwiser.objectives.labels import Labels, grade_from, peers_of, read_labels
+from gbdt_pwiser.objectives.protocol import ScoreLoss
 from gbdt_pwiser.objectives.traps import (
     START_OF_ESTIMATORS,
     START_OF_INIT_MODEL,
@@ -40,42 +41,45 @@ class LossParameters(TypedDict, total=False):
     pairs: Pairs
 
 
-class PWiseRObjective:
-    """Custom objective for `xgb.train(obj=...)` and for LightGBM's `params["objective"]`.
+class Objective:
+    """Custom objective of any loss, for `xgb.train(obj=...)` and for LightGBM's `params["objective"]`.
 
     Called with (raw_score, data) it returns gradient and hessian of n * L, with grades, weights and groups
     read from the data set. One object serves both libraries, their `cv`, and any number of data sets.
 
     Labels it reads: grades 0, 1, 2 (both libraries); or label = click with label_lower_bound = conversion
-    (XGBoost; `make_dmatrix` builds that). Weights in the data set are applied. A data set without
-    conversions trains on BCE alone, with a warning.
+    (XGBoost; `make_dmatrix` builds that). Weights in the data set are applied.
 
     At the first call on a data set it warns of what boosters get wrong in silence: a start far from the mean
     click (`make_dataset` and `xgboost_params` give the right one; LightGBM's `init_model` and `save_binary`
     lose it), and parameters of LightGBM that do nothing beside an objective of one's own. docs/loss.md has
     the recipes.
 
-    Where XGBoost trains on several workers (`xgboost.dask.train`), pairs span the rows of all workers, and
-    the gradient is that of one machine; base_score must be that of all rows, and a group must lie with one
-    worker. LightGBM has no way for its workers to talk in Python: its objective would see local pairs only.
+    Where XGBoost trains on several workers (`xgboost.dask.train`), the loss makes its plan together with the
+    other workers.
 
     Parameters
     ----------
+    loss
+        Anything with the methods of `protocol.ScoreLoss`, which shows an example.
     device
-        "cpu", or "cuda": scores go to the GPU once a round and the gradients are made there with CuPy.
-        XGBoost takes them as they are, for LightGBM they come back. See docs/gpu.md.
-    **parameters
-        Those of PWiseRLoss.
+        "cpu", or "cuda": scores go to the GPU once a round and the loss gets them as CuPy arrays. XGBoost
+        takes the gradients as they are, for LightGBM they come back. See docs/gpu.md.
 
     Raises
     ------
     InputError
-        At construction: a parameter, or "cuda" without CuPy or a GPU. When called: a label, shape or
-        score; see `PWiseRLoss.value`.
+        At construction: a loss without those methods, or "cuda" without CuPy or a GPU. When called: a label,
+        shape or score, or what the loss refuses.
     """
 
-    def __init__(self, *, device: str = "cpu", **parameters: Unpack[LossParameters]) -> None:
-        self.loss = PWiseRLoss(**parameters)
+    def __init__(self, loss: ScoreLoss, *, device: str = "cpu") -> None:
+        if isinstance(loss, type) or not isinstance(loss, ScoreLoss):
+            raise InputError(
+                f"loss is {loss!r}; give an object with the methods plan, value and gradient_hessian, such "
+                "as PWiseRLoss()"
+            )
+        self.loss = loss
         self.device = device
         self._cupy = _cupy(device)
         self._plans: WeakKeyDictionary[Any, tuple[Labels, PairPlan]] = WeakKeyDictionary()
@@ -85,9 +89,9 @@ class PWiseRObjective:
         scores = _one_output(raw_score)
         labels, plan, is_new = self._read(data)
         if self._cupy is None:
-            grad, hess = self.loss.gradient_hessian(scores, plan, dtype="float32")
+            grad, hess = _derivatives(self.loss, scores, plan)
         else:
-            grad, hess = self.loss.gradient_hessian(self._cupy.asarray(scores), plan, dtype="float32")
+            grad, hess = _derivatives(self.loss, self._cupy.asarray(scores), plan)
             if labels.booster == "lightgbm":
                 grad, hess = grad.get(), hess.get()
         if is_new:
@@ -107,6 +111,44 @@ class PWiseRObjective:
         plan = self.loss.plan(grade, group=labels.group(), sample_weight=labels.sample_weight(), peers=peers)
         self._plans[data] = labels, plan
         return labels, plan, True
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.loss!r}, device={self.device!r})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"loss": self.loss, "device": self.device}  # data sets stay where they are
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        Objective.__init__(self, **state)
+
+
+class PWiseRObjective(Objective):
+    """BCE + weight * PWiseR as the objective of both boosters; all else is said of `Objective`.
+
+    A data set without conversions trains on BCE alone, with a warning.
+
+    Where XGBoost trains on several workers (`xgboost.dask.train`), pairs span the rows of all workers, and
+    the gradient is that of one machine; base_score must be that of all rows, and a group must lie with one
+    worker. LightGBM has no way for its workers to talk in Python: its objective would see local pairs only.
+
+    Parameters
+    ----------
+    device
+        "cpu" or "cuda"; see `Objective`.
+    **parameters
+        Those of PWiseRLoss.
+
+    Raises
+    ------
+    InputError
+        At construction: a parameter, or "cuda" without CuPy or a GPU. When called: a label, shape or
+        score; see `PWiseRLoss.value`.
+    """
+
+    loss: PWiseRLoss
+
+    def __init__(self, *, device: str = "cpu", **parameters: Unpack[LossParameters]) -> None:
+        super().__init__(PWiseRLoss(**parameters), device=device)
 
     def __repr__(self) -> str:
         return _described(self)
@@ -173,9 +215,9 @@ class PWiseRSklearnObjective:
         ids = None if group is None else _ids(group)
         plan = self.loss.plan(y, group=ids, sample_weight=sample_weight)
         scores = _one_output(y_pred)
-        derivatives = self.loss.gradient_hessian(scores, plan, dtype="float32")
+        derivatives = _derivatives(self.loss, scores, plan)
         if plan.n and scores.min() == scores.max():  # the first round: there is nothing to remember it by
-            warn_without_anchors(self.loss.weight, plan)
+            warn_without_anchors(plan, ranks_pairs=_ranks_pairs(self.loss))
             warn_of_start(scores, plan, START_OF_ESTIMATORS, equal_only=True)
         return derivatives
 
@@ -193,8 +235,19 @@ def _refuse_what_lightgbm_cannot(data: Any) -> None:
         )
 
 
-def _warn_of_traps(loss: PWiseRLoss, scores: NDArray[Any], data: Any, labels: Labels, plan: PairPlan) -> None:
-    warn_without_anchors(loss.weight, plan)
+def _derivatives(loss: ScoreLoss, scores: Array, plan: PairPlan) -> tuple[Array, Array]:
+    """Return gradient and hessian as float32, whatever type a loss of somebody's own gives them in."""
+    xp = namespace(scores)
+    grad, hess = loss.gradient_hessian(scores, plan, dtype="float32")
+    return xp.astype(grad, xp.float32, copy=False), xp.astype(hess, xp.float32, copy=False)
+
+
+def _ranks_pairs(loss: ScoreLoss) -> bool:
+    return bool(getattr(loss, "ranks_pairs", False))
+
+
+def _warn_of_traps(loss: ScoreLoss, scores: NDArray[Any], data: Any, labels: Labels, plan: PairPlan) -> None:
+    warn_without_anchors(plan, ranks_pairs=_ranks_pairs(loss))
     if labels.booster == "xgboost":
         # Scores that differ are those of base_margin or of xgb_model, which is continued rightly.
         warn_of_start(scores, plan, START_OF_XGBOOST, equal_only=True)

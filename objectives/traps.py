@@ -93,15 +93,15 @@ def warn_of_metrics(params: Mapping[str, Any] | None) -> None:
         )
 
 
-def warn_without_anchors(weight: float, plan: PairPlan) -> None:
-    """Warn where there are no pairs to rank, and where there is not even a click."""
+def warn_without_anchors(plan: PairPlan, *, ranks_pairs: bool) -> None:
+    """Warn where no exposure is clicked, and where a loss that ranks pairs has none to rank."""
     if plan.n and plan.peers.size == 1 and not len(plan.clicked):
         warnings.warn(
             "no exposure is clicked, so there is nothing to learn (LightGBM takes a Dataset without a label "
             "for one of zeros); give grades 0, 1, 2 (click + conversion) as the label",
             stacklevel=3,
         )
-    elif weight > 0 and not plan.opponents:
+    elif ranks_pairs and not plan.opponents:
         warnings.warn(
             "no pairs to rank: the labels hold no conversion (grade 2), or nothing to rank it above; "
             "training on BCE alone",
