@@ -7,7 +7,7 @@ Train, save and predict:
 >>> import gbdt_pwiser as gp
 >>> dataset = gp.load("simulated", n_exposures=4000, ctr=0.2, cvr=0.3)
 >>> split = dataset.split(seed=0)
->>> spec = gp.ModelSpec(model="xgboost", loss="pwiser", rounds=5, threads=1)
+>>> spec = gp.ModelSpec(model="xgboost", loss="pwiser", threads=1, settings=gp.BoosterSettings(rounds=5))
 >>> model = gp.make_model(spec)
 >>> model.fit(split.train, split.valid)
 >>> from tempfile import TemporaryDirectory
@@ -44,7 +44,14 @@ from gbdt_pwiser._version import __version__
 if TYPE_CHECKING:
     from gbdt_pwiser.data import Exposures, Split
     from gbdt_pwiser.evaluation.compare import compare
-    from gbdt_pwiser.models import ModelSpec, load_model, make_model, save_model
+    from gbdt_pwiser.models import (
+        BoosterSettings,
+        ModelSpec,
+        NetworkSettings,
+        load_model,
+        make_model,
+        save_model,
+    )
     from gbdt_pwiser.objectives import (
         InputError,
         PWiseRLoss,
@@ -59,9 +66,11 @@ if TYPE_CHECKING:
     from gbdt_pwiser.tuning import tune
 
 __all__ = [
+    "BoosterSettings",
     "Exposures",
     "InputError",
     "ModelSpec",
+    "NetworkSettings",
     "PWiseRLoss",
     "PWiseRObjective",
     "PWiseRSklearnObjective",
@@ -83,7 +92,14 @@ __all__ = [
 _ROOMS: Final = {
     "data": ("Exposures", "Split"),
     "evaluation": ("compare",),
-    "models": ("ModelSpec", "load_model", "make_model", "save_model"),
+    "models": (
+        "BoosterSettings",
+        "ModelSpec",
+        "NetworkSettings",
+        "load_model",
+        "make_model",
+        "save_model",
+    ),
     "objectives": (
         "InputError",
         "PWiseRLoss",

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gbdt_pwiser.objectives import InputError, PWiseRObjective, grade_from, pwiser_objective
+from gbdt_pwiser.objectives import InputError, Objective, grade_from, pwiser_objective
 from gbdt_pwiser.objectives.datasets import group_sizes
 from gbdt_pwiser.objectives.inputs import checked_group, checked_weight
 from gbdt_pwiser.objectives.traps import warn_without_effect
@@ -38,7 +38,7 @@ def train(
     click: Any,
     conversion: Any,
     *,
-    objective: PWiseRObjective = pwiser_objective,
+    objective: Objective = pwiser_objective,
     sample_weight: Any = None,
     group: Any = None,
     feature_types: Sequence[str] | None = None,
@@ -91,7 +91,7 @@ def train(
     require_distributed_extra()
     import xgboost.dask
 
-    if objective.loss.pairs == "group" and group is None:
+    if getattr(objective.loss, "pairs", "all") == "group" and group is None:
         raise InputError('pairs="group" needs the group of each exposure; pass group=..., or use pairs="all"')
     if group is not None and sample_weight is not None:
         raise InputError("XGBoost takes weights per group, not per row, when groups are set; leave one out")

@@ -6,13 +6,10 @@ if __name__ != "gbdt_pwiser.tuning":
         "import gbdt_pwiser.tuning instead"
     )
 
+from gbdt_pwiser.models.ranges import Choice, Float, Int, LogFloat
 from gbdt_pwiser.tuning._output import read_params, record
 from gbdt_pwiser.tuning._result import Confirmation, Gain, Trial, Tuning
 from gbdt_pwiser.tuning._space import (
-    Choice,
-    Float,
-    Int,
-    LogFloat,
     SearchSpace,
     booster_space,
     loss_space,

@@ -6,7 +6,7 @@ import json
 import math
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,11 +14,12 @@ import polars as pl
 
 from gbdt_pwiser._files import begins_with, check_writable, has_columns, holds, refuse_foreign, replacing_file
 from gbdt_pwiser.metrics import METRICS
-from gbdt_pwiser.models import MODELS, ModelSpec
+from gbdt_pwiser.models import ModelSpec
+from gbdt_pwiser.models.registry import kind_of, settings_of
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
-from gbdt_pwiser.objectives.errors import near_miss, unknown
+from gbdt_pwiser.objectives.errors import near_miss
 from gbdt_pwiser.tuning._result import Trial, Tuning
-from gbdt_pwiser.tuning._space import LOSS, check_parameter, configured, is_booster
+from gbdt_pwiser.tuning._space import LOSS, check_parameter, configured
 
 _BEST: Final = "# The best of a search on validation"
 """How best.toml begins."""
@@ -49,11 +50,12 @@ def write_params(tuning: Tuning, path: Path) -> None:
     spec = tuning.spec
     tables: dict[str, Mapping[str, Any]] = {
         "loss": {name: getattr(spec.pwiser, name) for name in sorted(LOSS)} | {"weight": tuning.best.weight},
-        "parameters.bce": _of_model(tuning.twin),
-        "parameters.pwiser": _of_model(spec),
+        "parameters.bce": settings_of(tuning.twin).parameters(),
+        "parameters.pwiser": settings_of(spec).parameters(),
     }
-    if is_booster(spec.model):
-        tables["training"] = {"rounds": spec.rounds, "early_stopping": spec.early_stopping}
+    settings = settings_of(spec)
+    if settings.of_training:
+        tables["training"] = {name: settings.value(name) for name in settings.of_training}
     lines = [
         f"{_BEST}; gbdt-pwiser compare --params takes this file.",
         *(f"# {line}" for line in tuning.verdict.splitlines()),
@@ -86,19 +88,17 @@ def read_params(path: Path, base: ModelSpec | None = None) -> dict[str, ModelSpe
     try:
         _check_keys(found, _KEYS, "the file")
         model = found["model"]
-        if not isinstance(model, str) or model not in MODELS:
-            raise unknown("model", model, MODELS)
+        family = kind_of(model).settings
         loss = _table(found, "loss", LOSS)
-        training = _table({"training": {}, **found}, "training", ("rounds", "early_stopping"))
+        training = _table({"training": {}, **found}, "training", family.of_training)
         parameters = _table(found, "parameters", ("bce", "pwiser"))
         of_bce, of_pwiser = (_tuples(_table(parameters, name)) for name in ("bce", "pwiser"))
         for values in (of_bce, of_pwiser):
             for name, value in values.items():
                 check_parameter(model, name, [value])
         PWiseRLoss(weight=found.get("recommended_weight", 0.0))
-        base = base or ModelSpec(model=model)
-        given = {f.name: getattr(base, f.name) for f in fields(base)}
-        spec = ModelSpec(**{**given, "model": model, **training})
+        settings = base.settings if base is not None and type(base.settings) is family else family()
+        spec = replace(base or ModelSpec(model=model), model=model, settings=settings.changed(training))
         return {
             "bce": configured(spec, {**loss, "weight": 0.0, **of_bce}),
             # Even at weight 0 it is the loss under comparison.
@@ -173,14 +173,6 @@ def record(tuning: Tuning) -> dict[str, Any]:
     }
     plain: dict[str, Any] = _without_nan(found)
     return plain
-
-
-def _of_model(spec: ModelSpec) -> dict[str, Any]:
-    """Return what decides the model beside its loss, as far as it is not the default of a network."""
-    if is_booster(spec.model):
-        return {"learning_rate": spec.learning_rate, **spec.params}
-    usual = asdict(type(spec.network)())
-    return {name: value for name, value in asdict(spec.network).items() if value != usual[name]}
 
 
 def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,10 +17,11 @@ from tqdm import tqdm
 from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.metrics import METRICS, evaluate
 from gbdt_pwiser.models import ModelSpec, make_model
+from gbdt_pwiser.models.registry import settings_of
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.tuning._result import Trial, choose
 from gbdt_pwiser.tuning._share import Share, is_finished
-from gbdt_pwiser.tuning._space import SearchSpace, configured, is_booster
+from gbdt_pwiser.tuning._space import SearchSpace, configured
 from gbdt_pwiser.tuning._storage import StorageError, storage_errors
 
 POLL = 0.5
@@ -169,7 +170,7 @@ def _reports(trial: optuna.Trial, spec: ModelSpec, where: str, *, may_prune: boo
 
     Fifty reports at most: each is a transaction.
     """
-    every = max(1, spec.rounds // 50) if is_booster(spec.model) else 1
+    every = max(1, settings_of(spec).most_rounds // 50)
 
     def on_round(number: int, ctr_auc: float) -> None:
         if (number + 1) % every:

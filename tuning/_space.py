@@ -12,97 +12,13 @@ from typing import Any, Final
 import optuna
 
 from gbdt_pwiser.models import ModelSpec
-from gbdt_pwiser.models.parameters import check_params, known_params
+from gbdt_pwiser.models.ranges import Choice, Float, Int, LogFloat, Range
+from gbdt_pwiser.models.registry import kind_of, settings_of
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
 from gbdt_pwiser.objectives.errors import near_miss, unknown
 
 LOSS: Final = frozenset(f.name for f in fields(PWiseRLoss))
 """Parameters of the loss; all others are the model's."""
-
-
-@dataclass(frozen=True)
-class Float:
-    """Numbers from low to high, uniform; `default` where the spec itself does not say."""
-
-    low: float
-    high: float
-    default: float | None = None
-
-    def __post_init__(self) -> None:
-        if not self.low < self.high:
-            raise InputError(f"a range is from {self.low} to {self.high}; let low be below high")
-
-    def suggest(self, trial: optuna.trial.BaseTrial, name: str) -> float:
-        """Let the sampler choose."""
-        return float(trial.suggest_float(name, self.low, self.high))
-
-    def nearest(self, value: Any) -> float:
-        """Return the value in the range that is nearest to the given one, as the sampler knows it."""
-        return float(min(max(value, self.low), self.high))
-
-
-@dataclass(frozen=True)
-class LogFloat(Float):
-    """Numbers from low to high, log-uniform. With `zero`, low itself stands for 0, which no log scale has."""
-
-    zero: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.low > 0:
-            raise InputError(f"a log range starts at {self.low}; give a positive low")
-
-    def suggest(self, trial: optuna.trial.BaseTrial, name: str) -> float:
-        """Let the sampler choose."""
-        value = float(trial.suggest_float(name, self.low, self.high, log=True))
-        return 0.0 if self.zero and value <= self.low else value
-
-
-@dataclass(frozen=True)
-class Int:
-    """Whole numbers from low to high, uniform or log-uniform."""
-
-    low: int
-    high: int
-    default: int | None = None
-    log: bool = False
-
-    def __post_init__(self) -> None:
-        if not self.low < self.high or (self.log and self.low < 1):
-            raise InputError(
-                f"a range is from {self.low} to {self.high}; let low be below high, above 0 for log"
-            )
-
-    def suggest(self, trial: optuna.trial.BaseTrial, name: str) -> int:
-        """Let the sampler choose."""
-        return int(trial.suggest_int(name, self.low, self.high, log=self.log))
-
-    def nearest(self, value: Any) -> int:
-        """Return the value in the range that is nearest to the given one."""
-        return int(min(max(round(value), self.low), self.high))
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One of several values."""
-
-    choices: tuple[Any, ...]
-    default: Any = None
-
-    def __post_init__(self) -> None:
-        if len(set(self.choices)) < max(1, len(self.choices)):
-            raise InputError(f"choices are {list(self.choices)}; give at least one, each once")
-
-    def suggest(self, trial: optuna.trial.BaseTrial, name: str) -> Any:
-        """Let the sampler choose."""
-        return trial.suggest_categorical(name, self.choices)
-
-    def nearest(self, value: Any) -> Any:
-        """Return the value itself where it is a choice, else the first choice."""
-        return value if value in self.choices else self.choices[0]
-
-
-Parameter = Float | LogFloat | Int | Choice
 
 
 @dataclass(frozen=True)
@@ -112,13 +28,13 @@ class SearchSpace:
     Attributes
     ----------
     parameters
-        Of the loss by the names of `PWiseRLoss`; of a booster in the library's own words, of a network by
-        the names of `NetworkConfig`.
+        Of the loss by the names of `PWiseRLoss`, of the model by those of its settings; a booster's are also
+        in its library's own words.
     fixed
         Likewise, not searched.
     """
 
-    parameters: Mapping[str, Parameter]
+    parameters: Mapping[str, Range]
     fixed: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -156,7 +72,7 @@ def loss_space(*, grouped: bool) -> SearchSpace:
 
     Margins are in units of the scale: pCTR or log-odds.
     """
-    space: dict[str, Parameter] = {
+    space: dict[str, Range] = {
         "weight": LogFloat(1e-4, 1.0, zero=True),
         "click_margin": LogFloat(0.01, 1.0),
         "impression_margin": LogFloat(0.01, 1.0),
@@ -168,40 +84,9 @@ def loss_space(*, grouped: bool) -> SearchSpace:
     return SearchSpace(space)
 
 
-# None of these decides the bins, so the features are binned once for all trials.
-_BOOSTERS: Final[Mapping[str, Mapping[str, Parameter]]] = {
-    "lightgbm": {
-        "learning_rate": LogFloat(0.01, 0.2),
-        "num_leaves": Int(7, 255, 31, log=True),
-        "min_data_in_leaf": Int(10, 1000, 100, log=True),
-        "feature_fraction_bynode": Float(0.3, 1.0, 0.8),
-        "bagging_fraction": Float(0.5, 1.0, 0.8),
-        "lambda_l2": LogFloat(1e-3, 100.0, 1.0),
-    },
-    "xgboost": {
-        "learning_rate": LogFloat(0.01, 0.2),
-        "max_depth": Int(3, 10, 6),
-        "min_child_weight": LogFloat(0.1, 100.0, 1.0),
-        "subsample": Float(0.5, 1.0, 0.8),
-        "colsample_bytree": Float(0.3, 1.0, 0.8),
-        "lambda": LogFloat(1e-3, 100.0, 1.0),
-    },
-}
-_NETWORK: Final[Mapping[str, Parameter]] = {
-    "learning_rate": LogFloat(1e-4, 1e-2),
-    "dropout": Float(0.0, 0.5),
-    "weight_decay": LogFloat(1e-7, 1e-3),
-}
-
-
-def is_booster(model: str) -> bool:
-    """Whether a model trains in boosting rounds and takes parameters in its library's own words."""
-    return model in _BOOSTERS
-
-
 def booster_space(model: str) -> SearchSpace:
     """Declare what is searched of a booster, or of a network."""
-    return SearchSpace(_BOOSTERS.get(model, _NETWORK))
+    return SearchSpace(kind_of(model).searched)
 
 
 def search_space(kind: str, model: str, *, grouped: bool) -> SearchSpace:
@@ -220,14 +105,15 @@ def search_space(kind: str, model: str, *, grouped: bool) -> SearchSpace:
 
 def check_parameter(model: str, name: str, values: Iterable[Any]) -> None:
     """Raise InputError where neither loss nor model has the parameter, or one of the values cannot be its."""
-    known = [*sorted(LOSS), *sorted(known_params(model))]
+    settings = kind_of(model).settings
+    known = [*sorted(LOSS), *sorted(settings.names(model))]
     if name not in known:
         raise InputError(
             f"neither the loss nor {model} has a parameter {name!r}{near_miss(name, known)}; name one of "
             f"{', '.join(sorted(LOSS))}, or one of {model} in its own words"
         )
     for value in values:
-        check_params(model, configured(ModelSpec(model=model), {name: value}).params)
+        settings_of(configured(ModelSpec(model=model), {name: value})).check(model)
 
 
 def check_space(space: SearchSpace, model: str) -> None:
@@ -291,7 +177,7 @@ def _named(entry: Any) -> list[Any]:
     return entry if isinstance(entry, list) else [entry]
 
 
-def _range(name: str, entry: Mapping[str, Any], known: Parameter | None) -> Parameter:
+def _range(name: str, entry: Mapping[str, Any], known: Range | None) -> Range:
     if unknown := set(entry) - {"low", "high", "log"}:
         raise InputError(f"unknown keys {', '.join(sorted(unknown))}; give low, high and log")
     if not {"low", "high"} <= set(entry):
@@ -314,7 +200,7 @@ def configured(spec: ModelSpec, values: Mapping[str, Any]) -> ModelSpec:
     Examples
     --------
     >>> spec = configured(ModelSpec(model="xgboost"), {"weight": 0.1, "max_depth": 4, "learning_rate": 0.1})
-    >>> spec.loss, spec.weight, spec.learning_rate, spec.params
+    >>> spec.loss, spec.weight, spec.settings.learning_rate, spec.settings.params
     ('pwiser', 0.1, 0.1, {'max_depth': 4})
     >>> configured(spec, {"weight": 0.0}).loss
     'bce'
@@ -322,22 +208,13 @@ def configured(spec: ModelSpec, values: Mapping[str, Any]) -> ModelSpec:
     pwiser = replace(spec.pwiser, **{name: value for name, value in values.items() if name in LOSS})
     spec = replace(spec, pwiser=pwiser, loss="pwiser" if pwiser.weight > 0 else "bce")
     rest = {name: value for name, value in values.items() if name not in LOSS}
-    if not is_booster(spec.model):
-        unknown = set(rest) - {f.name for f in fields(spec.network)}
-        if unknown:
-            raise InputError(f"{spec.model} has no parameter {', '.join(sorted(unknown))}")
-        return replace(spec, network=replace(spec.network, **rest)) if rest else spec
-    learning_rate = rest.pop("learning_rate", spec.learning_rate)
-    return replace(spec, learning_rate=learning_rate, params={**spec.params, **rest})
+    return replace(spec, settings=settings_of(spec).changed(rest))
 
 
-def _present(spec: ModelSpec, name: str, parameter: Parameter | None) -> Any:
+def _present(spec: ModelSpec, name: str, parameter: Range) -> Any:
     if name in LOSS:
         return getattr(spec.pwiser, name)
-    if not is_booster(spec.model):
-        return getattr(spec.network, name)
-    if name == "learning_rate":
-        return spec.learning_rate
-    default = None if parameter is None else parameter.default
-    value = spec.params.get(name, default)
+    value = settings_of(spec).value(name)
+    if value is None:
+        value = parameter.default
     return parameter.low if value is None and isinstance(parameter, Float | Int) else value

@@ -12,6 +12,7 @@ from gbdt_pwiser.data import Exposures, Split
 from gbdt_pwiser.evaluation.results import write_results
 from gbdt_pwiser.metrics import check_optimisable
 from gbdt_pwiser.models import ModelSpec, make_model
+from gbdt_pwiser.models.registry import settings_of, with_settings
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives.errors import LARGEST, check_whole, unknown
 from gbdt_pwiser.tuning._confirm import confirm
@@ -19,7 +20,7 @@ from gbdt_pwiser.tuning._output import check_output, write_params, write_trials
 from gbdt_pwiser.tuning._result import Tuning, choose
 from gbdt_pwiser.tuning._search import Arm, check_metrics, collect, importances, quiet_optuna, run_trials
 from gbdt_pwiser.tuning._share import Share
-from gbdt_pwiser.tuning._space import SearchSpace, check_space, configured, is_booster, search_space
+from gbdt_pwiser.tuning._space import SearchSpace, check_space, configured, search_space
 from gbdt_pwiser.tuning._storage import (
     PRUNERS,
     embedded,
@@ -97,6 +98,7 @@ def tune(
         every trial failed.
     """
     metrics = tuple(pareto) or (metric,)
+    spec = with_settings(spec)
     check_search(
         spec,
         n_trials=n_trials,
@@ -123,7 +125,7 @@ def tune(
         storage = embedded(output)
     name = study_name or f"{train.name}-{spec.model}"
     setup = {**_setup(spec, space, metrics, seed, train, valid), "sampler": sampler, "pruner": pruner}
-    rounds = spec.rounds if is_booster(spec.model) else spec.network.epochs
+    rounds = settings_of(spec).most_rounds
     with quiet_optuna(), open_storage(storage) as kept:
         arms = []
         for arm, searched, trials in _arms(space, total):

@@ -14,6 +14,7 @@ from gbdt_pwiser.cli._dask import dask_option, maker
 from gbdt_pwiser.cli._options import (
     base_spec,
     choose_by_option,
+    chosen_settings,
     dataset_options,
     given,
     load_dataset,
@@ -124,7 +125,16 @@ def compare(
         models = (tuned["bce"].model,)
         if not given(context, "weights"):
             tried = None
-    jobs = plan(models, losses, weights=tried, rival_weights=rival_weights, base=base, tuned=tuned)
+    settings = tuple(chosen_settings(options, models).values())
+    jobs = plan(
+        models,
+        losses,
+        weights=tried,
+        rival_weights=rival_weights,
+        base=base,
+        settings=settings,
+        tuned=tuned,
+    )
     replaces = False
     if output:
         require_report_extra()
@@ -143,6 +153,7 @@ def compare(
             weights=tried,
             rival_weights=rival_weights,
             base=base,
+            settings=settings,
             tuned=tuned,
             choose_by=choose_by,
             calibrate=calibrate,

@@ -50,11 +50,11 @@ def maker(scheduler: str | None, *specs: ModelSpec) -> Iterator[Callable[[ModelS
         yield make_model
         return
     from gbdt_pwiser.distributed import require_distributed_extra
-    from gbdt_pwiser.models.boosters.dask_model import DaskXGBoostModel
+    from gbdt_pwiser.models.registry import make_on_workers
 
     require_distributed_extra()
     for spec in specs:
-        DaskXGBoostModel(spec, client=None)
+        make_on_workers(spec, client=None)
     from distributed import Client
 
     try:
@@ -64,4 +64,4 @@ def maker(scheduler: str | None, *specs: ModelSpec) -> Iterator[Callable[[ModelS
     except Exception as error:  # the many kinds of transports have many kinds of errors
         raise InputError(f"no Dask scheduler answers at {scheduler} ({error}); give its address") from error
     with client:
-        yield partial(DaskXGBoostModel, client=client)
+        yield partial(make_on_workers, client=client)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,10 +11,11 @@ import click
 
 from gbdt_pwiser.cli._paths import PathOption
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
+from gbdt_pwiser.objectives.errors import unknown
 
 if TYPE_CHECKING:
     from gbdt_pwiser.data import Dataset
-    from gbdt_pwiser.models import ModelSpec
+    from gbdt_pwiser.models import ModelSpec, Settings
 
 
 def numbers(_: click.Context, param: click.Parameter, value: str | None) -> tuple[float, ...] | None:
@@ -127,20 +128,32 @@ def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
             ),
             click.option("--scale", default=defaults.scale, show_default=True, help="probability or logit."),
             click.option("--pairs", default=defaults.pairs, show_default=True, help="all or group."),
-            click.option("--rounds", type=int, default=500, show_default=True, help="Most boosting rounds."),
+            click.option("--rounds", type=int, show_default="500", help="boosters: most boosting rounds."),
             click.option(
                 "--early-stopping",
                 type=int,
-                default=50,
-                show_default=True,
-                help="Rounds without a better CTR AUC on validation.",
+                show_default="50",
+                help="boosters: rounds without a better CTR AUC on validation.",
             ),
-            click.option("--learning-rate", type=float, default=0.05, show_default=True),
+            click.option("--learning-rate", type=float, show_default="0.05", help="boosters: of each round."),
+            click.option(
+                "--external-memory",
+                is_flag=True,
+                help="xgboost: keep the bins in temporary files and read them in every round.",
+            ),
             click.option(
                 "--network",
                 multiple=True,
                 metavar="KEY=VALUE",
                 help="A setting of the networks, e.g. embedding=16 or bottom=64,32; may be repeated.",
+            ),
+            click.option(
+                "--set",
+                "settings",
+                multiple=True,
+                metavar="FAMILY.KEY=VALUE",
+                help="A setting of a family of models, e.g. network.embedding=16, or booster.num_leaves=63 in "
+                "the library's own words; may be repeated.",
             ),
             click.option(
                 "--device", default="cpu", show_default=True, help="cpu or cuda; for networks also auto."
@@ -152,11 +165,6 @@ def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 show_default=True,
                 help="CPU threads; 0: the library's choice.",
             ),
-            click.option(
-                "--external-memory",
-                is_flag=True,
-                help="xgboost: keep the bins in temporary files and read them in every round.",
-            ),
             click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table."),
         )
     ):
@@ -165,21 +173,56 @@ def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def base_spec(options: dict[str, Any], model: str, **more: Any) -> ModelSpec:
-    """Return the model settings that the options describe, and those that are given by name."""
+    """Return the model that the options describe, without its settings, and what is given by name."""
     from gbdt_pwiser.models import ModelSpec
-    from gbdt_pwiser.models.network_config import parse_network
 
     return ModelSpec(
         model=model,
         pwiser=PWiseRLoss(**{name: options[name] for name in _OF_LOSS}),
-        network=parse_network(options["network"]),
-        **{name: options[name] for name in (*_OF_TRAINING, "device", "threads", "external_memory")},
+        **{name: options[name] for name in ("device", "threads")},
         **more,
     )
 
 
 _OF_LOSS = ("click_margin", "impression_margin", "surrogate", "scale", "pairs")
-_OF_TRAINING = ("rounds", "early_stopping", "learning_rate")
+_OF_BOOSTERS = ("rounds", "early_stopping", "learning_rate", "external_memory")
+
+
+def chosen_settings(options: dict[str, Any], models: Sequence[str]) -> dict[str, Settings]:
+    """Return settings by family, of the families of the models, with what the options change.
+
+    InputError for an option of a family that none of the models is of: it would do nothing.
+    """
+    from gbdt_pwiser.models.registry import kind_of
+
+    changes = _changes(options)
+    kinds = {model: kind_of(model).settings for model in models}
+    for family, values in changes.items():
+        if family not in {kind.family for kind in kinds.values()}:
+            raise InputError(
+                f"{', '.join(values)} is set for a {family}, and {', '.join(models)} is none; leave it out, "
+                "or add a model that is"
+            )
+    return {kind.family: kind().changed(changes.get(kind.family, {})) for kind in kinds.values()}
+
+
+def _changes(options: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the settings that are given, by family and name."""
+    from gbdt_pwiser.models.registry import families
+
+    known = families()
+    changes = {
+        "booster": {name: options[name] for name in _OF_BOOSTERS if options[name] not in (None, False)},
+        "network": known["network"].read(options["network"]),
+    }
+    for option in options["settings"]:
+        family, dot, setting = option.partition(".")
+        if not dot or "=" in family:
+            raise InputError(f"--set is {option!r}; give FAMILY.KEY=VALUE such as network.embedding=16")
+        if family not in known:
+            raise unknown("family of models", family, known)
+        changes.setdefault(family, {}).update(known[family].read([setting]))
+    return {family: values for family, values in changes.items() if values}
 
 
 def tuned_specs(context: click.Context, path: Path, base: ModelSpec) -> dict[str, ModelSpec]:
@@ -188,6 +231,7 @@ def tuned_specs(context: click.Context, path: Path, base: ModelSpec) -> dict[str
     The weight is left to the command. InputError for a model that is not the one of the search: the
     parameters are in the words of one library.
     """
+    from gbdt_pwiser.models.registry import settings_of
     from gbdt_pwiser.tuning import read_params
 
     tuned = read_params(path, base)
@@ -198,15 +242,13 @@ def tuned_specs(context: click.Context, path: Path, base: ModelSpec) -> dict[str
             told = asked if isinstance(asked, str) else ", ".join(asked)
             raise InputError(f"{path} is for {searched}, not {told}; leave --model out")
     of_loss = {name: getattr(base.pwiser, name) for name in _OF_LOSS if given(context, name)}
-    of_training = {name: getattr(base, name) for name in _OF_TRAINING if given(context, name)}
-    settings = [setting.partition("=")[0].strip() for setting in context.params["network"]]
-    of_network = {name: getattr(base.network, name) for name in settings}
+    chosen_settings(context.params, [searched])  # refuses what is of another family
+    changes = _changes(context.params)
     return {
         loss: replace(
             spec,
             pwiser=replace(spec.pwiser, **of_loss),
-            network=replace(spec.network, **of_network),
-            **of_training,
+            settings=settings_of(spec).changed(changes.get(settings_of(spec).family, {})),
         )
         for loss, spec in tuned.items()
     }

@@ -6,6 +6,7 @@ import json
 import math
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from gbdt_pwiser.cli._dask import dask_option, maker
 from gbdt_pwiser.cli._options import (
     base_spec,
     choose_by_option,
+    chosen_settings,
     dataset_options,
     load_dataset,
     numbers,
@@ -131,8 +133,11 @@ def _candidates(
         if spec.loss not in tuned:
             raise InputError(f"{params} holds {' and '.join(tuned)}, not {spec.loss}; leave --params out")
         spec = tuned[spec.loss]
-    elif weights is None:
-        weights = LOSSES[spec.loss].weights or None
+    else:
+        (settings,) = chosen_settings(context.params, [spec.model]).values()
+        spec = replace(spec, settings=settings)
+        if weights is None:
+            weights = LOSSES[spec.loss].weights or None
     return [spec] if weights is None else with_weights(spec, weights)
 
 

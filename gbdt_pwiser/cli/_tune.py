@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gbdt_pwiser.cli._options import base_spec, dataset_options, given, load_dataset, text
+from gbdt_pwiser.cli._options import base_spec, chosen_settings, dataset_options, given, load_dataset, text
 from gbdt_pwiser.cli._paths import PathOption, not_empty
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
 
@@ -94,7 +94,8 @@ def tune(
     own = ("n_trials", "max_total_trials", "timeout", "sampler", "pruner", "storage", "study_name")
     search = {name: options.pop(name) for name in own}
     base = base_spec(options, model, seed=seed)
-    base = replace(base, pwiser=replace(base.pwiser, weight=weight))
+    (settings,) = chosen_settings(options, [model]).values()
+    base = replace(base, pwiser=replace(base.pwiser, weight=weight), settings=settings)
     if pareto and given(context, "metric"):
         raise InputError("--pareto stands in place of --metric; give one of the two")
     told = {name: value for name, value in search.items() if name != "storage"}

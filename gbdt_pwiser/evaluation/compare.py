@@ -18,9 +18,18 @@ from gbdt_pwiser.data.leaks import too_good
 from gbdt_pwiser.evaluation.details import Details, TrainingCurve
 from gbdt_pwiser.evaluation.results import BASELINE, Result
 from gbdt_pwiser.metrics import METRICS, check_optimisable, evaluate
-from gbdt_pwiser.models import LOSSES, Model, ModelSpec, Predictions, exists_for, make_model, models_of
+from gbdt_pwiser.models import (
+    LOSSES,
+    Model,
+    ModelSpec,
+    Predictions,
+    Settings,
+    exists_for,
+    make_model,
+    models_of,
+)
 from gbdt_pwiser.models.losses import check_loss
-from gbdt_pwiser.models.registry import versions_of
+from gbdt_pwiser.models.registry import kind_of, versions_of, with_settings
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives.errors import check_whole
 from gbdt_pwiser.significance.intervals import PairedTest
@@ -53,6 +62,7 @@ def compare(
     weights: Sequence[float] | None = None,
     rival_weights: Mapping[str, Sequence[float]] | None = None,
     base: ModelSpec | None = None,
+    settings: Sequence[Settings] = (),
     tuned: Mapping[str, ModelSpec] | None = None,
     choose_by: str = "ctr_auc",
     replicates: int = 200,
@@ -80,6 +90,9 @@ def compare(
         Candidates for the weights of rival losses by name; for a rival without, those in `LOSSES`.
     base
         Everything else about the models; None for the defaults.
+    settings
+        Of families of models: each model takes those of its family, else those of base where they are, else
+        the defaults.
     tuned
         By loss, a spec in place of base, with its own weight where `weights` are None; as
         `tuning.read_params` gives. The one of bce is then the base of losses that have none.
@@ -113,7 +126,15 @@ def compare(
     """
     _check_named("seed", seeds)
     check_choice(choose_by, calibrate, replicates)
-    jobs = plan(models, losses, weights=weights, rival_weights=rival_weights, base=base, tuned=tuned)
+    jobs = plan(
+        models,
+        losses,
+        weights=weights,
+        rival_weights=rival_weights,
+        base=base,
+        settings=settings,
+        tuned=tuned,
+    )
     for _, _, candidates in jobs:
         make(candidates[0])  # an unknown name is refused before anything is trained
     if details is not None:
@@ -177,6 +198,7 @@ def plan(
     weights: Sequence[float] | None = None,
     rival_weights: Mapping[str, Sequence[float]] | None = None,
     base: ModelSpec | None = None,
+    settings: Sequence[Settings] = (),
     tuned: Mapping[str, ModelSpec] | None = None,
 ) -> list[tuple[str, str, list[ModelSpec]]]:
     """Return model, loss and the candidates to choose from, of everything that `compare` trains for a seed.
@@ -188,12 +210,14 @@ def plan(
     rival_weights, tuned = rival_weights or {}, tuned or {}
     _check_losses(losses, models, rival_weights)
     base = tuned.get(BASELINE) or base or ModelSpec(model=models[0])
+    _check_settings(models, [*settings, *([base.settings] if base.settings else [])])
+
+    def spec_of(model: str, loss: str) -> ModelSpec:
+        spec = replace(tuned.get(loss, base), model=model, loss=loss)
+        return spec if loss in tuned else with_settings(spec, settings)
+
     return [
-        (
-            model,
-            loss,
-            _candidates(replace(tuned.get(loss, base), model=model, loss=loss), weights, rival_weights),
-        )
+        (model, loss, _candidates(spec_of(model, loss), weights, rival_weights))
         for model, loss in product(models, sorted(losses, key=lambda loss: loss != BASELINE))
         if exists_for(loss, model)
     ]
@@ -271,6 +295,16 @@ def _training_curve(fitted: Fitted) -> TrainingCurve:
 
 def _score(fitted: Fitted, metric: str) -> float:
     return fitted.valid.get(metric, float("nan"))
+
+
+def _check_settings(models: Sequence[str], settings: Sequence[Settings]) -> None:
+    """Refuse settings that no model would take."""
+    taken = {kind_of(model).settings for model in models}
+    for each in settings:
+        if type(each) not in taken:
+            raise InputError(
+                f"settings are {type(each).__name__}, which none of {', '.join(models)} takes; leave them out"
+            )
 
 
 def _check_losses(

@@ -35,8 +35,8 @@ class Manifest:
     columns
         The features in order, and the categories of those that were encoded.
     state
-        What `Model.save` returned; of boosters per task (click, conversion) its file, the rounds that count and
-        where raw scores start.
+        What `Model.save` returned; of boosters per task (click, conversion) its file, the rounds that count
+        and where raw scores start.
     files
         SHA-256 of each file beside the manifest.
     dataset
@@ -94,8 +94,8 @@ class Manifest:
             raise damaged(path, error) from error
         if version is not None:
             raise InputError(
-                f"{folder} has format {found}, this version reads {' and '.join(map(str, READABLE))}; train it again, or install "
-                f"the version that wrote it, {version}"
+                f"{folder} has format {found}, this version reads {' and '.join(map(str, READABLE))}; train "
+                f"it again, or install the version that wrote it, {version}"
             )
         try:
             stored["spec"] = _spec_of(stored["spec"], found)

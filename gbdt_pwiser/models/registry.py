@@ -67,6 +67,11 @@ def losses_of(model: str) -> tuple[str, ...]:
     return tuple(loss for loss in LOSSES if exists_for(loss, model))
 
 
+def settings_of(spec: ModelSpec) -> Settings:
+    """Return the settings of a spec, the defaults where it has none."""
+    return spec.settings or kind_of(spec.model).settings()
+
+
 def with_settings(spec: ModelSpec, others: Sequence[Settings] = ()) -> ModelSpec:
     """Return the spec with settings of its model's family.
 
@@ -105,7 +110,7 @@ def make_on_workers(spec: ModelSpec, client: Any) -> Model:
 
 
 def checked_kind(spec: ModelSpec) -> ModelKind:
-    """Return the kind of a spec's model; InputError for what `make_model` refuses before a library is asked."""
+    """Return the kind of a spec's model; InputError for what is refused before a library is asked."""
     kind = kind_of(spec.model)
     if not exists_for(spec.loss, spec.model):
         raise InputError(

@@ -37,8 +37,8 @@ class ModelSpec:
     threads
         CPU threads, at most 1024; 0 for the library's own choice.
     settings
-        What decides the models of its family beside that, such as `BoosterSettings` or `NetworkSettings`; None
-        for the defaults. `make_model` refuses those of another family.
+        What decides the models of its family beside that, such as `BoosterSettings` or `NetworkSettings`;
+        None for the defaults. `make_model` refuses those of another family.
 
     Raises
     ------

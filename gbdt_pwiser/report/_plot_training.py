@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gbdt_pwiser.evaluation.details import TrainingCurve
-from gbdt_pwiser.models.neural import NETWORKS
+from gbdt_pwiser.models import MODELS
 from gbdt_pwiser.report._plots import Styles, add_loss_legend, new_panels, to_svg
 
 
@@ -32,7 +32,7 @@ def plot_training(curves: Sequence[TrainingCurve], styles: Styles) -> str | None
         panel.set_ylim(bottom=min(float(np.quantile(c.ctr_auc, 0.1)) for c in curves if c.model == model))
         panel.grid(axis="y", alpha=0.35, linewidth=0.6)
         panel.set_title(model)
-        panel.set_xlabel("epoch" if model in NETWORKS else "boosting round")
+        panel.set_xlabel(MODELS[model].rounds if model in MODELS else "round")
     add_loss_legend(figure, styles, (c.loss for c in curves))
     best = "; ".join(
         f"{c.model} {c.loss} {c.ctr_auc[c.best - 1]:.4f} in round {c.best}" for c in curves if c.best

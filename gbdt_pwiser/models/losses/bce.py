@@ -1,4 +1,4 @@
-"""Binary cross-entropy of clicks: the built-in objective of a booster, and what all others are compared with."""
+"""Binary cross-entropy of clicks, a booster's built-in objective; all other losses are compared with it."""
 
 from __future__ import annotations
 

@@ -28,8 +28,8 @@ class Loss:
     """A loss of the click: what a comparison has to know of it, and one of four ways to train with it.
 
     Any model can be trained with BCE, which is what a loss without a way is, with BCE of weighted exposures
-    (`row_weight`) and with a loss of raw scores (`of_scores`). A loss that a library has of its own (`native`)
-    exists for the models of that library only.
+    (`row_weight`) and with a loss of raw scores (`of_scores`). A loss that a library has of its own
+    (`native`) exists for the models of that library only.
 
     Attributes
     ----------

@@ -42,7 +42,7 @@ def loss_of_clicks(spec: ModelSpec, memory: int = 0) -> LossOfClicks:
 
 
 class ClickLoss:
-    """A loss of raw scores, such as BCE + weight * PWiseR: the formula, and the code, that boosters train with.
+    """A loss of raw scores, such as BCE + weight * PWiseR: formula and code are those of the boosters.
 
     ::
 
@@ -97,7 +97,7 @@ class ClickLoss:
 
 
 class _ScoreLoss(torch.autograd.Function):  # type: ignore[misc]
-    """A loss of raw scores under autograd; remembered anchors lie behind the rows of the batch in the plan."""
+    """A loss of raw scores under autograd; in the plan remembered anchors lie behind the batch."""
 
     @staticmethod
     def forward(
