@@ -20,6 +20,7 @@ from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.serving import FilePrediction, Predictor
 from gbdt_pwiser.sources import load_description
 from tests.models.helpers import SPEC, TREES, every_part, fitted, make_split
+from tests.specs import varied
 
 OUTPUTS = ["pctr", "pcvr", "pctcvr"]
 
@@ -41,7 +42,7 @@ def folders(split, tmp_path_factory):
     """Model folders by name; `isotonic` is an XGBoost model with a calibration."""
     top = tmp_path_factory.mktemp("models")
     for name in TREES:
-        model = fitted(replace(SPEC, model=name, loss="pwiser"), split)
+        model = fitted(varied(SPEC, model=name, loss="pwiser"), split)
         save_model(model, top / name, split)
     calibration = Calibrator.fit("isotonic", model.predict(split.valid).pctr, split.valid.click)
     save_model(model, top / "isotonic", split, calibration=calibration.to_dict())
@@ -105,7 +106,7 @@ def test_batches_change_nothing(name, folders, source):
 
 def test_a_network(split, source, tmp_path):
     pytest.importorskip("torch")
-    model = fitted(replace(SPEC, model="mmoe", network=replace(SPEC.network, epochs=1)), split)
+    model = fitted(varied(SPEC, model="mmoe", epochs=1), split)
     save_model(model, tmp_path / "mmoe", split)
     predictor = Predictor.load(tmp_path / "mmoe", threads=1)
     whole, _ = predicted(predictor, source)
@@ -183,7 +184,7 @@ def test_unseen_values_are_predicted_as_missing_ones(name, described, tmp_path):
     if name == "dnn":
         pytest.importorskip("torch")
     parts, frame = described
-    save_model(fitted(replace(SPEC, model=name, rounds=30), parts), tmp_path / "model", parts)
+    save_model(fitted(varied(SPEC, model=name, rounds=30), parts), tmp_path / "model", parts)
     predictor = Predictor.load(tmp_path / "model", threads=1)
     ours = predictor.predict(frame.drop("click", "buy"))
     assert ours.unseen == {"shop": 0, "hour": 0}
@@ -266,7 +267,7 @@ def test_a_fault_in_a_later_batch_leaves_the_older_output(folders, source):
 
 
 def test_a_calibration_that_is_none(folders, split, tmp_path):
-    model = fitted(replace(SPEC, rounds=1), split)
+    model = fitted(varied(SPEC, rounds=1), split)
     save_model(model, tmp_path / "model", split, calibration={"method": "magic"})
     with pytest.raises(InputError, match="magic"):
         Predictor.load(tmp_path / "model")
@@ -284,7 +285,7 @@ def test_the_code_of_the_page(described, tmp_path, monkeypatch):
     new = frame[::3].with_columns(shop=pl.col("shop").replace("shop 3", "a new one"), exposure_id=pl.lit(7))
     new.write_parquet("new.parquet")
     for name, block in (("xgboost", alone), ("lightgbm", alone + alone_lightgbm)):
-        save_model(fitted(replace(SPEC, model=name), parts), Path("MODELDIR"), parts)
+        save_model(fitted(varied(SPEC, model=name), parts), Path("MODELDIR"), parts)
         names = {}
         exec(with_package, names)
         expected = pl.read_parquet("p.parquet")

@@ -273,7 +273,8 @@ def _setup(
         return [len(exposures), int(exposures.click.sum()), int(exposures.conversion.sum())]
 
     return {
-        **asdict(replace(spec, device="cpu", threads=0)),
+        **asdict(replace(spec, device="cpu", threads=0, settings=None)),
+        **settings_of(spec).record(),
         "space": {name: repr(parameter) for name, parameter in space.parameters.items()},
         "fixed": dict(space.fixed),
         "metrics": list(metrics),

@@ -152,7 +152,7 @@ def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "settings",
                 multiple=True,
                 metavar="FAMILY.KEY=VALUE",
-                help="A setting of a family of models, e.g. network.embedding=16, or booster.num_leaves=63 in "
+                help="A setting of a family of models: network.embedding=16, or booster.num_leaves=63 in "
                 "the library's own words; may be repeated.",
             ),
             click.option(

@@ -214,7 +214,7 @@ def plan(
 
     def spec_of(model: str, loss: str) -> ModelSpec:
         spec = replace(tuned.get(loss, base), model=model, loss=loss)
-        return spec if loss in tuned else with_settings(spec, settings)
+        return with_settings(spec, () if loss in tuned else settings)
 
     return [
         (model, loss, _candidates(spec_of(model, loss), weights, rival_weights))
@@ -240,6 +240,7 @@ def choose(
     sign = 1.0 if METRICS[metric].higher_is_better else -1.0
     best: Fitted | None = None
     tried: list[tuple[ModelSpec, dict[str, float]]] = []
+    chosen = specs[0] if specs else None
     for spec in specs:
         if progress is not None:
             progress.set_description(f"seed {spec.seed} {spec.model} {spec.loss} {spec.weight:g}")
@@ -252,13 +253,13 @@ def choose(
             or np.isnan(_score(best, metric))
             or sign * _score(fitted, metric) > sign * _score(best, metric)
         ):
-            best = fitted
-    if best is None:
+            best, chosen = fitted, spec
+    if best is None or chosen is None:
         raise InputError("no model to choose from; give at least one")
     if len(specs) > 1 and np.isnan(_score(best, metric)):
         raise InputError(f"{metric} cannot be computed on the validation split; choose by another metric")
     if details is not None:
-        details.add_candidates(tried, best.model.spec)
+        details.add_candidates(tried, chosen)
     return best
 
 

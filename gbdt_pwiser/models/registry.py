@@ -79,10 +79,10 @@ def with_settings(spec: ModelSpec, others: Sequence[Settings] = ()) -> ModelSpec
     an unknown model.
     """
     family = kind_of(spec.model).settings
-    for settings in (spec.settings, *others):
-        if type(settings) is family:
-            return replace(spec, settings=settings)
-    return replace(spec, settings=family())
+    if type(spec.settings) is family:
+        return spec
+    settings = next((each for each in others if type(each) is family), family())
+    return replace(spec, settings=settings)
 
 
 def make_model(spec: ModelSpec) -> Model:

@@ -11,6 +11,7 @@ import pytest
 
 from gbdt_pwiser.sources import load
 from tests.bad_inputs.harness import refused
+from tests.specs import spec_of
 
 HARNESS = importlib.import_module("gbdt_pwiser.evaluation.compare")  # beside the function of that name
 TINY = ["--rounds", "2", "--early-stopping", "2", "--threads", "1"]
@@ -439,12 +440,11 @@ def test_results_that_no_comparison_has(run, here, change, results_folder):
 def results_folder(tmp_path_factory):
     """What a comparison leaves, without the page."""
     from gbdt_pwiser.evaluation import Details, compare, write_details, write_results
-    from gbdt_pwiser.models import ModelSpec
     from gbdt_pwiser.sources import load as load_data
 
     folder = tmp_path_factory.mktemp("compared")
     details = Details()
-    base = ModelSpec(model="lightgbm", rounds=2, early_stopping=2, threads=1)
+    base = spec_of("lightgbm", rounds=2, early_stopping=2, threads=1)
     dataset = load_data("simulated", n_exposures=800, ctr=0.2, cvr=0.3)
     results = compare(
         dataset,

@@ -1,6 +1,7 @@
 """Odd values for every option of every command: what comes is success or one line, never a traceback."""
 
 import importlib
+from dataclasses import replace
 
 import click
 import numpy as np
@@ -111,7 +112,7 @@ def here(monkeypatch, trained, tmp_path):
 def test_every_option_of_every_command(run, here, name, monkeypatch):
     if name != "predict":
         for model in MODELS:
-            monkeypatch.setitem(MODELS, model, Quick)
+            monkeypatch.setitem(MODELS, model, replace(MODELS[model], make=Quick))
     options = [
         [] if isinstance(param, click.Argument) else [param.opts[0]]
         for param in cli.commands[name].params

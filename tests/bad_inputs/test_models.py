@@ -9,15 +9,21 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from gbdt_pwiser.models import ModelSpec, NetworkConfig, make_model, save_model
+from gbdt_pwiser.models import BoosterSettings, NetworkSettings, make_model, save_model
 from gbdt_pwiser.models.boosters._files import read_lightgbm, read_xgboost
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.sources import load
 from tests.bad_inputs.harness import refused
+from tests.specs import spec_of
 
 NAMES = ("lightgbm", "xgboost", *(["dnn"] if find_spec("torch") else []))
 FILES = {"lightgbm": "click.txt", "xgboost": "click.ubj", "dnn": "network.pt"}
-TINY = NetworkConfig(embedding=2, bottom=(4,), towers=(4,), epochs=1)
+THREE_ROUNDS = BoosterSettings(rounds=3, learning_rate=0.3)
+SETTINGS = {
+    "lightgbm": THREE_ROUNDS,
+    "xgboost": THREE_ROUNDS,
+    "dnn": NetworkSettings(embedding=2, bottom=(4,), towers=(4,), epochs=1),
+}
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +32,7 @@ def saved(tmp_path_factory):
     top = tmp_path_factory.mktemp("saved")
     split = load("simulated", n_exposures=1500, ctr=0.2, cvr=0.3).split(0)
     for name in NAMES:
-        model = make_model(
-            ModelSpec(model=name, loss="pwiser", rounds=3, learning_rate=0.3, threads=1, network=TINY)
-        )
+        model = make_model(spec_of(name, loss="pwiser", settings=SETTINGS[name]))
         model.fit(split.train, split.valid)
         save_model(model, top / name, split, calibration={"method": "sigmoid", "x": [], "y": []})
     split.test.features.write_parquet(top / "test.parquet")
@@ -138,11 +142,11 @@ def of_click(**changes):
         (lambda m: m["spec"].update(model=["lightgbm"]), "model: "),
         (lambda m: m["spec"].update(model="xgboost"), "is no booster of xgboost"),
         (lambda m: m["spec"].update(loss="pwise"), "unknown loss 'pwise' (did you mean pwiser?)"),
-        (lambda m: m["spec"].update(rounds="many"), "rounds is 'many'"),
+        (lambda m: m["spec"]["settings"].update(rounds="many"), "rounds is 'many'"),
         (lambda m: m["spec"].update(seed=-1), "seed is -1"),
-        (lambda m: m["spec"].update(params=[]), "params: "),
+        (lambda m: m["spec"]["settings"].update(params=[]), "params is []"),
         (lambda m: m["spec"]["pwiser"].update(weight="much"), "weight is 'much'"),
-        (lambda m: m["spec"]["network"].update(embedding=10**12), "embedding is 1000000000000"),
+        (lambda m: m["spec"]["settings"].update(embedding=1), "embedding"),
         (lambda m: m["files"].update({"click.txt": None}), "digest of click.txt"),
         (lambda m: m["files"].update({"": "0"}), "is missing"),
         (lambda m: m["files"].update({"a\0b": "0"}), "is missing"),

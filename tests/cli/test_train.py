@@ -12,9 +12,10 @@ import pytest
 from gbdt_pwiser.calibration import Calibrator
 from gbdt_pwiser.evaluation import compare
 from gbdt_pwiser.metrics import evaluate
-from gbdt_pwiser.models import ModelSpec, load_model
+from gbdt_pwiser.models import load_model
 from gbdt_pwiser.sources import load, load_description
 from tests.data.helpers import item_lines, user_lines, write_lines
+from tests.specs import spec_of
 
 HARNESS = importlib.import_module("gbdt_pwiser.evaluation.compare")  # beside the function of that name
 TINY = ["--rounds", "4", "--early-stopping", "2", "--learning-rate", "0.3", "--threads", "1"]
@@ -91,7 +92,7 @@ def test_it_is_the_model_of_compare(run, folder):
     code, out, err = run("train", *SIMULATED, "--weight", "0.01,0.1", "--output", folder, "--json")
     assert (code, err) == (0, "")
     told = json.loads(out)
-    base = ModelSpec(model="lightgbm", rounds=4, early_stopping=2, learning_rate=0.3, threads=1)
+    base = spec_of("lightgbm", rounds=4, early_stopping=2, learning_rate=0.3, threads=1)
     dataset = load("simulated", n_exposures=3000, ctr=0.2, cvr=0.3)
     results = compare(
         dataset, models=["lightgbm"], losses=["pwiser"], seeds=[0], weights=[0.01, 0.1], base=base
@@ -142,7 +143,8 @@ def test_params_of_a_search(run, folder, tmp_path):
     )
     run("train", *SIMULATED, "--params", best, "--output", folder)
     spec = load_model(folder).manifest.spec
-    assert (spec.model, spec.weight, spec.rounds, spec.params) == ("xgboost", 0.07, 4, {"max_depth": 2})
+    assert (spec.model, spec.weight) == ("xgboost", 0.07)
+    assert (spec.settings.rounds, spec.settings.params) == (4, {"max_depth": 2})
     assert spec.pwiser.surrogate == "squared_hinge"
     run("train", *SIMULATED, "--params", best, "--weight", "0.5", "--output", folder)
     assert load_model(folder).manifest.spec.weight == 0.5

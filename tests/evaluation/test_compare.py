@@ -10,9 +10,10 @@ from gbdt_pwiser.data import Dataset, SplitOptions
 from gbdt_pwiser.evaluation import Details, check_complete, compare, summarize
 from gbdt_pwiser.evaluation.details import check_belongs
 from gbdt_pwiser.metrics import METRICS
-from gbdt_pwiser.models import MODELS, ModelSpec, Predictions
+from gbdt_pwiser.models import MODELS, BoosterSettings, ModelKind, ModelSpec, Predictions
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
 from gbdt_pwiser.sources import simulate
+from tests.specs import spec_of
 
 # The package exports the function under the name of its module.
 module = importlib.import_module("gbdt_pwiser.evaluation.compare")
@@ -65,7 +66,8 @@ def written(monkeypatch):
     def register(answer=lambda spec, part, exposures: ranked(exposures, 0.5)):
         events = []
         for name in ("a", "b"):
-            monkeypatch.setitem(MODELS, name, lambda spec: Written(spec, answer, events))
+            kind = ModelKind(make=lambda spec: Written(spec, answer, events), settings=BoosterSettings)
+            monkeypatch.setitem(MODELS, name, kind)
         return events
 
     return register
@@ -106,7 +108,7 @@ def test_values_are_those_of_the_split_they_name(dataset, written):
 
 
 def test_versions_name_the_library_of_the_model(dataset):
-    base = ModelSpec(model="lightgbm", rounds=2, threads=1)
+    base = spec_of("lightgbm", rounds=2, threads=1)
     results = compare(dataset, models=["lightgbm", "xgboost"], losses=["bce"], seeds=[0], base=base)
     for r in results:
         other = {"lightgbm": "xgboost", "xgboost": "lightgbm"}[r.model]
@@ -117,7 +119,8 @@ def test_versions_name_the_library_of_the_model(dataset):
 def test_base_reaches_the_models(dataset, written):
     events = written()
     loss = PWiseRLoss(weight=0.5, surrogate="logistic", click_margin=0.2)
-    base = ModelSpec(model="other", rounds=3, params={"x": 1}, pwiser=loss)
+    settings = BoosterSettings(rounds=3, params={"x": 1})
+    base = ModelSpec(model="other", settings=settings, pwiser=loss)
     run(dataset, seeds=[4], weights=[0.2], base=base)
     specs = [event[1] for event in events if event[0] == "fit"]
     assert specs == [
@@ -366,7 +369,7 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_trained(dataset, 
 
 
 def test_trees_are_compared_on_tiny_data(dataset):
-    base = ModelSpec(model="lightgbm", rounds=4, early_stopping=2, learning_rate=0.2, threads=1)
+    base = spec_of("lightgbm", rounds=4, early_stopping=2, learning_rate=0.2, threads=1)
     options = {"models": ["lightgbm", "xgboost"], "losses": ["bce", "pwiser"], "weights": [0.01, 0.1]}
     first, again = (compare(dataset, seeds=[1], base=base, **options) for _ in range(2))
     check_complete(first)
@@ -448,12 +451,12 @@ def test_tuned_specs_stand_as_they_are(dataset, written):
     """A search's pwiser at weight 0 is still compared as pwiser, and its parameters differ from bce's."""
     events = written(answers)
     tuned = {
-        "bce": ModelSpec(model="a", learning_rate=0.2),
-        "pwiser": ModelSpec(model="a", loss="pwiser", learning_rate=0.3, pwiser=PWiseRLoss(weight=0.07)),
+        "bce": spec_of("a", learning_rate=0.2),
+        "pwiser": spec_of("a", loss="pwiser", learning_rate=0.3, pwiser=PWiseRLoss(weight=0.07)),
     }
     rows = compare(dataset, models=["a"], losses=["bce", "pwiser"], seeds=[4], tuned=tuned)
     fits = [event[1] for event in events if event[0] == "fit"]
-    assert [(s.loss, s.learning_rate, s.weight, s.seed) for s in fits] == [
+    assert [(s.loss, s.settings.learning_rate, s.weight, s.seed) for s in fits] == [
         ("bce", 0.2, 0.0, 4),
         ("pwiser", 0.3, 0.07, 4),
     ]
@@ -461,7 +464,7 @@ def test_tuned_specs_stand_as_they_are(dataset, written):
     events.clear()
     compare(dataset, models=["a"], losses=["pwiser"], seeds=[4], weights=[1, 2], tuned=tuned)
     fits = [event[1] for event in events if event[0] == "fit"]
-    assert [(s.learning_rate, s.weight) for s in fits] == [(0.3, 1), (0.3, 2)]
+    assert [(s.settings.learning_rate, s.weight) for s in fits] == [(0.3, 1), (0.3, 2)]
 
 
 @pytest.mark.parametrize("replicates", [-3, 1, 10**9])

@@ -1,21 +1,21 @@
 """Rival losses in a comparison: which are run for which model, with which weights."""
 
 import importlib
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from gbdt_pwiser.data import Dataset
 from gbdt_pwiser.evaluation import compare
-from gbdt_pwiser.models import LOSSES, ModelSpec
+from gbdt_pwiser.models import LOSSES
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.sources import simulate
+from tests.specs import spec_of, varied
 
 # The package exports the function under the name of its module.
 module = importlib.import_module("gbdt_pwiser.evaluation.compare")
 
-BASE = ModelSpec(model="lightgbm", rounds=4, early_stopping=2, learning_rate=0.2, threads=1)
+BASE = spec_of("lightgbm", rounds=4, early_stopping=2, learning_rate=0.2, threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_what_is_tried(dataset, monkeypatch, tuned_bce):
         raise EnoughError
 
     monkeypatch.setattr(module, "choose", choose)
-    tuned = {"bce": replace(BASE, learning_rate=0.3)} if tuned_bce else {}
+    tuned = {"bce": varied(BASE, learning_rate=0.3)} if tuned_bce else {}
     for loss in ("bce", "pwiser", "weighted_bce", "lambdarank"):
         with pytest.raises(EnoughError):
             compare(
@@ -81,7 +81,7 @@ def test_what_is_tried(dataset, monkeypatch, tuned_bce):
         [("weighted_bce", weight) for weight in LOSSES["weighted_bce"].weights],
         [("lambdarank", 4.0), ("lambdarank", 5.0)],
     ]
-    assert {spec.learning_rate for specs in tried for spec in specs} == {0.3 if tuned_bce else 0.2}
+    assert {spec.settings.learning_rate for specs in tried for spec in specs} == {0.3 if tuned_bce else 0.2}
     assert {spec.seed for specs in tried for spec in specs} == {3}
 
 

@@ -3,14 +3,12 @@
 from dataclasses import replace
 
 from gbdt_pwiser.data import Dataset, Split
-from gbdt_pwiser.models import ModelSpec, NetworkConfig, make_model
+from gbdt_pwiser.models import make_model
 from gbdt_pwiser.sources import simulate
+from tests.specs import FEW_ROUNDS, spec_of
 
 TREES = ("lightgbm", "xgboost")
-SMALL = NetworkConfig(
-    embedding=4, bottom=(8,), towers=(8,), experts=2, epochs=4, batch_size=200, learning_rate=0.03
-)
-SPEC = ModelSpec(model="lightgbm", rounds=12, early_stopping=5, learning_rate=0.2, threads=1, network=SMALL)
+SPEC = spec_of("lightgbm", settings=FEW_ROUNDS)
 PARTS = ("train", "valid", "test")
 # Some features of the search, and those of the item that show the most.
 COLUMNS = [f"categorical_{i}" for i in (1, 10, 11, 12)] + [f"numerical_{i}" for i in (1, 2, *range(24, 32))]

@@ -14,9 +14,10 @@ from scipy.special import expit, logit
 
 from gbdt_pwiser._sigmoid import fit_sigmoid
 from gbdt_pwiser.models import LOSSES, MODELS, ModelSpec, losses_of, make_model, models_of
-from gbdt_pwiser.models.boosters import _losses as booster_losses
+from gbdt_pwiser.models.losses import lambdarank
 from gbdt_pwiser.objectives import InputError, PWiseRLoss, auc
 from tests.models.helpers import SPEC, TREES, every_part, fitted, make_split, pctr
+from tests.specs import varied
 
 TORCH = pytest.mark.skipif(find_spec("torch") is None, reason="needs PyTorch")
 RIVALS = [name for name in LOSSES if name not in ("bce", "pwiser")]
@@ -27,7 +28,7 @@ def pairs(names=RIVALS, models=("lightgbm", "xgboost", "dnn", "mmoe")):
     """Specs of the rivals that exist for each of some models."""
     return [
         pytest.param(
-            replace(SPEC, model=model, loss=loss),
+            varied(SPEC, model=model, loss=loss),
             id=f"{model}-{loss}",
             marks=() if model in TREES else TORCH,
         )
@@ -39,7 +40,7 @@ def pairs(names=RIVALS, models=("lightgbm", "xgboost", "dnn", "mmoe")):
 
 @pytest.fixture(params=TREES)
 def ranker(request):
-    return replace(SPEC, model=request.param, loss=RANKERS[request.param], rival_weight=2.0)
+    return varied(SPEC, model=request.param, loss=RANKERS[request.param], rival_weight=2.0)
 
 
 # ------------------------------------------------------------------------------ the table of losses
@@ -138,7 +139,7 @@ def test_shared_bins_are_as_they_were_after_an_interrupt(spec):
 @pytest.mark.parametrize("spec", pairs(models=TREES))
 def test_training_stops_by_ctr_auc_on_validation(spec, split):
     values = []
-    spec = replace(spec, rounds=60, early_stopping=4, learning_rate=0.5)
+    spec = varied(spec, rounds=60, early_stopping=4, learning_rate=0.5)
     model = make_model(spec)
     model.fit(split.train, split.valid, on_round=lambda _, value: values.append(value))
     assert model.rounds_used == np.argmax(values) + 1 < len(values) < 60
@@ -162,7 +163,7 @@ def test_an_integer_weight_is_as_if_converted_rows_occurred_more_often(model, sp
     params = every_row.get(model, {"subsample": 1.0, "colsample_bytree": 1.0})
     split = every_part(split, few_values)
     often = np.repeat(np.arange(len(split.train)), 1 + 2 * split.train.conversion)
-    bce = replace(SPEC, model=model, rounds=5, early_stopping=5, params=params)
+    bce = varied(SPEC, model=model, rounds=5, early_stopping=5, params=params)
     ours = fitted(replace(bce, loss="weighted_bce", rival_weight=2.0), split)
     theirs = fitted(bce, replace(split, train=split.train.take(often)))
     assert ours.rounds_used == theirs.rounds_used
@@ -194,7 +195,7 @@ def by_hand(spec, split):
         params = {
             "objective": "lambdarank",
             "label_gain": [0, 1, 1 + spec.weight],
-            "learning_rate": spec.learning_rate,
+            "learning_rate": spec.settings.learning_rate,
             "num_leaves": 31,
             "min_data_in_leaf": 100,
             "feature_fraction_bynode": 0.8,
@@ -208,7 +209,7 @@ def by_hand(spec, split):
             "num_threads": 1,
             "verbose": -1,
         }
-        booster = lightgbm.train(params, data, spec.rounds)
+        booster = lightgbm.train(params, data, spec.settings.rounds)
         return lambda part, rounds: booster.predict(part.matrix(), raw_score=True, num_iteration=rounds)
     data = xgboost.QuantileDMatrix(
         x,
@@ -222,7 +223,7 @@ def by_hand(spec, split):
     params = {
         "objective": "rank:pairwise",
         "lambdarank_score_normalization": False,
-        "learning_rate": spec.learning_rate,
+        "learning_rate": spec.settings.learning_rate,
         "max_depth": 6,
         "subsample": 0.8,
         "colsample_bytree": 0.8,
@@ -230,7 +231,7 @@ def by_hand(spec, split):
         "seed": spec.seed,
         "nthread": 1,
     }
-    booster = xgboost.train(params, data, spec.rounds)
+    booster = xgboost.train(params, data, spec.settings.rounds)
     return lambda part, rounds: booster.inplace_predict(part.matrix(), iteration_range=(0, rounds))
 
 
@@ -272,9 +273,9 @@ def test_only_training_needs_groups(ranker, split):
 def test_a_group_that_lambdarank_cannot_take(split, monkeypatch):
     largest = np.unique(split.train.group, return_counts=True)[1].max()
     spec = replace(SPEC, loss="lambdarank")
-    monkeypatch.setattr(booster_losses, "LARGEST_GROUP", largest)
+    monkeypatch.setattr(lambdarank, "LARGEST_GROUP", largest)
     fitted(spec, split)
-    monkeypatch.setattr(booster_losses, "LARGEST_GROUP", largest - 1)
+    monkeypatch.setattr(lambdarank, "LARGEST_GROUP", largest - 1)
     with pytest.raises(
         InputError, match=f"a group has {largest} exposures, and lambdarank takes {largest - 1}"
     ):
@@ -283,7 +284,7 @@ def test_a_group_that_lambdarank_cannot_take(split, monkeypatch):
 
 def test_lambdarank_takes_as_many_as_we_say():
     """LightGBM's own limit, which no documentation states."""
-    for n, refused in ((booster_losses.LARGEST_GROUP, False), (booster_losses.LARGEST_GROUP + 1, True)):
+    for n, refused in ((lambdarank.LARGEST_GROUP, False), (lambdarank.LARGEST_GROUP + 1, True)):
         data = lightgbm.Dataset(np.arange(n)[:, None] % 7, label=np.arange(n) % 2, group=[n])
         params = {"objective": "lambdarank", "verbose": -1, "num_leaves": 2}
         if refused:

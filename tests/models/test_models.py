@@ -7,19 +7,21 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gbdt_pwiser.models import MODELS, ModelSpec, make_model
+from gbdt_pwiser.models import MODELS, BoosterSettings, ModelSpec, NetworkSettings, make_model
 from gbdt_pwiser.objectives import InputError, PWiseRLoss, auc
-from tests.models.helpers import SMALL, SPEC, TREES, changed, every_part, fitted, make_split, pctr
+from tests.models.helpers import SPEC, TREES, changed, every_part, fitted, make_split, pctr
+from tests.specs import spec_of, varied
 
 TORCH = pytest.mark.skipif(find_spec("torch") is None, reason="needs PyTorch")
 NAMES = [name if name in TREES else pytest.param(name, marks=TORCH) for name in MODELS]
 # With a conversion model of its own, which no loss of the click reaches.
+LENGTH = {"booster": "rounds", "network": "epochs"}
 SEPARATE = [*TREES, pytest.param("dnn", marks=TORCH)]
 
 
 @pytest.fixture(params=NAMES)
 def spec(request):
-    return replace(SPEC, model=request.param)
+    return varied(SPEC, model=request.param)
 
 
 @pytest.fixture
@@ -82,7 +84,7 @@ def test_the_pairwise_term_changes_pctr(spec, pwiser, split):
 
 @pytest.mark.parametrize("name", SEPARATE)
 def test_the_pairwise_term_leaves_a_separate_pcvr(name, split):
-    spec = replace(SPEC, model=name)
+    spec = varied(SPEC, model=name)
     pwiser = replace(spec, loss="pwiser", pwiser=PWiseRLoss(weight=0.3))
     bce, pairwise = (fitted(s, split).predict(split.test) for s in (spec, pwiser))
     np.testing.assert_allclose(bce.pctcvr / bce.pctr, pairwise.pctcvr / pairwise.pctr, rtol=1e-12)
@@ -101,14 +103,14 @@ def test_the_seed_decides(spec, loss):
 
 
 def test_rounds_are_a_limit(spec, split):
-    short = replace(spec, rounds=2, network=replace(SMALL, epochs=2))
+    short = varied(spec, **{LENGTH[spec.settings.family]: 2})
     assert 1 <= fitted(short, split).rounds_used <= 2
 
 
 def test_validation_decides_the_number_of_rounds_only(spec, pwiser, split):
     """With one round there is nothing to decide, so other validation rows and labels change nothing."""
     other = replace(split, valid=make_split(seed=5).valid)
-    for one_round in (replace(s, rounds=1, network=replace(SMALL, epochs=1)) for s in (spec, pwiser)):
+    for one_round in (varied(s, **{LENGTH[s.settings.family]: 1}) for s in (spec, pwiser)):
         ours, theirs = (fitted(one_round, s).predict(split.test) for s in (split, other))
         np.testing.assert_array_equal(ours.pctr, theirs.pctr)
         np.testing.assert_array_equal(ours.pctcvr, theirs.pctcvr)
@@ -159,7 +161,7 @@ def test_missing_values_are_values(spec, split, value, dtype):
         return replace(part, features=features, categorical=("x",) if dtype == pl.Int32 else ())
 
     missing = every_part(split, missing_where_clicked)
-    long = replace(spec, network=replace(SMALL, epochs=10))
+    long = varied(spec, **({"epochs": 10} if spec.model not in TREES else {}))
     assert auc(pctr(long, missing), split.test.click) > 0.999
 
 
@@ -186,7 +188,7 @@ def test_clicks_that_all_convert_leave_a_separate_pcvr_at_1(name, split):
     converting = every_part(
         split, lambda part: replace(part, grade=np.where(part.click, 2, 0).astype(np.int8))
     )
-    predictions = fitted(replace(SPEC, model=name), converting).predict(converting.test)
+    predictions = fitted(varied(SPEC, model=name), converting).predict(converting.test)
     np.testing.assert_array_equal(predictions.pctcvr, predictions.pctr)
     assert predictions.pctr.std() > 0
 
@@ -269,7 +271,7 @@ def test_unknown_model(name, message):
 )
 def test_spec_refuses(changes, message):
     with pytest.raises(InputError, match=message):
-        replace(SPEC, **changes)
+        varied(SPEC, **changes)
 
 
 @pytest.mark.parametrize(
@@ -289,15 +291,11 @@ def test_spec_refuses(changes, message):
         ),
         ("lightgbm", {"objective": "regression"}, "objective is a parameter that the loss decides"),
         ("xgboost", {"objective": "reg:squarederror"}, "objective is a parameter that the loss decides"),
-        pytest.param(
-            *("dnn", {"max_depth": 1}, "dnn takes no params, and max_depth is given; set its network"),
-            marks=TORCH,
-        ),
     ],
 )
 def test_parameters_that_no_library_has(model, params, message, capfd):
     with pytest.raises(InputError, match=message) as refused:
-        make_model(ModelSpec(model=model, params=params))
+        make_model(spec_of(model, params=params))
     assert "\n" not in str(refused.value)
     assert capfd.readouterr() == ("", "")
 
@@ -316,4 +314,17 @@ def test_parameters_that_no_library_has(model, params, message, capfd):
     ],
 )
 def test_parameters_in_all_words_of_the_library(model, params):
-    assert make_model(ModelSpec(model=model, params=params)).spec.params == params
+    assert make_model(spec_of(model, params=params)).spec.settings.params == params
+
+
+def test_settings_of_another_family_are_refused():
+    with pytest.raises(InputError, match="xgboost takes BoosterSettings, and its settings are Network"):
+        make_model(ModelSpec(model="xgboost", settings=NetworkSettings()))
+    with pytest.raises(InputError, match="mmoe takes NetworkSettings, and its settings are Booster"):
+        make_model(ModelSpec(model="mmoe", settings=BoosterSettings()))
+    with pytest.raises(InputError, match="settings is 3; give BoosterSettings"):
+        ModelSpec(model="mmoe", settings=3)
+
+
+def test_none_stands_for_the_settings_of_the_family():
+    assert make_model(ModelSpec(model="xgboost")).spec.settings == BoosterSettings()

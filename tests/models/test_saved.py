@@ -16,6 +16,7 @@ from gbdt_pwiser.models import ModelSpec, load_model, make_model, save_model
 from gbdt_pwiser.models.manifest import FORMAT
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
 from tests.models.helpers import SPEC, TREES, every_part, fitted
+from tests.specs import varied
 
 MODELS = [*TREES, pytest.param("dnn", marks=pytest.mark.skipif(not find_spec("torch"), reason="no torch"))]
 FILES = {
@@ -24,14 +25,14 @@ FILES = {
     "dnn": ["manifest.json", "network.pt"],
 }
 # Overfits at once, so that the best round is not the last.
-STOPS = replace(SPEC, loss="pwiser", rounds=40, early_stopping=4, learning_rate=0.7)
+STOPS = varied(SPEC, loss="pwiser", rounds=40, early_stopping=4, learning_rate=0.7)
 
 
 @pytest.fixture(scope="module")
 def models(split):
     """Trained models by name."""
     names = [name for name in FILES if name in TREES or find_spec("torch")]
-    return {name: fitted(replace(STOPS, model=name), split) for name in names}
+    return {name: fitted(varied(STOPS, model=name), split) for name in names}
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +139,7 @@ def test_what_is_told_is_kept(models, split, tmp_path):
 @pytest.mark.parametrize("name", TREES)
 def test_other_settings_come_back(name, split, tmp_path):
     loss = PWiseRLoss(weight=0.2, surrogate="logistic", scale="logit", click_margin=0.5, pairs="group")
-    spec = replace(SPEC, model=name, loss="pwiser", pwiser=loss, seed=3, rounds=2, params={"max_bin": 31})
+    spec = varied(SPEC, model=name, loss="pwiser", pwiser=loss, seed=3, rounds=2, params={"max_bin": 31})
     model = fitted(spec, split)
     save_model(model, tmp_path / "model", split)
     again, manifest = load_model(tmp_path / "model", threads=1)
@@ -150,7 +151,7 @@ def test_other_settings_come_back(name, split, tmp_path):
 def test_a_model_without_a_conversion_booster(name, split, tmp_path):
     """Where every click converts there is nothing to tell apart."""
     always = every_part(split, lambda part: replace(part, grade=2 * part.click.astype(np.int8)))
-    model = fitted(replace(SPEC, model=name, rounds=2), always)
+    model = fitted(varied(SPEC, model=name, rounds=2), always)
     save_model(model, tmp_path / "model", always)
     assert names_in(tmp_path / "model") == [FILES[name][0], "manifest.json"]
     predicted = load_model(tmp_path / "model").model.predict(split.test)
@@ -177,7 +178,7 @@ def test_xgboost_alone_predicts_the_same(models, saved_folders, split):
 def test_lightgbm_alone_predicts_the_same(models, saved_folders, split):
     model, folder = models["lightgbm"], saved_folders / "lightgbm"
     booster = lightgbm.Booster(model_file=folder / "click.txt")
-    assert booster.num_trees() == model.rounds_used < STOPS.rounds
+    assert booster.num_trees() == model.rounds_used < STOPS.settings.rounds
     start = json.loads((folder / "manifest.json").read_text())["state"]["click"]["start"]
     pctr = expit(booster.predict(split.test.matrix(), raw_score=True) + start)
     np.testing.assert_allclose(pctr, model.predict(split.test).pctr, rtol=1e-12)
@@ -197,7 +198,7 @@ def test_a_new_model_replaces_an_older_one(models, split, tmp_path):
 def test_a_failure_leaves_the_older_model(fault, models, split, tmp_path, monkeypatch):
     save_model(models["xgboost"], tmp_path / "model", split)
     before = load_model(tmp_path / "model").manifest
-    model = fitted(replace(SPEC, rounds=1), split)
+    model = fitted(varied(SPEC, rounds=1), split)
     if fault == "write":
 
         def full(trained, path):
@@ -206,7 +207,7 @@ def test_a_failure_leaves_the_older_model(fault, models, split, tmp_path, monkey
 
         monkeypatch.setattr(model, "_write", full)
     else:
-        model.spec = replace(model.spec, params={"feval": len})
+        model.spec = varied(model.spec, params={"feval": len})
     with pytest.raises((OSError, InputError), match=r"no space left|plain numbers, texts and lists"):
         save_model(model, tmp_path / "model", split)
     assert load_model(tmp_path / "model").manifest.files == before.files
@@ -259,7 +260,7 @@ def test_another_format(folder):
     edit(path, lambda stored: stored.update(format=99))
     version = json.loads((path / "manifest.json").read_text())["versions"]["gbdt-pwiser"]
     assert refusal(path) == (
-        f"{path} has format 99, this version reads {FORMAT}; train it again, or install the version that "
+        f"{path} has format 99, this version reads 1 and {FORMAT}; train it again, or install the version that "
         f"wrote it, {version}"
     )
 
@@ -328,7 +329,7 @@ def test_a_foreign_booster(name, folder, saved_folders, split, tmp_path, capfd):
     forge(path, mine, theirs.read_bytes())
     assert refusal(path).startswith(f"{path / mine} is no booster of {name} (")
     few = every_part(split, lambda part: replace(part, features=part.features.drop("numerical_1")))
-    save_model(fitted(replace(SPEC, model=name, rounds=1), few), tmp_path / "few", few)
+    save_model(fitted(varied(SPEC, model=name, rounds=1), few), tmp_path / "few", few)
     forge(path, mine, (tmp_path / "few" / mine).read_bytes())
     assert refusal(path) == f"{path / mine} has 13 features, not 14; train again"
     assert capfd.readouterr().out == ""

@@ -1,8 +1,9 @@
 import pytest
 
-from gbdt_pwiser.models import MODELS, ModelSpec
+from gbdt_pwiser.models import MODELS
 from gbdt_pwiser.tuning import _confirm, tune
-from tests.tuning.helpers import BestAt, small_split
+from tests.specs import spec_of
+from tests.tuning.helpers import BestAt, network, small_split
 
 
 @pytest.fixture(scope="package")
@@ -20,7 +21,7 @@ def quick(monkeypatch):
 def fake(monkeypatch):
     """A subclass of BestAt for this test, known as the model "fake"."""
     model = type("Fake", (BestAt,), {})
-    monkeypatch.setitem(MODELS, "fake", model)
+    monkeypatch.setitem(MODELS, "fake", network(model))
     return model
 
 
@@ -29,7 +30,7 @@ def search(split, fake, tmp_path):
     """Tune the fake model in a folder of this test."""
 
     def search(**options):
-        spec = options.pop("spec", ModelSpec(model="fake", rounds=10))
+        spec = options.pop("spec", spec_of("fake", epochs=10))
         output = options.setdefault("output", tmp_path / "out")
         output.mkdir(exist_ok=True)
         # A journal is read and written faster than the database that a search has by itself.

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from gbdt_pwiser.data import Dataset
-from gbdt_pwiser.models import MODELS, ModelSpec, Predictions
+from gbdt_pwiser.models import MODELS, ModelKind, ModelSpec, NetworkSettings, Predictions
+from gbdt_pwiser.models.neural import NETWORKS
 from gbdt_pwiser.sources import simulate
 from gbdt_pwiser.tuning import _confirm, tune
 
@@ -46,6 +47,11 @@ class BestAt:
         return Predictions(np.clip(pctr, 0.01, 0.99), np.clip(pctr / 2, 0.01, 0.99))
 
 
+def network(make):
+    """Return the kind of a model that is set and searched as the networks are."""
+    return ModelKind(make=make, settings=NetworkSettings, searched=NETWORKS["dnn"].searched)
+
+
 def small_split():
     return Dataset(simulate(3000, ctr=0.2, cvr=0.3).exposures).split(0)
 
@@ -66,6 +72,6 @@ def worker(output, n_trials, storage, go=None):
 
 
 if __name__ == "__main__":
-    MODELS["fake"] = Slow
+    MODELS["fake"] = network(Slow)
     _confirm.REPLICATES = 20
     worker(*sys.argv[1:])

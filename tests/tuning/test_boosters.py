@@ -6,11 +6,12 @@ import optuna
 import pytest
 
 from gbdt_pwiser.data import Dataset
-from gbdt_pwiser.models import ModelSpec, make_model
+from gbdt_pwiser.models import make_model
 from gbdt_pwiser.models.boosters import lightgbm_model, xgboost_model
 from gbdt_pwiser.objectives import auc
 from gbdt_pwiser.sources import simulate
 from gbdt_pwiser.tuning import tune
+from tests.specs import spec_of
 
 BOOSTERS = ["lightgbm", "xgboost"]
 
@@ -27,7 +28,7 @@ def test_each_round_is_reported_with_its_auc(model, loss):
     # Enough rows for each code to occur in training: XGBoost's binned validation knows no others.
     split = Dataset(simulate(20_000, ctr=0.2, cvr=0.3).exposures).split(0)
     told = []
-    spec = ModelSpec(model=model, loss=loss, rounds=6, threads=1)
+    spec = spec_of(model, loss=loss, rounds=6, threads=1)
     trained = make_model(spec)
     trained.fit(split.train, split.valid, on_round=lambda *report: told.append(report))
     assert [number for number, _ in told] == list(range(6))
@@ -37,7 +38,7 @@ def test_each_round_is_reported_with_its_auc(model, loss):
 
 @pytest.mark.parametrize("model", BOOSTERS)
 def test_what_a_report_raises_ends_the_training_and_the_next_one_is_whole(fresh, model):
-    spec = ModelSpec(model=model, loss="pwiser", rounds=6, threads=1)
+    spec = spec_of(model, loss="pwiser", rounds=6, threads=1)
 
     def stop(number, value):
         if number == 2:
@@ -69,7 +70,7 @@ def test_features_are_binned_once_for_all_trials(fresh, model, space, tmp_path, 
 
     monkeypatch.setattr(lightgbm_model, "make_dataset", counted(lightgbm_model.make_dataset))
     monkeypatch.setattr(xgboost_model, "make_dmatrix", counted(xgboost_model.make_dmatrix))
-    spec = ModelSpec(model=model, rounds=4, threads=1)
+    spec = spec_of(model, rounds=4, threads=1)
     found = tune(fresh, spec, output=tmp_path, space=space, n_trials=7)
     assert [t.state for t in found.trials].count("failed") == 0
     assert len({t.parameters.get("num_leaves", t.parameters.get("max_depth")) for t in found.trials}) > (
@@ -89,6 +90,6 @@ def test_a_booster_that_refuses_is_a_failed_trial(fresh, tmp_path, monkeypatch):
         return whole(self, binned, objective, on_round)
 
     monkeypatch.setattr(lightgbm_model.LightGBMModel, "_train", refuse)
-    found = tune(fresh, ModelSpec(model="lightgbm", rounds=3, threads=1), output=tmp_path, n_trials=8)
+    found = tune(fresh, spec_of("lightgbm", rounds=3, threads=1), output=tmp_path, n_trials=8)
     errors = {t.error for t in found.trials if t.state == "failed"}
     assert errors == {"InputError: lightgbm refuses the data or a parameter: too heavy"}

@@ -4,23 +4,25 @@ import json
 import math
 import re
 import tomllib
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import polars as pl
 import pytest
 
 from gbdt_pwiser.metrics import METRICS
-from gbdt_pwiser.models import MODELS, ModelSpec
+from gbdt_pwiser.models import MODELS, ModelSpec, NetworkSettings
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
 from gbdt_pwiser.report.tuning import write_tuning_report
 from gbdt_pwiser.tuning import read_params, record
+from tests.specs import spec_of
 
-BASE = ModelSpec(model="lightgbm", rounds=10, early_stopping=3, params={"max_bin": 63})
+BASE = spec_of("lightgbm", rounds=10, early_stopping=3, params={"max_bin": 63})
 
 
 @pytest.fixture
 def booster(search, monkeypatch, fake):
-    monkeypatch.setitem(MODELS, "lightgbm", fake)
+    monkeypatch.setitem(MODELS, "lightgbm", replace(MODELS["lightgbm"], make=fake))
     return lambda **options: search(**{"spec": BASE, "space": "both", "n_trials": 6, **options})
 
 
@@ -33,11 +35,11 @@ def test_best_toml_gives_the_specs_back(booster, tmp_path):
     specs = read_params(path, ModelSpec(model="xgboost", threads=2, seed=5))
     chosen = specs["pwiser"]
     assert (chosen.model, chosen.loss, chosen.threads, chosen.seed) == ("lightgbm", "pwiser", 2, 5)
-    assert (chosen.rounds, chosen.early_stopping) == (10, 3)
+    assert (chosen.settings.rounds, chosen.settings.early_stopping) == (10, 3)
     for spec, wanted in ((chosen, found.spec), (specs["bce"], found.twin)):
-        assert dict(spec.params) == dict(wanted.params)
-        assert spec.learning_rate == wanted.learning_rate
-        assert spec.params["max_bin"] == 63
+        assert dict(spec.settings.params) == dict(wanted.settings.params)
+        assert spec.settings.learning_rate == wanted.settings.learning_rate
+        assert spec.settings.params["max_bin"] == 63
     assert chosen.weight == found.best.weight
     assert (specs["bce"].loss, specs["bce"].weight) == ("bce", 0.0)
     assert tomllib.loads(path.read_text())["recommended_weight"] == found.recommended_weight
@@ -53,12 +55,11 @@ def test_a_chosen_bce_stays_a_pwiser_of_weight_0(search, fake, tmp_path):
 
 
 def test_a_network_keeps_what_is_not_its_default(search, tmp_path, fake):
-    network = ModelSpec(model="fake").network
-    changed = type(network)(bottom=(8, 4), epochs=3)
-    found = search(spec=ModelSpec(model="fake", network=changed), space="both", n_trials=3)
+    settings = NetworkSettings(bottom=(8, 4), epochs=3)
+    found = search(spec=ModelSpec(model="fake", settings=settings), space="both", n_trials=3)
     spec = read_params(tmp_path / "out" / "best.toml")["pwiser"]
-    assert spec.network == found.spec.network
-    assert (spec.network.bottom, spec.network.epochs) == ((8, 4), 3)
+    assert spec.settings == found.spec.settings
+    assert (spec.settings.bottom, spec.settings.epochs) == ((8, 4), 3)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ def test_a_file_that_a_search_did_not_write(tmp_path, text, says):
 
 def test_a_parameter_that_toml_cannot_hold(booster):
     with pytest.raises(InputError, match=r"a parameter is None, which best\.toml cannot hold"):
-        booster(spec=ModelSpec(model="lightgbm", rounds=10, params={"max_bin": None}), n_trials=1)
+        booster(spec=spec_of("lightgbm", rounds=10, params={"max_bin": None}), n_trials=1)
 
 
 # ------------------------------------------------------------------------------ trials.parquet, JSON

@@ -19,7 +19,7 @@ from gbdt_pwiser.models import MODELS
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.tuning import _share, _storage
 from gbdt_pwiser.tuning._share import Share, is_finished
-from tests.tuning.helpers import Slow, worker
+from tests.tuning.helpers import Slow, network, worker
 
 ROOT = Path(__file__).parents[2]
 TOTAL = 14
@@ -28,7 +28,7 @@ TOTAL = 14
 @pytest.fixture
 def slow(monkeypatch):
     """The model that the processes train, in this one too."""
-    monkeypatch.setitem(MODELS, "fake", Slow)
+    monkeypatch.setitem(MODELS, "fake", network(Slow))
 
 
 def start(folder, names, storage):

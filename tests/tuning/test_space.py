@@ -19,6 +19,7 @@ from gbdt_pwiser.tuning import (
     search_space,
 )
 from gbdt_pwiser.tuning._space import LOSS, configured
+from tests.specs import spec_of
 
 
 def suggested(space, **values):
@@ -52,7 +53,7 @@ def test_the_search_starts_at_the_spec(model):
 def test_the_boosters_start_is_what_they_train_with_unasked(model):
     """The start repeats the models' own defaults, which this keeps honest."""
     split = Dataset(simulate(2000, ctr=0.2, cvr=0.3).exposures).split(0)
-    spec = ModelSpec(model=model, loss="pwiser", rounds=3, threads=1)
+    spec = spec_of(model, loss="pwiser", rounds=3, threads=1)
     space = booster_space(model)
     told = []
     for each in (spec, configured(spec, space.start(spec))):
@@ -63,12 +64,15 @@ def test_the_boosters_start_is_what_they_train_with_unasked(model):
 
 
 def test_values_reach_the_spec():
-    spec = ModelSpec(model="lightgbm", params={"max_bin": 63})
+    spec = spec_of("lightgbm", params={"max_bin": 63})
     told = configured(spec, {"weight": 0.5, "scale": "logit", "learning_rate": 0.01, "num_leaves": 9})
     assert (told.loss, told.weight, told.pwiser.scale) == ("pwiser", 0.5, "logit")
-    assert (told.learning_rate, dict(told.params)) == (0.01, {"max_bin": 63, "num_leaves": 9})
+    assert (told.settings.learning_rate, dict(told.settings.params)) == (
+        0.01,
+        {"max_bin": 63, "num_leaves": 9},
+    )
     network = configured(ModelSpec(model="mmoe"), {"dropout": 0.3, "learning_rate": 0.002})
-    assert (network.network.dropout, network.network.learning_rate) == (0.3, 0.002)
+    assert (network.settings.dropout, network.settings.learning_rate) == (0.3, 0.002)
     assert network.learning_rate == ModelSpec(model="mmoe").learning_rate  # the boosters' own
     with pytest.raises(InputError, match="mmoe has no parameter num_leaves"):
         configured(ModelSpec(model="mmoe"), {"num_leaves": 9})

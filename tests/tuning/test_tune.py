@@ -1,6 +1,7 @@
 """The search: what it tries first, what it returns, that it repeats, resumes, prunes and survives errors."""
 
 import math
+from dataclasses import replace
 
 import optuna
 import pytest
@@ -9,7 +10,8 @@ from gbdt_pwiser.data import Split
 from gbdt_pwiser.models import MODELS, ModelSpec, Predictions
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
 from gbdt_pwiser.tuning import Choice, Float, LogFloat, SearchSpace, _confirm, _storage, search_space, tune
-from tests.tuning.helpers import BestAt
+from tests.specs import spec_of
+from tests.tuning.helpers import BestAt, network
 
 
 def drawn(tuning):
@@ -160,8 +162,8 @@ def test_a_pareto_search_chooses_what_can_be_had_for_nothing(search, fake):
 
 @pytest.mark.parametrize("space", ["booster", "both"])
 def test_bce_gets_as_many_trials_where_the_model_is_searched(search, monkeypatch, fake, space):
-    monkeypatch.setitem(MODELS, "lightgbm", fake)
-    spec = ModelSpec(model="lightgbm", rounds=10, pwiser=PWiseRLoss(weight=0.03))
+    monkeypatch.setitem(MODELS, "lightgbm", replace(MODELS["lightgbm"], make=fake))
+    spec = spec_of("lightgbm", rounds=10, pwiser=PWiseRLoss(weight=0.03))
     seen = []
     fake.fit = lambda self, train, valid, on_round=None: seen.append(self.spec)
     found = search(spec=spec, space=space, n_trials=6)
@@ -176,7 +178,7 @@ def test_bce_gets_as_many_trials_where_the_model_is_searched(search, monkeypatch
     if space == "booster":
         assert {t.weight for t in found.trials if t.study == "pwiser"} == {0.03}
     assert found.twin.loss == "bce"
-    assert found.twin.params["num_leaves"] == found.baseline.parameters["num_leaves"]
+    assert found.twin.settings.params["num_leaves"] == found.baseline.parameters["num_leaves"]
 
 
 def test_a_weight_that_is_not_searched_is_measured_against_one_bce(search):
@@ -205,7 +207,7 @@ def test_trials_never_read_the_test_split(split, fake, tmp_path):
     poisoned = object.__new__(Split)
     for name, part in (("train", split.train), ("valid", split.valid), ("test", Poison())):
         object.__setattr__(poisoned, name, part)
-    spec = ModelSpec(model="fake", rounds=10)
+    spec = spec_of("fake", epochs=10)
     options = {"output": tmp_path, "n_trials": 9}
     unread = tune(poisoned, spec, **{**options, "n_trials": 8}, max_total_trials=9)  # one is left
     assert len(unread.trials) == 8
@@ -296,7 +298,10 @@ def test_a_study_that_was_made_otherwise_is_refused(search, tmp_path):
         ({"metric": "gauc"}, r"metrics was \['ctr_auc'\], now \['gauc'\]"),
         ({"seed": 5}, "seed was 0, now 5"),
         ({"space": search_space("loss", "fake", grouped=False)}, "space was "),
-        ({"spec": ModelSpec(model="fake", rounds=11)}, "rounds was 10, now 11"),
+        (
+            {"spec": spec_of("fake", epochs=11)},
+            "epochs was 10, now 11",
+        ),
     ):
         with pytest.raises(InputError, match=says) as refused:
             search(n_trials=2, **options)
@@ -331,7 +336,7 @@ def test_a_study_of_a_version_that_did_not_keep_them_goes_on(search, tmp_path, m
     search(n_trials=2, sampler="random")
     monkeypatch.undo()
     monkeypatch.setattr(_confirm, "REPLICATES", 20)
-    monkeypatch.setitem(MODELS, "fake", BestAt)
+    monkeypatch.setitem(MODELS, "fake", network(BestAt))
     assert len(search(n_trials=3, sampler="tpe").trials) == 3
     with pytest.raises(InputError, match="search_seed was 0, now 1"):
         search(n_trials=3, seed=1)

@@ -11,8 +11,10 @@ from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.data.stored import StoredFeatures
 from gbdt_pwiser.models import load_model, save_model
 from gbdt_pwiser.models.boosters.dask_model import DaskXGBoostModel
+from gbdt_pwiser.models.registry import make_on_workers
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
 from tests.models.helpers import ODD, SPEC, every_part, fitted, make_split, renamed
+from tests.specs import varied
 
 pytest.importorskip("dask.array", reason="dask is not installed")
 dd = pytest.importorskip("distributed", reason="distributed is not installed")
@@ -21,7 +23,7 @@ pytestmark = pytest.mark.filterwarnings("default")  # Dask's own warnings are no
 
 # Each worker would draw rows of its own.
 EXACT = {"subsample": 1.0, "colsample_bytree": 1.0}
-WEIGHTY = replace(SPEC, model="xgboost", loss="pwiser", pwiser=PWiseRLoss(weight=0.5), params=EXACT)
+WEIGHTY = varied(SPEC, model="xgboost", loss="pwiser", pwiser=PWiseRLoss(weight=0.5), params=EXACT)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +79,7 @@ def test_it_is_the_model_of_one_process(loss, client, split, tmp_path):
 
 def test_any_name_trains_and_is_constrained(client, split):
     odd = renamed(split)
-    spec = replace(WEIGHTY, params={**EXACT, "monotone_constraints": dict.fromkeys(ODD[4:], -1)})
+    spec = varied(WEIGHTY, params={**EXACT, "monotone_constraints": dict.fromkeys(ODD[4:], -1)})
     model, alone = on_workers(spec, odd, client), fitted(spec, odd)
     np.testing.assert_allclose(model.predict(odd.test).pctr, alone.predict(odd.test).pctr, atol=1e-5)
     np.testing.assert_allclose(model.predict(odd.test).pctcvr, alone.predict(odd.test).pctcvr, atol=1e-5)
@@ -97,7 +99,7 @@ def test_train_on_a_scheduler(client, run, tmp_path):
     code, out, _ = run(*arguments, "--dask", client.scheduler.address)
     assert (code, out.splitlines()[-1]) == (0, str(tmp_path / "model"))
     manifest = load_model(tmp_path / "model").manifest
-    assert (manifest.spec.model, manifest.spec.rounds) == ("xgboost", 3)
+    assert (manifest.spec.model, manifest.spec.settings.rounds) == ("xgboost", 3)
     assert manifest.validation["ctr_auc"] > 0.5
 
 
@@ -126,7 +128,7 @@ def test_compare_on_a_scheduler(client, run):
 )
 def test_what_is_refused(change, message):
     with pytest.raises(InputError, match=message):
-        DaskXGBoostModel(replace(WEIGHTY, **change), client=None)
+        make_on_workers(varied(WEIGHTY, **change), client=None)
 
 
 def test_a_cluster_without_workers(split):

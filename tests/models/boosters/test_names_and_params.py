@@ -10,15 +10,16 @@ import xgboost
 from gbdt_pwiser.models import load_model, make_model, save_model
 from gbdt_pwiser.models.boosters import device as _device
 from gbdt_pwiser.models.boosters import lightgbm_model
+from gbdt_pwiser.models.boosters.parameters import known_params
 from gbdt_pwiser.models.boosters.trees import refusals
-from gbdt_pwiser.models.parameters import known_params
 from gbdt_pwiser.objectives import InputError
 from tests.models.helpers import COLUMNS, ODD, SPEC, TREES, every_part, fitted, pctr, renamed
+from tests.specs import varied
 
 
 @pytest.fixture(params=TREES)
 def spec(request):
-    return replace(SPEC, model=request.param)
+    return varied(SPEC, model=request.param)
 
 
 # ------------------------------------------------------------------------------ names
@@ -63,7 +64,7 @@ def test_constraints_name_columns_or_count_them(spec, split):
     odd = renamed(split)
     falling = dict.fromkeys(ODD[4:], -1)
     by_name, by_place, as_text, free = (
-        pctr(replace(spec, params=params), odd)
+        pctr(varied(spec, params=params), odd)
         for params in (
             {"monotone_constraints": falling},
             {"monotone_constraints": [0] * 4 + [-1] * 10},
@@ -80,7 +81,7 @@ def test_interactions_name_columns_or_count_them(spec, split):
     odd = renamed(split)
     by_place = [list(range(4)), *([i] for i in range(4, 14))]
     by_name, *others, free = (
-        pctr(replace(spec, params=params), odd)
+        pctr(varied(spec, params=params), odd)
         for params in (
             {"interaction_constraints": [ODD[:4], *([name] for name in ODD[4:])]},
             {"interaction_constraints": by_place},
@@ -106,29 +107,29 @@ def test_interactions_name_columns_or_count_them(spec, split):
 )
 def test_constraints_that_name_nothing(spec, split, params, says):
     with pytest.raises(InputError, match=says):
-        fitted(replace(spec, params=params), renamed(split))
+        fitted(varied(spec, params=params), renamed(split))
 
 
 @pytest.mark.parametrize("name", ["scale_pos_weight", "unbalance", "pos_subsample", "neg_bagging_fraction"])
 def test_weights_of_a_class_are_refused_beside_pwiser(spec, name):
     value = {"unbalance": True}.get(name, 0.5)
-    pwiser = replace(spec, loss="pwiser", params={name: value})
+    pwiser = varied(spec, loss="pwiser", params={name: value})
     with pytest.raises(InputError, match=f"^{name} would change bce and do nothing to pwiser"):
         make_model(pwiser)
     if name in known_params(spec.model):
-        make_model(replace(spec, params={name: value}))
-        make_model(replace(pwiser, params={name: False if name == "unbalance" else 1.0}))
+        make_model(varied(spec, params={name: value}))
+        make_model(varied(pwiser, params={name: False if name == "unbalance" else 1.0}))
 
 
 @pytest.mark.parametrize("params", [{"boosting": "rf"}, {"boost": "random_forest"}, {"boosting_type": "rf"}])
 def test_a_random_forest_is_refused(params):
     with pytest.raises(InputError, match="takes neither an objective of one's own nor init_score"):
-        make_model(replace(SPEC, params=params))
+        make_model(varied(SPEC, params=params))
 
 
 def test_categorical_columns_are_no_parameter():
     with pytest.raises(InputError, match="cat_feature is decided by the data"):
-        make_model(replace(SPEC, params={"cat_feature": "name:a"}))
+        make_model(varied(SPEC, params={"cat_feature": "name:a"}))
 
 
 # ------------------------------------------------------------------------------ devices
@@ -160,7 +161,7 @@ def test_cuda_without_a_gpu_is_refused_before_training(spec, split):
 
 @pytest.mark.usefixtures("no_gpu")
 def test_xgboost_is_not_loaded_for_a_gpu_that_is_not_there(split, tmp_path):
-    save_model(fitted(replace(SPEC, model="xgboost", rounds=2), split), tmp_path / "model", split)
+    save_model(fitted(varied(SPEC, model="xgboost", rounds=2), split), tmp_path / "model", split)
     with pytest.raises(InputError, match="xgboost cannot run on cuda here"):
         load_model(tmp_path / "model", device="cuda")
 

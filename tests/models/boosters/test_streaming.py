@@ -14,6 +14,7 @@ from gbdt_pwiser.models.boosters import _binning, lightgbm_model, trees, xgboost
 from gbdt_pwiser.objectives import InputError, PWiseRLoss, auc
 from tests.data.helpers import store
 from tests.models.helpers import PARTS, SPEC, TREES, changed, every_part, fitted, make_split
+from tests.specs import varied
 
 BLOCK = 500
 LOSSES = {
@@ -64,7 +65,7 @@ def small_blocks(monkeypatch):
 
 @pytest.fixture(params=TREES)
 def spec(request):
-    return replace(SPEC, model=request.param)
+    return varied(SPEC, model=request.param)
 
 
 def predictions(spec, split):
@@ -116,7 +117,7 @@ def test_groups_that_are_adjacent_keep_their_order(held):
 
 def test_lightgbm_samples_its_bins_as_from_memory(held, filed, small_blocks):
     """A sample of 250 rows decides the bins: another one would give other bins."""
-    spec = replace(SPEC, params={"bin_construct_sample_cnt": 250})
+    spec = varied(SPEC, params={"bin_construct_sample_cnt": 250})
     expected = predictions(spec, held)
     assert np.abs(expected - predictions(SPEC, held)).max() > 1e-3
     small_blocks()
@@ -197,12 +198,12 @@ def bins_in(folder):
 
 @pytest.mark.parametrize("loss", ["bce", "pwiser", "groups"])
 def test_external_memory_changes_no_prediction(held, filed, small_blocks, temporary, loss):
-    spec = replace(SPEC, model="xgboost", **LOSSES[loss])
+    spec = varied(SPEC, model="xgboost", **LOSSES[loss])
     small_blocks()
     expected = predictions(spec, filed)
     assert not list(temporary.iterdir())
     seen = []
-    model = xgboost_model.XGBoostModel(replace(spec, external_memory=True))
+    model = xgboost_model.XGBoostModel(varied(spec, external_memory=True))
     model.fit(filed.train, filed.valid, lambda *_: seen.append(bins_in(temporary)))
     features = len(filed.train.features.columns)
     assert min(seen) >= (len(filed.train) + len(filed.valid)) * features  # a byte for each value
@@ -213,7 +214,7 @@ def test_external_memory_changes_no_prediction(held, filed, small_blocks, tempor
 def test_temporary_bins_go_with_the_training_data(held, small_blocks, temporary):
     small_blocks()
     split = replace(held, train=replace(held.train))
-    fitted(replace(SPEC, model="xgboost", external_memory=True), split)
+    fitted(varied(SPEC, model="xgboost", external_memory=True), split)
     assert len(list(temporary.iterdir())) == 2  # those of the click
     del split
     gc.collect()
@@ -229,7 +230,7 @@ def test_temporary_bins_go_where_binning_fails(filed, small_blocks, temporary, m
 
     monkeypatch.setattr(stored.StoredFile, "read", failing)
     with pytest.raises(InputError, match="enough"):
-        fitted(replace(SPEC, model="xgboost", external_memory=True), filed)
+        fitted(varied(SPEC, model="xgboost", external_memory=True), filed)
     gc.collect()
     assert not list(temporary.iterdir())
 
@@ -239,8 +240,8 @@ def test_temporary_bins_go_where_binning_fails(filed, small_blocks, temporary, m
 
 def test_networks_from_files_are_those_from_memory(held, filed):
     pytest.importorskip("torch")
-    spec = replace(SPEC, model="mmoe", **LOSSES["pwiser"])
-    spec = replace(spec, network=replace(SPEC.network, bins=4))
+    spec = varied(SPEC, model="mmoe", **LOSSES["pwiser"])
+    spec = varied(spec, bins=4)
     np.testing.assert_array_equal(predictions(spec, filed), predictions(spec, held))
 
 
@@ -318,7 +319,7 @@ def test_features_from_files_are_in_order(stored_rows):
 
 @pytest.mark.parametrize("model", ["dnn", "esmm"])
 def test_a_network_without_memory_learns_as_well(rows_module, held, filed, model):
-    spec = replace(SPEC, model=model, **LOSSES["pwiser"])
+    spec = varied(SPEC, model=model, **LOSSES["pwiser"])
     streamed, in_memory = fitted(spec, filed), fitted(spec, held)
     assert auc(streamed.predict(filed.test).pctr, held.test.click) > 0.6
     # Weights may differ, since the order of the rows does; what a model predicts does not depend on where.
@@ -331,7 +332,7 @@ def test_a_network_without_memory_learns_as_well(rows_module, held, filed, model
 
 def test_a_network_lets_go_of_training_data_in_files(rows_module, tmp_path):
     split = every_part(make_split(), lambda part: store(part, tmp_path / str(id(part))))
-    fitted(replace(SPEC, model="dnn"), split)
+    fitted(varied(SPEC, model="dnn"), split)
     train = weakref.ref(split.train)
     del split
     gc.collect()

@@ -11,11 +11,12 @@ import pytest
 from gbdt_pwiser.models.boosters import lightgbm_model, trees, xgboost_model
 from gbdt_pwiser.objectives import InputError, PWiseRLoss, auc
 from tests.models.helpers import SPEC, TREES, every_part, fitted, make_split, pctr
+from tests.specs import varied
 
 
 @pytest.fixture(params=TREES)
 def spec(request):
-    return replace(SPEC, model=request.param)
+    return varied(SPEC, model=request.param)
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def auc_by_round(model, split):
 @pytest.mark.parametrize("loss", ["bce", "pwiser"])
 def test_the_best_round_on_validation_counts(spec, split, loss):
     rounds = 60
-    spec = replace(spec, loss=loss, rounds=rounds, early_stopping=4, learning_rate=0.5)
+    spec = varied(spec, loss=loss, rounds=rounds, early_stopping=4, learning_rate=0.5)
     model = fitted(spec, split)
     scores = auc_by_round(model, split)
     assert len(scores) < rounds  # it stopped early
@@ -71,7 +72,7 @@ def test_codes_are_not_numbers(spec, split):
         return replace(part, features=features, categorical=("code",))
 
     coded = every_part(split, parity)
-    stump = fitted(replace(spec, rounds=1, params={"max_depth": 1}), coded)
+    stump = fitted(varied(spec, rounds=1, params={"max_depth": 1}), coded)
     assert auc(stump.predict(coded.test).pctr, coded.test.click) == 1
 
 
@@ -136,7 +137,7 @@ def test_losses_weights_and_rounds_share_their_bins(spec, pwiser, binnings):
         lambda spec, split: (spec, make_split()),
         lambda spec, split: (spec, replace(split, valid=make_split(seed=1).valid)),
         lambda spec, split: (in_groups(spec), split),
-        lambda spec, split: (replace(spec, params={"max_bin": 16}), split),
+        lambda spec, split: (varied(spec, params={"max_bin": 16}), split),
     ],
     ids=["train", "valid", "groups", "max_bin"],
 )
@@ -186,7 +187,7 @@ def trained_with(spec, monkeypatch):
 
     def parameters(split, **changes):
         with pytest.raises(EnoughError):
-            fitted(replace(spec, **changes), split)
+            fitted(varied(spec, **changes), split)
         return seen.pop()
 
     return parameters
@@ -219,16 +220,16 @@ def test_lightgbm_bins_for_the_device(monkeypatch, split):
 
 @pytest.mark.parametrize("params", [{"learning_rate": 0.01}, {"max_depth": 1}, {"max_bin": 8}, {"seed": 9}])
 def test_params_win_over_the_defaults(spec, split, params):
-    default, other = (fitted(s, split) for s in (spec, replace(spec, params=params)))
+    default, other = (fitted(s, split) for s in (spec, varied(spec, params=params)))
     assert not np.array_equal(default.predict(split.test).pctr, other.predict(split.test).pctr)
     if "learning_rate" in params:
-        named = fitted(replace(spec, learning_rate=0.01), split)
+        named = fitted(varied(spec, learning_rate=0.01), split)
         np.testing.assert_array_equal(named.predict(split.test).pctr, other.predict(split.test).pctr)
 
 
 def test_lightgbm_takes_a_smaller_leaf_than_its_bins_were_made_for(split):
     pctr(SPEC, split)
-    assert np.isfinite(pctr(replace(SPEC, params={"min_data_in_leaf": 5}), split)).all()
+    assert np.isfinite(pctr(varied(SPEC, params={"min_data_in_leaf": 5}), split)).all()
 
 
 # ------------------------------------------------------------------------------ refusals
@@ -242,5 +243,5 @@ def test_lightgbm_takes_a_smaller_leaf_than_its_bins_were_made_for(split):
 )
 def test_what_the_library_refuses_is_an_input_error(spec, split, changes, message):
     with pytest.raises(InputError, match=f"(?s)^{spec.model} refuses .*{message}") as caught:
-        fitted(replace(spec, **changes), split)
+        fitted(varied(spec, **changes), split)
     assert "Stack trace" not in str(caught.value)

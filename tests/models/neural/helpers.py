@@ -4,11 +4,11 @@ import numpy as np
 import torch
 
 from gbdt_pwiser.data import Exposures
-from gbdt_pwiser.models import ModelSpec, NetworkConfig, make_model
+from gbdt_pwiser.models import ModelSpec, NetworkSettings, make_model
 from gbdt_pwiser.models.neural import NETWORKS
 from gbdt_pwiser.sources import simulate
 
-TINY = NetworkConfig(
+TINY = NetworkSettings(
     embedding=3,
     bottom=(5, 4),
     towers=(3,),
@@ -22,7 +22,7 @@ MULTI = [name for name in NETWORKS if name != "dnn"]
 
 
 def spec_of(model, **changes):
-    return ModelSpec(**{"model": model, "threads": 1, "network": TINY, **changes})
+    return ModelSpec(**{"model": model, "threads": 1, "settings": TINY, **changes})
 
 
 def some(n, seed=0, **options) -> Exposures:

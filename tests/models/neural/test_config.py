@@ -4,13 +4,12 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from gbdt_pwiser.models import NetworkConfig
-from gbdt_pwiser.models.network_config import parse_network
+from gbdt_pwiser.models import NetworkSettings
 from gbdt_pwiser.objectives import InputError
 
 
 def test_defaults_are_those_published_for_aliexpress():
-    config = NetworkConfig()
+    config = NetworkSettings()
     assert (config.embedding, config.bottom, config.towers) == (128, (512, 256), (128, 64))
     assert config.bins == 0
     assert (config.dropout, config.experts, config.batch_size) == (0.2, 8, 2048)
@@ -41,11 +40,11 @@ def test_defaults_are_those_published_for_aliexpress():
 def test_a_number_that_makes_no_sense_is_refused(name, values):
     for value in values:
         with pytest.raises(InputError, match=f"^{name} is .*; give "):
-            replace(NetworkConfig(), **{name: value})
+            replace(NetworkSettings(), **{name: value})
 
 
 def test_the_bounds_themselves_are_allowed():
-    NetworkConfig(
+    NetworkSettings(
         embedding=1,
         experts=1,
         epochs=1,
@@ -64,7 +63,7 @@ def test_the_bounds_themselves_are_allowed():
 
 def test_every_setting_can_be_given_as_text():
     """Its own value, printed, is read back."""
-    odd = NetworkConfig(
+    odd = NetworkSettings(
         embedding=3,
         bins=2,
         bottom=(5, 6),
@@ -81,18 +80,18 @@ def test_every_setting_can_be_given_as_text():
         clip_norm=2.5,
         anchor_memory=8,
     )
-    assert all(value != asdict(NetworkConfig())[name] for name, value in asdict(odd).items())
+    assert all(value != asdict(NetworkSettings())[name] for name, value in asdict(odd).items())
     texts = [
         f"{name}={','.join(map(str, value)) if isinstance(value, tuple) else value}"
         for name, value in asdict(odd).items()
     ]
-    assert parse_network(texts) == odd
-    assert parse_network([]) == NetworkConfig()
+    assert NetworkSettings(**NetworkSettings.read(texts)) == odd
+    assert NetworkSettings.read([]) == {}
 
 
 def test_the_later_setting_wins():
-    assert parse_network(["epochs=3", "epochs = 4 "]).epochs == 4
-    assert parse_network(["clip_norm=1", "clip_norm=None"]).clip_norm is None
+    assert NetworkSettings.read(["epochs=3", "epochs = 4 "]) == {"epochs": 4}
+    assert NetworkSettings.read(["clip_norm=1", "clip_norm=None"]) == {"clip_norm": None}
 
 
 @pytest.mark.parametrize(
@@ -114,4 +113,4 @@ def test_the_later_setting_wins():
 )
 def test_text_that_is_no_setting(option, message):
     with pytest.raises(InputError, match=message):
-        parse_network([option])
+        NetworkSettings(**NetworkSettings.read([option]))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gbdt_pwiser.models import NetworkConfig
+from gbdt_pwiser.models import NetworkSettings
 
 DOCS = (Path(__file__).parents[3] / "docs" / "networks.md").read_text(encoding="utf-8")
 
@@ -25,4 +25,4 @@ def test_every_setting_is_listed():
     named = [
         name for cell in re.findall(r"^.*$", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", cell)
     ]
-    assert sorted(named) == sorted(field.name for field in fields(NetworkConfig))
+    assert sorted(named) == sorted(field.name for field in fields(NetworkSettings))

@@ -22,10 +22,10 @@ def train():
 def test_predictions_are_identical(tmp_path, train, name):
     network = replace(TINY, epochs=1, clip_norm=5.0, anchor_memory=3)
     loss = PWiseRLoss(weight=0.2, surrogate="logistic", pairs="group")
-    spec = spec_of(name, loss="pwiser", pwiser=loss, network=network, seed=3)
+    spec = spec_of(name, loss="pwiser", pwiser=loss, settings=network, seed=3)
     model = fitted(spec, train)
     path = tmp_path / "new" / "model.pt"
-    model.save(path)
+    model.write(path)
     again = load_network(path)
     ours, theirs = (m.predict(some(100, seed=4)) for m in (model, again))
     np.testing.assert_array_equal(ours.pctr, theirs.pctr)
@@ -42,7 +42,7 @@ def test_predictions_are_identical(tmp_path, train, name):
 
 def test_it_is_read_without_running_anything(tmp_path, train, monkeypatch):
     path = tmp_path / "model.pt"
-    fitted(spec_of("mmoe"), train).save(path)
+    fitted(spec_of("mmoe"), train).write(path)
     load = torch.load
     seen = []
     monkeypatch.setattr(torch, "load", lambda *a, **k: seen.append(k["weights_only"]) or load(*a, **k))
@@ -54,14 +54,14 @@ def test_saving_again_replaces(tmp_path, train):
     path = tmp_path / "model.pt"
     for seed in (0, 1):
         model = fitted(spec_of("esmm", seed=seed), train)
-        model.save(path)
+        model.write(path)
     np.testing.assert_array_equal(load_network(path).predict(train).pctr, model.predict(train).pctr)
     assert [file.name for file in tmp_path.iterdir()] == ["model.pt"]
 
 
 def test_another_device(tmp_path, train, monkeypatch):
     path = tmp_path / "model.pt"
-    fitted(spec_of("esmm"), train).save(path)
+    fitted(spec_of("esmm"), train).write(path)
     assert load_network(path, device="auto").spec.device == "auto"
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     with pytest.raises(InputError, match="sees 0 such devices"):
@@ -70,7 +70,7 @@ def test_another_device(tmp_path, train, monkeypatch):
 
 def test_an_untrained_network_is_not_saved(tmp_path):
     with pytest.raises(InputError, match="not trained; call fit first"):
-        make_model(spec_of("ple")).save(tmp_path / "model.pt")
+        make_model(spec_of("ple")).write(tmp_path / "model.pt")
 
 
 class Unwanted:
@@ -103,7 +103,7 @@ def test_broken_files_are_refused(tmp_path, train):
     path = tmp_path / "model.pt"
     with pytest.raises(InputError, match="is not a file"):
         load_network(path)
-    fitted(spec_of("esmm"), train).save(path)
+    fitted(spec_of("esmm"), train).write(path)
     whole = path.read_bytes()
     for part in (b"", b"text", whole[: len(whole) // 2]):
         path.write_bytes(part)
@@ -113,7 +113,7 @@ def test_broken_files_are_refused(tmp_path, train):
 
 def test_weights_of_another_network_are_refused(tmp_path, train):
     path = tmp_path / "model.pt"
-    fitted(spec_of("esmm"), train).save(path)
+    fitted(spec_of("esmm"), train).write(path)
     stored = torch.load(path, weights_only=True)
     stored["description"] = stored["description"].replace('"esmm"', '"mmoe"')
     torch.save(stored, path)

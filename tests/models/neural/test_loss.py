@@ -9,11 +9,11 @@ torch = pytest.importorskip("torch")
 
 from torch.nn import functional  # noqa: E402
 
-from gbdt_pwiser.models.neural import _loss  # noqa: E402
+from gbdt_pwiser.models.losses import LOSSES, _combined_pair_torch  # noqa: E402
+from gbdt_pwiser.models.losses._combined_pair_torch import CombinedPair  # noqa: E402
 from gbdt_pwiser.models.neural._features import Layout  # noqa: E402
 from gbdt_pwiser.models.neural._loss import (  # noqa: E402
     ClickLoss,
-    CombinedPair,
     WeightedBCE,
     clicked_bce,
     loss_of_clicks,
@@ -181,7 +181,7 @@ def test_an_integer_weight_is_as_if_converted_rows_occurred_more_often():
     logit, grade, _ = batch()
     often = np.repeat(np.arange(len(grade)), 1 + 3 * (grade == 2))
     repeated = logit[torch.from_numpy(often)]
-    ours = WeightedBCE(3.0)(logit, grade)
+    ours = WeightedBCE(LOSSES["weighted_bce"].row_weight, 3.0)(logit, grade)
     theirs = functional.binary_cross_entropy_with_logits(repeated, torch.tensor(grade[often] >= 1).double())
     assert float(ours.detach()) == pytest.approx(float(theirs.detach()), abs=1e-12)
     np.testing.assert_allclose(gradient(ours, logit), gradient(theirs, logit), rtol=0, atol=1e-12)
@@ -207,7 +207,7 @@ def combined_pair(weight, z, grade):
 @pytest.mark.parametrize("pairs", [1, 50, 10**6])
 def test_combined_pair_is_a_double_loop(weight, grades, pairs, monkeypatch):
     """Whatever the pairs at a time; without a click, or with nothing else, only BCE is left."""
-    monkeypatch.setattr(_loss, "PAIRS", pairs)
+    monkeypatch.setattr(_combined_pair_torch, "PAIRS", pairs)
     logit, grade, _ = batch(grades=grades)
     ours = CombinedPair(weight)(logit, grade)
     value, slope = combined_pair(weight, logit.detach().numpy(), grade)
@@ -236,7 +236,7 @@ def test_a_rival_of_weight_0_has_the_very_floats_of_bce(loss):
     ("loss", "made"),
     [
         ("pwiser", lambda w: ClickLoss(PWiseRLoss(weight=w))),
-        ("weighted_bce", WeightedBCE),
+        ("weighted_bce", lambda w: WeightedBCE(LOSSES["weighted_bce"].row_weight, w)),
         ("combined_pair", CombinedPair),
     ],
 )

@@ -41,7 +41,7 @@ def rows_of(exposures):
 def test_it_learns_200_rows_by_heart(name):
     rows = some(200)
     network = replace(TINY, bottom=(32, 16), towers=(16,), epochs=40, patience=40, batch_size=50)
-    predictions = fitted(spec_of(name, network=network), rows).predict(rows)
+    predictions = fitted(spec_of(name, settings=network), rows).predict(rows)
     pcvr = (predictions.pctcvr / predictions.pctr)[rows.click]
     assert auc(predictions.pctr, rows.click) > 0.999
     assert auc(pcvr, rows.conversion[rows.click]) > 0.99
@@ -52,7 +52,7 @@ def test_it_learns_200_rows_by_heart(name):
 def test_the_pairwise_term_lifts_conversions(train, memory):
     """With a large weight, pCTR ranks conversions above the other clicks, which BCE does not aim at."""
     network = replace(TINY, epochs=12, patience=12, batch_size=50, anchor_memory=memory)
-    spec = spec_of("shared_bottom", network=network)
+    spec = spec_of("shared_bottom", settings=network)
     bce, pwiser = (
         fitted(s, train).predict(train).pctr
         for s in (spec, replace(spec, loss="pwiser", pwiser=PWiseRLoss(weight=3.0)))
@@ -67,7 +67,7 @@ def test_batches_without_anchors_train_on(train):
     grade[np.flatnonzero(train.grade == 2)[0]] = 2
     rare = replace(train, grade=grade)
     network = replace(TINY, batch_size=16)
-    model = fitted(spec_of("mmoe", network=network, loss="pwiser"), rare)
+    model = fitted(spec_of("mmoe", settings=network, loss="pwiser"), rare)
     assert np.isfinite(model.predict(rare).pctcvr).all()
 
 
@@ -87,7 +87,7 @@ class Spy(ClickLoss):
 @pytest.mark.parametrize("name", ["dnn", "mmoe"])
 def test_both_losses_see_the_same_batches_from_the_same_weights(monkeypatch, train, valid, name):
     """And the same dropout: the first batch has the same logits."""
-    spec = spec_of(name, network=replace(TINY, dropout=0.5, patience=3))
+    spec = spec_of(name, settings=replace(TINY, dropout=0.5, patience=3))
     runs = []
     for loss in ("bce", "pwiser"):
         monkeypatch.setattr(Spy, "seen", [], raising=False)
@@ -104,7 +104,7 @@ def test_both_losses_see_the_same_batches_from_the_same_weights(monkeypatch, tra
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_weight_0_is_bce_to_the_last_bit(train, valid, name):
-    spec = spec_of(name, network=replace(TINY, dropout=0.2, anchor_memory=9))
+    spec = spec_of(name, settings=replace(TINY, dropout=0.2, anchor_memory=9))
     zero = replace(spec, loss="pwiser", pwiser=PWiseRLoss(weight=0.0, pairs="group"))
     ours, theirs = (fitted(s, train, valid).predict(valid) for s in (zero, spec))
     np.testing.assert_array_equal(ours.pctr, theirs.pctr)
@@ -132,7 +132,7 @@ def test_the_conversion_network_of_dnn_is_the_same_however_long_the_click_traine
     def stop(*_):
         raise KeyboardInterrupt
 
-    spec = spec_of("dnn", network=replace(TINY, dropout=0.5))
+    spec = spec_of("dnn", settings=replace(TINY, dropout=0.5))
     # Copies, with which nothing is kept yet.
     whole, cut = (fitted(spec, replace(train), valid, each).predict(valid) for each in (None, stop))
     assert not np.array_equal(whole.pctr, cut.pctr)
@@ -173,7 +173,7 @@ def test_the_best_epoch_on_validation_is_restored(train, valid, name, loss):
     network = replace(TINY, epochs=40, patience=2, learning_rate=0.05, batch_size=32)
     scores = []
     model = fitted(
-        spec_of(name, loss=loss, network=network), train, valid, lambda _, value: scores.append(value)
+        spec_of(name, loss=loss, settings=network), train, valid, lambda _, value: scores.append(value)
     )
     assert len(scores) < 40
     assert model.rounds_used == np.argmax(scores) + 1 == len(scores) - 2
@@ -183,19 +183,19 @@ def test_the_best_epoch_on_validation_is_restored(train, valid, name, loss):
 def test_of_equal_epochs_the_first_counts(monkeypatch, train, valid):
     values = iter([0.6, 0.7, 0.7, 0.65])
     monkeypatch.setattr(_training, "_auc", lambda *_: next(values))
-    model = fitted(spec_of("esmm", network=replace(TINY, epochs=9, patience=2)), train, valid)
+    model = fitted(spec_of("esmm", settings=replace(TINY, epochs=9, patience=2)), train, valid)
     assert model.rounds_used == 2
     assert next(values, None) is None
 
 
 def test_the_conversion_network_of_dnn_stops_on_its_own_auc(train, valid):
-    model = fitted(spec_of("dnn", network=replace(TINY, epochs=30, batch_size=32)), train, valid)
+    model = fitted(spec_of("dnn", settings=replace(TINY, epochs=30, batch_size=32)), train, valid)
     predictions = model.predict(valid)
     clicks = valid.click
     best = auc((predictions.pctcvr / predictions.pctr)[clicks], valid.conversion[clicks])
     for epochs in range(1, 5):
         short = fitted(
-            spec_of("dnn", network=replace(TINY, epochs=epochs, batch_size=32)), train, valid
+            spec_of("dnn", settings=replace(TINY, epochs=epochs, batch_size=32)), train, valid
         ).predict(valid)
         assert auc((short.pctcvr / short.pctr)[clicks], valid.conversion[clicks]) <= best + 1e-9
 
@@ -212,7 +212,7 @@ def test_on_round_gets_every_epoch_and_may_end_the_training(train, valid):
         if epoch == 1:
             raise EnoughError
 
-    model = make_model(spec_of("mmoe", network=replace(TINY, epochs=9, patience=9)))
+    model = make_model(spec_of("mmoe", settings=replace(TINY, epochs=9, patience=9)))
     threads = torch.get_num_threads()
     with pytest.raises(EnoughError):
         model.fit(train, valid, stop)
@@ -237,9 +237,9 @@ def test_an_interrupt_leaves_the_best_epoch(monkeypatch, train, valid, capsys):
             return super().__call__(*arguments)
 
     network = replace(TINY, epochs=9, patience=9)
-    expected = fitted(spec_of("aitm", network=replace(network, epochs=2)), train, valid)
+    expected = fitted(spec_of("aitm", settings=replace(network, epochs=2)), train, valid)
     monkeypatch.setattr(_loss, "ClickLoss", Interrupted)
-    model = fitted(spec_of("aitm", network=network), train, valid)
+    model = fitted(spec_of("aitm", settings=network), train, valid)
     assert model.rounds_used == expected.rounds_used
     np.testing.assert_array_equal(model.predict(valid).pctcvr, expected.predict(valid).pctcvr)
     best = expected.rounds_used
@@ -288,7 +288,7 @@ def test_gradients_are_clipped_on_demand(monkeypatch, train, valid, norm):
         return step(optimizer, *arguments)
 
     monkeypatch.setattr(torch.optim.Adam, "step", noted)
-    fitted(spec_of("esmm", network=replace(TINY, epochs=1, clip_norm=norm)), train, valid)
+    fitted(spec_of("esmm", settings=replace(TINY, epochs=1, clip_norm=norm)), train, valid)
     assert (max(norms) <= 1e-9 * 1.01) == (norm is not None)
 
 
@@ -299,7 +299,7 @@ def test_the_learning_rate_decays_after_each_epoch(monkeypatch, train, valid):
         torch.optim.Adam, "step", lambda self, *a: rates.append(self.param_groups[0]["lr"]) or step(self, *a)
     )
     network = replace(TINY, epochs=3, patience=3, decay=0.5)
-    fitted(spec_of("esmm", network=network), train, valid)
+    fitted(spec_of("esmm", settings=network), train, valid)
     assert rates == pytest.approx(6 * [0.01] + 6 * [0.005] + 6 * [0.0025])
 
 
@@ -346,7 +346,7 @@ def test_one_class_is_refused(train, name, change, message):
 
 @pytest.mark.parametrize("loss", ["bce", "pwiser"])
 def test_a_training_that_blows_up_is_an_input_error(train, valid, loss):
-    spec = spec_of("shared_bottom", loss=loss, network=replace(TINY, learning_rate=1e20))
+    spec = spec_of("shared_bottom", loss=loss, settings=replace(TINY, learning_rate=1e20))
     with pytest.raises(InputError, match=r"no longer finite|NaN or infinite"):
         fitted(spec, train, valid)
 
@@ -375,4 +375,4 @@ def test_devices(monkeypatch):
 def test_a_network_that_memory_cannot_hold_is_refused(train, valid):
     huge = replace(TINY, embedding=1 << 16, bottom=(1 << 16, 1 << 16, 1 << 16, 1 << 16, 1 << 16))
     with pytest.raises(InputError, match=r"mmoe has .* weights here, which need .* GiB in training"):
-        fitted(spec_of("mmoe", network=replace(huge, experts=64)), train, valid)
+        fitted(spec_of("mmoe", settings=replace(huge, experts=64)), train, valid)
