@@ -18,6 +18,7 @@ from gbdt_pwiser.data.prepared import Counts, Schema, check_target, replacing_se
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.sources._ali_ccp_files import LABELS, Layout, find_ali_ccp
 from gbdt_pwiser.sources._ali_ccp_lines import INDEX, FeatureLines, Field
+from gbdt_pwiser.sources.source import Released
 from gbdt_pwiser.sources.text.blocks import BadLines, read_lines
 from gbdt_pwiser.sources.text.lookup import Lookup
 from gbdt_pwiser.sources.text.numeric_csv import CODE, FLAG, QUANTITY, Csv, read_header
@@ -232,3 +233,12 @@ def _write(rows: Iterable[pl.DataFrame], target: Path, schema: Schema, source: P
     if not counts.rows:
         raise InputError(f"{source.name} has no rows; fetch it again")
     return counts
+
+
+ALI_CCP = Released(
+    name=NAME,
+    description="Ali-CCP exposures of Taobao's recommendations",
+    download="Ali-CCP from https://tianchi.aliyun.com/dataset/408",
+    prepare=prepare_ali_ccp,
+    learns_codes=True,
+)

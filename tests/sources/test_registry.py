@@ -15,6 +15,7 @@ from gbdt_pwiser.sources import (
     prepare_aliexpress,
     resolve_data_dir,
 )
+from gbdt_pwiser.sources.registry import MADE, NAMES, RELEASED, SOURCES
 from tests.data.helpers import write_raw
 
 
@@ -49,6 +50,17 @@ def test_simulated_takes_options() -> None:
 def test_options_are_for_simulated_only(data_dir: Path) -> None:
     with pytest.raises(InputError, match="ctr cannot be set for us, only for simulated"):
         load("us", data_dir=data_dir, ctr=0.1)
+
+
+@pytest.mark.parametrize("name", ["us", "simulated", "toy.toml"])
+def test_an_option_that_no_data_set_takes(name: str) -> None:
+    message = f"foo cannot be set for {name}, nor for any other data set; leave it out"
+    with pytest.raises(InputError, match=message):
+        load(name, foo=1)
+
+
+def test_a_name_is_that_of_one_source() -> None:
+    assert len(set(NAMES)) == len(SOURCES) == len(MADE) + len(RELEASED)
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv"])
