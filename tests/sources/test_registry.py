@@ -133,8 +133,9 @@ def test_damaged_set_says_to_prepare_again(data_dir: Path, damage: object, messa
 def test_known_datasets(data_dir: Path) -> None:
     rewrite_damaged = data_dir / "fr"
     rewrite_damaged.mkdir()
-    us, nl, fr, es, ccp, simulated = known_datasets(data_dir)
-    assert us == KnownDataset(
+    known = {dataset.name: dataset for dataset in known_datasets(data_dir)}
+    assert list(known)[:6] == ["us", "nl", "fr", "es", "ccp", "simulated"]
+    assert known["us"] == KnownDataset(
         "us",
         "AliExpress search exposures, United States",
         True,
@@ -143,9 +144,9 @@ def test_known_datasets(data_dir: Path) -> None:
         clicks=10,
         conversions=5,
     )
-    for missing, name in ((nl, "nl"), (fr, "fr"), (es, "es"), (ccp, "ccp")):
-        assert (missing.name, missing.prepared, missing.rows) == (name, False, None)
-    assert (simulated.name, simulated.prepared, simulated.path) == ("simulated", True, None)
+    for name in ("nl", "fr", "es", "ccp"):
+        assert (known[name].prepared, known[name].path, known[name].rows) == (False, data_dir / name, None)
+    assert (known["simulated"].prepared, known["simulated"].path) == (True, None)
 
 
 def test_prepare_by_name(tmp_path: Path) -> None:
