@@ -127,11 +127,11 @@ def _prepare_raw(
     write_frames(train, copy, COPIED)
     vocabularies = _learn(copy, common.rows, rare)
     rows = _encode(read_frames(copy), common.rows, vocabularies)
-    train_counts = _write(rows, prepared / "train.parquet", RAW_SCHEMA, files["skeleton_train"])
+    train_counts = write_part(rows, prepared / "train.parquet", RAW_SCHEMA.columns, files["skeleton_train"])
     common = _read_common(files["common_test"], bad, progress)
     test = _Exposures(_skeleton(files["skeleton_test"], common, bad, progress))
     rows = _encode(test, common.rows, vocabularies)
-    test_counts = _write(rows, prepared / "test.parquet", RAW_SCHEMA, files["skeleton_test"])
+    test_counts = write_part(rows, prepared / "test.parquet", RAW_SCHEMA.columns, files["skeleton_test"])
     return replace(
         RAW_SCHEMA,
         train=replace(train_counts, dropped=train.dropped),
@@ -203,7 +203,7 @@ def _prepare_processed(
     for part, roles in (("train", ["train"]), ("test", ["test", "val"])):
         sources = [files[role] for role in roles if role in files]
         rows = _Exposures(frame for path in sources for frame in _processed(layout, path, bad, progress))
-        written = _write(rows, prepared / f"{part}.parquet", schema, sources[0])
+        written = write_part(rows, prepared / f"{part}.parquet", schema.columns, sources[0])
         counts[part] = replace(written, dropped=rows.dropped)
     return replace(schema, train=counts["train"], test=counts["test"])
 
@@ -226,13 +226,6 @@ def _schema(categorical: tuple[str, ...], numerical: tuple[str, ...]) -> Schema:
 
 
 RAW_SCHEMA = _schema(CATEGORICAL, NUMERICAL)
-
-
-def _write(rows: Iterable[pl.DataFrame], target: Path, schema: Schema, source: Path) -> Counts:
-    counts = write_part(rows, target, schema.columns)
-    if not counts.rows:
-        raise InputError(f"{source.name} has no rows; fetch it again")
-    return counts
 
 
 ALI_CCP = Released(

@@ -97,9 +97,7 @@ def prepare_aliexpress(
             else:
                 last = files[part]
                 rows = _processed_rows(last, bad, progress)
-            counts[part] = write_part(rows, prepared / f"{part}.parquet", STORED)
-            if not counts[part].rows:
-                raise InputError(f"{last.name} has no rows; fetch it again")
+            counts[part] = write_part(rows, prepared / f"{part}.parquet", STORED, last)
         Schema(country, CATEGORICAL, NUMERICAL, counts["train"], counts["test"], bad_lines=bad.skipped).write(
             prepared
         )
