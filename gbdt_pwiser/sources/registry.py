@@ -16,7 +16,7 @@ from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives.errors import did_you_mean, unknown
 from gbdt_pwiser.sources.ali_ccp import ALI_CCP
 from gbdt_pwiser.sources.aliexpress import ALIEXPRESS
-from gbdt_pwiser.sources.description import load_description
+from gbdt_pwiser.sources.described import load_description
 from gbdt_pwiser.sources.simulate import SIMULATED
 from gbdt_pwiser.sources.source import Made, Released, Source
 from gbdt_pwiser.sources.text.table import SUFFIXES, expanded
