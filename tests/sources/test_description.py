@@ -9,7 +9,7 @@ import pytest
 from gbdt_pwiser.data import Dataset
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.sources import load_description
-from tests.data.helpers import shared_data
+from tests.sources.helpers import shared_data
 
 FRAME = pl.DataFrame(
     {

@@ -1,4 +1,3 @@
-import json
 import re
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from gbdt_pwiser.sources import (
     resolve_data_dir,
 )
 from gbdt_pwiser.sources.registry import MADE, NAMES, RELEASED, SOURCES
-from tests.data.helpers import write_raw
+from tests.aliexpress import write_raw
 
 
 @pytest.fixture
@@ -100,36 +99,6 @@ def test_unknown_name_lists_the_known() -> None:
         load("qqqq")
 
 
-def rewrite_schema(folder: Path, **changes: object) -> None:
-    path = folder / "schema.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
-
-
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (lambda folder: (folder / "test.parquet").unlink(), "is damaged"),
-        (lambda folder: (folder / "test.parquet").write_bytes(b"PAR1 and no more"), "is damaged"),
-        (
-            lambda folder: (folder / "test.parquet").write_bytes((folder / "train.parquet").read_bytes()),
-            "12 rows",
-        ),
-        (lambda folder: (folder / "schema.json").unlink(), "is damaged"),
-        (lambda folder: (folder / "schema.json").write_text("{"), "is damaged"),
-        (lambda folder: (folder / "schema.json").write_text("[]"), "is damaged"),
-        (lambda folder: (folder / "schema.json").write_text("{}"), "is damaged"),
-        (lambda folder: rewrite_schema(folder, train={"rows": 12}), "is damaged"),
-        (lambda folder: rewrite_schema(folder, numerical=["numerical_99"]), "is damaged"),
-        (lambda folder: rewrite_schema(folder, format=2), "has format 2, this version reads 1"),
-    ],
-)
-def test_damaged_set_says_to_prepare_again(data_dir: Path, damage: object, message: str) -> None:
-    damage(data_dir / "us")  # type: ignore[operator]
-    with pytest.raises(InputError, match=f"{message}.*; prepare it again") as caught:
-        load("us", data_dir=data_dir)
-    assert "\n" not in str(caught.value)
-
-
 def test_known_datasets(data_dir: Path) -> None:
     rewrite_damaged = data_dir / "fr"
     rewrite_damaged.mkdir()
@@ -160,11 +129,3 @@ def test_prepare_by_name(tmp_path: Path) -> None:
         prepare("uk", raw, tmp_path / "data")
     with pytest.raises(InputError, match=r"lacks common_features_train\.csv"):
         prepare("ccp", raw, tmp_path / "data")
-
-
-def test_set_of_an_earlier_version_is_read(data_dir: Path) -> None:
-    path = data_dir / "us" / "schema.json"
-    stored = json.loads(path.read_text())
-    del stored["group"], stored["bad_lines"], stored["train"]["dropped"], stored["test"]["dropped"]
-    path.write_text(json.dumps(stored))
-    assert len(load("us", data_dir=data_dir).exposures) == 18
