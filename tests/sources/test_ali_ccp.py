@@ -27,11 +27,6 @@ def raw(tmp_path: Path) -> Path:
     return write_raw(tmp_path / "raw")
 
 
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "out"
-
-
 # ------------------------------------------------------------------------------ the prepared set
 
 

@@ -25,11 +25,6 @@ def raw(tmp_path: Path) -> Path:
     return write_raw(tmp_path / "raw")
 
 
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "out"
-
-
 def tars(raw: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "released"
     folder.mkdir()

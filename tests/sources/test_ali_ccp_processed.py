@@ -58,11 +58,6 @@ def test_real_paddlerec_files(tmp_path: Path, out: Path) -> None:
 
 
 @pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "out"
-
-
-@pytest.fixture
 def paddlerec(tmp_path: Path) -> Path:
     """Files as that project names them."""
     folder = tmp_path / "whole_data"

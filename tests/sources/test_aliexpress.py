@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -20,14 +19,8 @@ from tests.aliexpress import (
     write_processed,
     write_raw,
 )
-from tests.sources.helpers import refusal, shared_data
-
-
-def prepare(source: Path, data_dir: Path, **options: int) -> Path:
-    return prepare_aliexpress("us", source, data_dir, progress=False, **options)
-
-
-refused = partial(refusal, prepare)
+from tests.sources.aliexpress import prepare, refused
+from tests.sources.helpers import shared_data
 
 
 @pytest.fixture
@@ -38,11 +31,6 @@ def raw(tmp_path: Path) -> Path:
 @pytest.fixture
 def processed(tmp_path: Path) -> Path:
     return write_processed(tmp_path / "processed")
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "out"
 
 
 def test_raw_files_are_joined_in_the_order_of_the_items(raw: Path, out: Path) -> None:

@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from gbdt_pwiser.sources import prepare_aliexpress
 from tests.aliexpress import RAW_NAMES, write_processed, write_raw, zipped
-from tests.sources.helpers import refusal
-
-
-def prepare(source: Path, data_dir: Path, **options: int) -> Path:
-    return prepare_aliexpress("us", source, data_dir, progress=False, **options)
-
-
-refused = partial(refusal, prepare)
+from tests.sources.aliexpress import prepare, refused
 
 
 @pytest.fixture
@@ -30,11 +21,6 @@ def raw(tmp_path: Path) -> Path:
 @pytest.fixture
 def processed(tmp_path: Path) -> Path:
     return write_processed(tmp_path / "processed")
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "out"
 
 
 def nested_zip(raw: Path, tmp_path: Path) -> Path:
