@@ -193,17 +193,19 @@ def chosen_settings(options: dict[str, Any], models: Sequence[str]) -> dict[str,
 
     InputError for an option of a family that none of the models is of: it would do nothing.
     """
-    from gbdt_pwiser.models.registry import kind_of
+    from gbdt_pwiser.models.registry import families, kind_of
 
     changes = _changes(options)
-    kinds = {model: kind_of(model).settings for model in models}
-    for family, values in changes.items():
-        if family not in {kind.family for kind in kinds.values()}:
+    wanted = {kind_of(model).settings.family for model in models}
+    settings = {}
+    for family, kind in families().items():
+        settings[family] = kind().changed(changes.get(family, {}))
+        if family in changes and family not in wanted:
             raise InputError(
-                f"{', '.join(values)} is set for a {family}, and {', '.join(models)} is none; leave it out, "
-                "or add a model that is"
+                f"{', '.join(changes[family])} is set for a {family}, and {', '.join(models)} is none; leave "
+                "it out, or add a model that is"
             )
-    return {kind.family: kind().changed(changes.get(kind.family, {})) for kind in kinds.values()}
+    return {family: settings[family] for family in settings if family in wanted}
 
 
 def _changes(options: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -212,7 +214,11 @@ def _changes(options: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
     known = families()
     changes = {
-        "booster": {name: options[name] for name in _OF_BOOSTERS if options[name] not in (None, False)},
+        "booster": {
+            name: options[name]
+            for name in _OF_BOOSTERS
+            if options[name] is not None and options[name] is not False
+        },
         "network": known["network"].read(options["network"]),
     }
     for option in options["settings"]:

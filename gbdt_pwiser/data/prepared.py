@@ -1,6 +1,6 @@
 """A prepared set: train.parquet, test.parquet and schema.json in one folder, written whole or not at all.
 
-The Parquet files have row groups of `_parquet.ROW_GROUP` rows, so that they can be read a part at a time.
+The Parquet files have row groups of `parquet.ROW_GROUP` rows, so that they can be read a part at a time.
 """
 
 from __future__ import annotations
@@ -109,9 +109,12 @@ def stored_columns(
 
 
 def write_part(
-    frames: Iterable[pl.DataFrame], target: Path, columns: Mapping[str, type[pl.DataType]]
+    frames: Iterable[pl.DataFrame], target: Path, columns: Mapping[str, type[pl.DataType]], source: Path
 ) -> Counts:
-    """Write one part as its frames come and count it; memory holds about one row group."""
+    """Write one part as its frames come and count it; memory holds about one row group.
+
+    InputError, naming the source file, where there are no rows.
+    """
     rows = clicks = conversions = 0
 
     def counted() -> Iterator[pl.DataFrame]:
@@ -124,6 +127,8 @@ def write_part(
             yield frame
 
     write_frames(counted(), target, columns)
+    if not rows:
+        raise InputError(f"{source.name} has no rows; fetch it again")
     return Counts(rows, clicks, conversions)
 
 

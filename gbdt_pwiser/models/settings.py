@@ -62,7 +62,7 @@ class Settings:
         known = self.defaults()
         for name in values:
             if name not in known:
-                raise unknown(f"{self.family} setting", name, known)
+                raise self._unknown(name)
         return replace(self, **values) if values else self
 
     def parameters(self) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class Settings:
                 f"{cls.family} setting {option!r} has no value; write KEY=VALUE{cls._example(kinds)}"
             )
         if key not in kinds:
-            return key, cls._read_other(key, text, kinds)
+            return key, cls._read_other(key, text)
         what, read = _READERS[kinds[key]]
         try:
             return key, read(text)
@@ -98,9 +98,16 @@ class Settings:
             ) from None
 
     @classmethod
-    def _read_other(cls, key: str, text: str, kinds: Mapping[str, str]) -> Any:
+    def _read_other(cls, key: str, text: str) -> Any:
         """Return the value of a key that is no field."""
-        raise unknown(f"{cls.family} setting", key, kinds)
+        raise cls._unknown(key)
+
+    @classmethod
+    def _unknown(cls, name: str) -> InputError:
+        known = cls.defaults()
+        if not known:
+            return InputError(f"{cls.family} setting {name!r} is given, and there is none; leave it out")
+        return unknown(f"{cls.family} setting", name, known)
 
     @classmethod
     def _example(cls, kinds: Mapping[str, str]) -> str:

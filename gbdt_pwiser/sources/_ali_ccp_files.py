@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import re
-import tarfile
-import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
 
 from gbdt_pwiser.objectives import InputError
-from gbdt_pwiser.sources.text.archive import unpack
+from gbdt_pwiser.sources.text.archive import ARCHIVES, files_in, unpack
 from gbdt_pwiser.sources.text.numeric_csv import read_header
 
 RAW = "raw"
@@ -79,11 +75,8 @@ def find_ali_ccp(source: Path, scratch: Path, *, progress: bool) -> Sources:
     InputError
         No such source, a damaged archive, a file missing or found twice, or files of several layouts.
     """
-    if not source.exists():
-        raise InputError(f"{source} does not exist; give the folder or the archive with the Ali-CCP files")
     found: dict[str, dict[str, Path]] = {}
-    paths = sorted(p for p in source.rglob("*") if p.is_file()) if source.is_dir() else [source]
-    for path in paths:
+    for path in files_in(source, "archive with the Ali-CCP files"):
         for file in _unpacked(path, scratch, progress):
             layout, role = _place(file)
             if role is None:
@@ -136,38 +129,11 @@ def _unpacked(path: Path, scratch: Path, progress: bool) -> Iterator[Path]:
     name = path.name.lower()
     if name.endswith(_SUFFIXES):
         yield path
-        return
-    if not name.endswith((".zip", ".tar", ".tar.gz", ".tgz")):
-        return
-    try:
-        for member, size, packed in _members(path):
-            with packed:
-                target = scratch / f"{len(list(scratch.iterdir()))}" / PurePosixPath(member).name
-                target.parent.mkdir()
-                unpack(packed, size, target, progress)
-            yield from _unpacked(target, scratch, progress)
-            if not target.name.lower().endswith(_SUFFIXES):
-                target.unlink()
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, RuntimeError) as error:
-        reason = str(error).partition("\n")[0].rstrip(":")
-        raise InputError(f"{path.name} cannot be unpacked ({reason}); fetch it again") from error
+    elif name.endswith(ARCHIVES):
+        for file in unpack(path, _name_of_use, scratch, progress=progress):
+            yield from _unpacked(file, scratch, progress)
 
 
-def _members(path: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
-    """Yield name, size and content of the members that may be of use."""
-    if path.suffix.lower() == ".zip":
-        with zipfile.ZipFile(path) as archive:
-            for info in archive.infolist():
-                if _of_use(info.filename):
-                    yield info.filename, info.file_size, archive.open(info)
-        return
-    with tarfile.open(path) as tar:
-        for entry in tar:
-            content = tar.extractfile(entry) if entry.isfile() and _of_use(entry.name) else None
-            if content is not None:
-                yield entry.name, entry.size, content
-
-
-def _of_use(member: str) -> bool:
-    name = PurePosixPath(member).name.lower()
-    return not name.startswith(".") and name.endswith((*_SUFFIXES, ".zip", ".tar", ".tar.gz", ".tgz"))
+def _name_of_use(member: str) -> str | None:
+    name = PurePosixPath(member).name
+    return name if name.lower().endswith((*_SUFFIXES, *ARCHIVES)) else None

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from gbdt_pwiser.objectives import InputError
-from gbdt_pwiser.sources.text.archive import unpack
+from gbdt_pwiser.sources.text.archive import files_in, unpack
 
 RAW = ("user_train", "item_train", "user_test", "item_test")
 PROCESSED = ("train", "test")
@@ -35,12 +33,9 @@ def find_files(country: str, source: Path, scratch: Path, *, progress: bool) -> 
     InputError
         No such source, a damaged zip, a file missing or found twice, or both kinds of files.
     """
-    if not source.exists():
-        raise InputError(f"{source} does not exist; give the folder or the zip with the AliExpress files")
     wanted = {f"{country}_{role}": role for role in RAW} | {role: role for role in PROCESSED}
-    paths = sorted(p for p in source.rglob("*") if p.is_file()) if source.is_dir() else [source]
     found: dict[str, Path] = {}
-    for path in paths:
+    for path in files_in(source, "zip with the AliExpress files"):
         for stem, csv in _csv_files(path, country, set(wanted), scratch, progress):
             if wanted[stem] in found:
                 raise InputError(f"{source} holds {stem}.csv more than once; give a folder or zip with one")
@@ -57,29 +52,18 @@ def _csv_files(
         yield stem, path
     if suffix != ".zip" or _names_another_country(stem, country):
         return
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for member in archive.infolist():
-                name = PurePosixPath(member.filename)
-                kind = name.suffix.lower()
-                # Hidden names are what macOS adds to a zip.
-                if name.name.startswith(".") or kind not in (".csv", ".zip"):
-                    continue
-                # The one CSV in us_user_train.zip is the user file, whatever its own name is.
-                inner = stem if kind == ".csv" and stem in wanted else name.stem.lower()
-                if kind == ".csv" and inner not in wanted:
-                    continue
-                if kind == ".zip" and _names_another_country(inner, country):
-                    continue
-                target = scratch / f"{len(list(scratch.iterdir()))}" / f"{inner}{kind}"
-                target.parent.mkdir()
-                with archive.open(member) as packed:
-                    unpack(packed, member.file_size, target, progress)
-                yield from _csv_files(target, country, wanted, scratch, progress)
-                if kind == ".zip":
-                    target.unlink()
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-        raise InputError(f"{path.name} cannot be unpacked ({error}); fetch it again") from error
+
+    def name_of(member: str) -> str | None:
+        name = PurePosixPath(member)
+        kind, inner = name.suffix.lower(), name.stem.lower()
+        if kind == ".csv":
+            # The one CSV in us_user_train.zip is the user file, whatever its own name is.
+            inner = stem if stem in wanted else inner
+            return f"{inner}.csv" if inner in wanted else None
+        return f"{inner}.zip" if kind == ".zip" and not _names_another_country(inner, country) else None
+
+    for file in unpack(path, name_of, scratch, progress=progress):
+        yield from _csv_files(file, country, wanted, scratch, progress)
 
 
 def _names_another_country(stem: str, country: str) -> bool:

@@ -18,6 +18,7 @@ from gbdt_pwiser.data.prepared import Counts, Schema, check_target, replacing_se
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.sources._ali_ccp_files import LABELS, Layout, find_ali_ccp
 from gbdt_pwiser.sources._ali_ccp_lines import INDEX, FeatureLines, Field
+from gbdt_pwiser.sources.source import Released
 from gbdt_pwiser.sources.text.blocks import BadLines, read_lines
 from gbdt_pwiser.sources.text.lookup import Lookup
 from gbdt_pwiser.sources.text.numeric_csv import CODE, FLAG, QUANTITY, Csv, read_header
@@ -126,11 +127,11 @@ def _prepare_raw(
     write_frames(train, copy, COPIED)
     vocabularies = _learn(copy, common.rows, rare)
     rows = _encode(read_frames(copy), common.rows, vocabularies)
-    train_counts = _write(rows, prepared / "train.parquet", RAW_SCHEMA, files["skeleton_train"])
+    train_counts = write_part(rows, prepared / "train.parquet", RAW_SCHEMA.columns, files["skeleton_train"])
     common = _read_common(files["common_test"], bad, progress)
     test = _Exposures(_skeleton(files["skeleton_test"], common, bad, progress))
     rows = _encode(test, common.rows, vocabularies)
-    test_counts = _write(rows, prepared / "test.parquet", RAW_SCHEMA, files["skeleton_test"])
+    test_counts = write_part(rows, prepared / "test.parquet", RAW_SCHEMA.columns, files["skeleton_test"])
     return replace(
         RAW_SCHEMA,
         train=replace(train_counts, dropped=train.dropped),
@@ -202,7 +203,7 @@ def _prepare_processed(
     for part, roles in (("train", ["train"]), ("test", ["test", "val"])):
         sources = [files[role] for role in roles if role in files]
         rows = _Exposures(frame for path in sources for frame in _processed(layout, path, bad, progress))
-        written = _write(rows, prepared / f"{part}.parquet", schema, sources[0])
+        written = write_part(rows, prepared / f"{part}.parquet", schema.columns, sources[0])
         counts[part] = replace(written, dropped=rows.dropped)
     return replace(schema, train=counts["train"], test=counts["test"])
 
@@ -227,8 +228,10 @@ def _schema(categorical: tuple[str, ...], numerical: tuple[str, ...]) -> Schema:
 RAW_SCHEMA = _schema(CATEGORICAL, NUMERICAL)
 
 
-def _write(rows: Iterable[pl.DataFrame], target: Path, schema: Schema, source: Path) -> Counts:
-    counts = write_part(rows, target, schema.columns)
-    if not counts.rows:
-        raise InputError(f"{source.name} has no rows; fetch it again")
-    return counts
+ALI_CCP = Released(
+    name=NAME,
+    description="Ali-CCP exposures of Taobao's recommendations",
+    download="Ali-CCP from https://tianchi.aliyun.com/dataset/408",
+    prepare=prepare_ali_ccp,
+    learns_codes=True,
+)

@@ -8,6 +8,7 @@ their join. Both give the same prepared set, its rows in the order of the item f
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import polars as pl
 from gbdt_pwiser.data.prepared import Counts, Schema, check_target, replacing_set, stored_columns, write_part
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.sources._aliexpress_files import RAW, find_files
+from gbdt_pwiser.sources.source import Released
 from gbdt_pwiser.sources.text.blocks import BadLines, read_lines
 from gbdt_pwiser.sources.text.lookup import Lookup
 from gbdt_pwiser.sources.text.numeric_csv import CODE, FLAG, GRADE, ID, QUANTITY, Csv, Rule, read_header
@@ -95,9 +97,7 @@ def prepare_aliexpress(
             else:
                 last = files[part]
                 rows = _processed_rows(last, bad, progress)
-            counts[part] = write_part(rows, prepared / f"{part}.parquet", STORED)
-            if not counts[part].rows:
-                raise InputError(f"{last.name} has no rows; fetch it again")
+            counts[part] = write_part(rows, prepared / f"{part}.parquet", STORED, last)
         Schema(country, CATEGORICAL, NUMERICAL, counts["train"], counts["test"], bad_lines=bad.skipped).write(
             prepared
         )
@@ -133,3 +133,14 @@ def _processed_rows(source: Path, bad: BadLines, progress: bool) -> Iterator[pl.
         raise InputError(
             f"{source.name}: {converting} rows convert without a click (the first is line {first}); drop them"
         )
+
+
+ALIEXPRESS = tuple(
+    Released(
+        name=country,
+        description=f"AliExpress search exposures, {country_name}",
+        download="AliExpress from https://tianchi.aliyun.com/dataset/74690",
+        prepare=partial(prepare_aliexpress, country),
+    )
+    for country, country_name in COUNTRIES.items()
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,26 +14,29 @@ from gbdt_pwiser.data.prepared import Schema, load_prepared
 from gbdt_pwiser.data.split import Dataset
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives.errors import did_you_mean, unknown
-from gbdt_pwiser.sources.ali_ccp import NAME as CCP
-from gbdt_pwiser.sources.ali_ccp import prepare_ali_ccp
-from gbdt_pwiser.sources.aliexpress import COUNTRIES, prepare_aliexpress
-from gbdt_pwiser.sources.description import load_description
-from gbdt_pwiser.sources.simulate import simulate
+from gbdt_pwiser.sources.ali_ccp import ALI_CCP
+from gbdt_pwiser.sources.aliexpress import ALIEXPRESS
+from gbdt_pwiser.sources.described import load_description
+from gbdt_pwiser.sources.simulate import SIMULATED
+from gbdt_pwiser.sources.source import Made, Released, Source
 from gbdt_pwiser.sources.text.table import SUFFIXES, expanded
 
-SIMULATED = "simulated"
-TIANCHI = "https://tianchi.aliyun.com/dataset"
-RELEASED = {name: f"AliExpress search exposures, {country}" for name, country in COUNTRIES.items()} | {
-    CCP: "Ali-CCP exposures of Taobao's recommendations"
-}
-NAMES = (*RELEASED, SIMULATED)
+SOURCES: tuple[Source, ...] = (
+    *ALIEXPRESS,
+    ALI_CCP,
+    SIMULATED,
+)
+"""The data sets that have a name, in the order in which they are listed."""
+NAMES = tuple(source.name for source in SOURCES)
+MADE = {source.name: source for source in SOURCES if isinstance(source, Made)}
+RELEASED = {source.name: source for source in SOURCES if isinstance(source, Released)}
 
 
 @dataclass(frozen=True)
 class KnownDataset:
     """A data set that has a name, whether or not it can be loaded yet.
 
-    Path and counts are None for simulated data, the counts also for a set that is not prepared.
+    Path and counts are None for a set that needs no files, the counts also for one that is not prepared.
     """
 
     name: str
@@ -50,9 +54,7 @@ def resolve_data_dir(data_dir: Path | str | None = None) -> Path:
     return expanded(chosen)
 
 
-def load(
-    name_or_path: str | Path, *, data_dir: Path | str | None = None, **simulate_options: float
-) -> Dataset:
+def load(name_or_path: str | Path, *, data_dir: Path | str | None = None, **options: float) -> Dataset:
     """Load a data set by name or path.
 
     Parameters
@@ -63,13 +65,14 @@ def load(
         folder `.parquet`) with a description of the same stem beside it.
     data_dir
         Where prepared sets live; see `resolve_data_dir`.
-    simulate_options
+    options
         For `simulated` only: those of `gbdt_pwiser.sources.simulate`.
 
     Raises
     ------
     InputError
-        Unknown name, a set that is not prepared or is damaged, or a file that breaks a rule.
+        Unknown name, an option that is not for this data set, a set that is not prepared or is damaged, or a
+        file that breaks a rule.
 
     Examples
     --------
@@ -77,12 +80,11 @@ def load(
     1000
     """
     name = str(name_or_path)
-    if name == SIMULATED:
-        return Dataset(simulate(**simulate_options).exposures)  # type: ignore[arg-type]
-    if simulate_options:
-        raise InputError(f"{', '.join(simulate_options)} cannot be set for {name}, only for {SIMULATED}")
+    _check_options(name, options)
+    if name in MADE:
+        return MADE[name].make(**options)
     if name in RELEASED:
-        return Dataset(_load_released(name, resolve_data_dir(data_dir)), released=True)
+        return Dataset(_load_released(RELEASED[name], resolve_data_dir(data_dir)), released=True)
     path = expanded(name_or_path)
     if path.suffix.lower() == ".toml":
         return load_description(path)
@@ -128,24 +130,35 @@ def prepare(
     """
     if name not in RELEASED:
         raise unknown("data set", name, RELEASED)
-    target = resolve_data_dir(data_dir)
-    if name == CCP:
-        return prepare_ali_ccp(source, target, rare=rare, skip_bad_lines=skip_bad_lines, progress=progress)
-    if rare is not None and name in COUNTRIES:
-        raise InputError(f"rare cannot be set for {name}, whose codes are published; it is for {CCP}")
-    return prepare_aliexpress(name, source, target, skip_bad_lines=skip_bad_lines, progress=progress)
+    released, target = RELEASED[name], resolve_data_dir(data_dir)
+    if rare is not None and not released.learns_codes:
+        takers = ", ".join(other.name for other in RELEASED.values() if other.learns_codes)
+        raise InputError(f"rare cannot be set for {name}, whose codes are published; it is for {takers}")
+    of_codes = {"rare": rare} if released.learns_codes else {}
+    return released.prepare(source, target, skip_bad_lines=skip_bad_lines, progress=progress, **of_codes)
 
 
 def known_datasets(data_dir: Path | str | None = None) -> list[KnownDataset]:
     """Describe every data set that has a name; a damaged one counts as not prepared."""
     return [
-        *(_known_released(name, resolve_data_dir(data_dir)) for name in RELEASED),
-        KnownDataset(SIMULATED, "Simulated search pages with accidental clicks", prepared=True, path=None),
+        _known_released(source, resolve_data_dir(data_dir))
+        if isinstance(source, Released)
+        else KnownDataset(source.name, source.description, prepared=True, path=None)
+        for source in SOURCES
     ]
 
 
-def _known_released(name: str, data_dir: Path) -> KnownDataset:
-    path, description = data_dir / name, RELEASED[name]
+def _check_options(name: str, given: Iterable[str]) -> None:
+    """Refuse options of `load` that a data set does not take, and say which ones do."""
+    taken = MADE[name].options if name in MADE else ()
+    if refused := [option for option in given if option not in taken]:
+        takers = [source.name for source in MADE.values() if set(refused) & set(source.options)]
+        where = f"only for {', '.join(takers)}" if takers else "nor for any other data set; leave it out"
+        raise InputError(f"{', '.join(refused)} cannot be set for {name}, {where}")
+
+
+def _known_released(source: Released, data_dir: Path) -> KnownDataset:
+    name, description, path = source.name, source.description, data_dir / source.name
     try:
         schema = Schema.read(path)
     except InputError:
@@ -162,14 +175,13 @@ def _known_released(name: str, data_dir: Path) -> KnownDataset:
     )
 
 
-def _load_released(name: str, data_dir: Path) -> Exposures:
-    folder = data_dir / name
+def _load_released(source: Released, data_dir: Path) -> Exposures:
+    folder = data_dir / source.name
     if not folder.exists():
-        where = f"Ali-CCP from {TIANCHI}/408" if name == CCP else f"AliExpress from {TIANCHI}/74690"
         raise InputError(
-            f"{name} is not prepared (looked in {folder}); download {where}, then run "
-            f"`gbdt-pwiser prepare --dataset {name} --source PATH`, or use --dataset {SIMULATED}, which "
-            "needs nothing"
+            f"{source.name} is not prepared (looked in {folder}); download {source.download}, then run "
+            f"`gbdt-pwiser prepare --dataset {source.name} --source PATH`, or use --dataset "
+            f"{' or '.join(MADE)}, which needs nothing"
         )
     return load_prepared(folder)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,9 +14,12 @@ from scipy.optimize import brentq
 from scipy.special import expit, ndtr
 
 from gbdt_pwiser.data.exposures import Exposures
+from gbdt_pwiser.data.split import Dataset
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives.errors import check_whole
+from gbdt_pwiser.sources.source import Made
 
+NAME = "simulated"
 PAGE = 20
 # Of memory while they are made: 79 features and what they are made of.
 BYTES_EACH = 1500
@@ -153,7 +158,7 @@ def simulate(
     columns |= _features("numerical", SEARCH_NUMERICALS, _numericals(of_item, ITEM_NUMERICALS, rng, world))
     return Simulation(
         exposures=Exposures(
-            name="simulated",
+            name=NAME,
             features=pl.DataFrame(columns),
             grade=click.astype(np.int8) + conversion.astype(np.int8),
             categorical=categorical,
@@ -221,3 +226,15 @@ def _features(
 ) -> dict[str, NDArray[np.generic]]:
     values = values if rows is None else values[rows]
     return {f"{kind}_{offset + i + 1}": np.ascontiguousarray(column) for i, column in enumerate(values.T)}
+
+
+def _make(**options: Any) -> Dataset:
+    return Dataset(simulate(**options).exposures)
+
+
+SIMULATED = Made(
+    name=NAME,
+    description="Simulated search pages with accidental clicks",
+    options=tuple(inspect.signature(simulate).parameters),
+    make=_make,
+)

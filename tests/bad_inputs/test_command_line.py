@@ -389,7 +389,17 @@ def test_one_rule_for_a_search_file_beside_options(run, model, tmp_path, monkeyp
     for command in (["compare", "--seeds", "1"], ["train", "--output", "new"]):
         for more in ([], ["--weight", "0.5", "--surrogate", "hinge", "--rounds", "4", "--model", "xgboost"]):
             run(*command, *data, *options, *more)
-    told = [(s.model, s.weight, s.pwiser.surrogate, s.rounds, s.early_stopping, s.params) for s in seen]
+    told = [
+        (
+            s.model,
+            s.weight,
+            s.pwiser.surrogate,
+            s.settings.rounds,
+            s.settings.early_stopping,
+            s.settings.params,
+        )
+        for s in seen
+    ]
     of_file = ("xgboost", 0.03, "logistic", 3, 2, {"max_depth": 2})
     changed = ("xgboost", 0.5, "hinge", 4, 2, {"max_depth": 2})
     assert told == [of_file, changed, of_file, changed]

@@ -10,7 +10,7 @@ import pytest
 from gbdt_pwiser import __version__
 from gbdt_pwiser.evaluation import check_complete, read_results
 from gbdt_pwiser.metrics import METRICS
-from tests.data.helpers import item_lines, user_lines, write_lines
+from tests.aliexpress import item_lines, user_lines, write_lines
 
 TINY = ["--rounds", "4", "--early-stopping", "2", "--learning-rate", "0.3", "--threads", "1"]
 SIMULATED = ["--dataset", "simulated", "--exposures", "3000", "--ctr", "0.2", "--cvr", "0.3", *TINY]

@@ -16,7 +16,7 @@ import pytest
 from gbdt_pwiser.cli import main
 from gbdt_pwiser.data import prepared
 from gbdt_pwiser.sources import load
-from tests.data.helpers import item_lines, user_lines, write_lines
+from tests.aliexpress import item_lines, user_lines, write_lines
 from tests.test_files import mounted, names, small_files
 
 HARNESS = importlib.import_module("gbdt_pwiser.evaluation.compare")  # beside the function of that name

@@ -36,12 +36,14 @@ def test_any_name_trains_and_predicts_alike(run, tmp_path, model):
     """Names that polars, a shell or a booster could read as something else."""
     if model == "dnn":
         pytest.importorskip("torch")
-    small = ["--network", "embedding=2", "--network", "epochs=1"] if model == "dnn" else []
+    small = (
+        ["--network", "embedding=2", "--network", "epochs=1", "--threads", "1"] if model == "dnn" else TINY
+    )
     plain = {name: name for name in NAMES}
     tables = []
     for folder, names in ((tmp_path / "plain", plain), (tmp_path / "odd", NAMES)):
         toml = described(folder, names)
-        trained = ["train", "--dataset", toml, "--model", model, "--weight", "0.1", *TINY, *small]
+        trained = ["train", "--dataset", toml, "--model", model, "--weight", "0.1", *small]
         code, _, err = run(*trained, "--output", folder / "model")
         assert (code, err) == (0, "")
         keep = [part for name in ("item", "user", "click") for part in ("--keep", names[name])]

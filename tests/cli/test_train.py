@@ -14,7 +14,7 @@ from gbdt_pwiser.evaluation import compare
 from gbdt_pwiser.metrics import evaluate
 from gbdt_pwiser.models import load_model
 from gbdt_pwiser.sources import load, load_description
-from tests.data.helpers import item_lines, user_lines, write_lines
+from tests.aliexpress import item_lines, user_lines, write_lines
 from tests.specs import spec_of
 
 HARNESS = importlib.import_module("gbdt_pwiser.evaluation.compare")  # beside the function of that name

@@ -12,7 +12,7 @@ import pytest
 from gbdt_pwiser.data import Dataset, Exposures, SplitOptions, leaks
 from gbdt_pwiser.data.leaks import FEWEST, find_leaks, own_auc, too_good
 from gbdt_pwiser.sources import simulate
-from tests.data.helpers import store
+from tests.exposures import store
 
 N = 6000
 RNG = np.random.default_rng(0)

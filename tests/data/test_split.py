@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gbdt_pwiser.data import Dataset, Exposures, Split, SplitOptions, split
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.sources import simulate
-from tests.data.helpers import exposures
+from tests.exposures import exposures
 
 ALL_GRADES = np.tile(np.arange(3), 200)
 

@@ -13,11 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gbdt_pwiser.data import Exposures, split, stored
-from gbdt_pwiser.data.prepared import load_prepared
 from gbdt_pwiser.data.stored import StoredFeatures, StoredFile
 from gbdt_pwiser.objectives import InputError
-from gbdt_pwiser.sources import prepare_aliexpress
-from tests.data.helpers import store, write_raw
+from tests.exposures import store
 
 N, BLOCK = 1000, 64
 
@@ -47,11 +45,6 @@ def held() -> Exposures:
 @pytest.fixture
 def filed(held: Exposures, tmp_path: Path) -> Exposures:
     return store(held, tmp_path / "toy")
-
-
-@pytest.fixture
-def prepared_us(tmp_path: Path) -> Path:
-    return prepare_aliexpress("us", write_raw(tmp_path / "raw"), tmp_path / "data", progress=False)
 
 
 @pytest.fixture
@@ -237,18 +230,6 @@ def test_types_are_checked_without_reading(filed: Exposures, reads: list[object]
     assert reads == []
 
 
-# ------------------------------------------------------------------------------ prepared sets
-
-
-@pytest.mark.parametrize("in_memory", [0, 10**6])
-def test_a_path_is_no_pattern(prepared_us: Path, in_memory: int) -> None:
-    odd = prepared_us.rename(prepared_us.with_name("[u]*"))
-    (odd.with_name("u")).mkdir()
-    for part in ("train", "test"):
-        (odd.with_name("u") / f"{part}.parquet").write_bytes((odd / f"{part}.parquet").read_bytes() + b"x")
-    assert load_prepared(odd, in_memory=in_memory).matrix().shape == (18, 79)
-
-
 def test_a_name_is_no_pattern(tmp_path: Path) -> None:
     names = ["^.*$", "*", "^x$", ""]
     features = pl.DataFrame({name: [float(i), None, i + 0.5] for i, name in enumerate(names)}).cast(
@@ -262,25 +243,3 @@ def test_a_name_is_no_pattern(tmp_path: Path) -> None:
     broken = pl.DataFrame({"^.*$": [0.0, np.inf]}).cast(pl.Float32)
     with pytest.raises(InputError, match=r"toy: infinite values in \^\.\*\$"):
         Exposures(name="toy", features=broken, grade=np.zeros(2, np.int8))
-
-
-def test_a_large_prepared_set_stays_in_its_files(prepared_us: Path) -> None:
-    large, small = load_prepared(prepared_us, in_memory=17), load_prepared(prepared_us, in_memory=18)
-    assert isinstance(large.features, StoredFeatures)
-    assert isinstance(small.features, pl.DataFrame)
-    np.testing.assert_array_equal(large.matrix(), small.matrix())
-    for name in ("grade", "group", "in_test"):
-        np.testing.assert_array_equal(getattr(large, name), getattr(small, name))
-    assert large.features.schema == small.features.schema
-    assert large.categorical == small.categorical
-
-
-@pytest.mark.parametrize("column", ["grade", "search_id", "categorical_3", "numerical_9"])
-def test_a_column_of_another_type_is_refused(prepared_us: Path, column: str) -> None:
-    path = prepared_us / "test.parquet"
-    frame = pl.read_parquet(path)
-    frame.with_columns(pl.col(column).cast(pl.Float64)).write_parquet(path)
-    with pytest.raises(
-        InputError, match=rf"us is damaged \(test.parquet has no column {column} of .*prepare it again"
-    ):
-        load_prepared(prepared_us)

@@ -12,7 +12,7 @@ import pytest
 import xgboost
 from scipy.special import expit
 
-from gbdt_pwiser.models import ModelSpec, load_model, make_model, save_model
+from gbdt_pwiser.models import BoosterSettings, ModelSpec, NetworkSettings, load_model, make_model, save_model
 from gbdt_pwiser.models.manifest import FORMAT
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
 from tests.models.helpers import SPEC, TREES, every_part, fitted
@@ -260,8 +260,28 @@ def test_another_format(folder):
     edit(path, lambda stored: stored.update(format=99))
     version = json.loads((path / "manifest.json").read_text())["versions"]["gbdt-pwiser"]
     assert refusal(path) == (
-        f"{path} has format 99, this version reads 1 and {FORMAT}; train it again, or install the version that "
-        f"wrote it, {version}"
+        f"{path} has format 99, this version reads 1 and {FORMAT}; train it again, or install the version "
+        f"that wrote it, {version}"
+    )
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_format_1_is_read(name, folder, models, split):
+    """It had the settings of both families beside each other."""
+
+    def older(stored):
+        spec = stored["spec"]
+        own = spec.pop("settings")
+        boosters, networks = BoosterSettings().record(), NetworkSettings().record()
+        spec |= {**boosters, **own, "network": networks} if name in TREES else {**boosters, "network": own}
+        stored["format"] = 1
+
+    path = folder(name)
+    edit(path, older)
+    saved = load_model(path)
+    assert saved.model.spec == load_model(folder(name)).model.spec
+    np.testing.assert_array_equal(
+        saved.model.predict(split.test).pctcvr, models[name].predict(split.test).pctcvr
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import polars as pl
-import pytest
 
-from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.sources import prepare_ali_ccp
+from tests.aliexpress import write_lines
+from tests.sources.helpers import refusal
 
 INDEX_A, INDEX_B = "00000000000000a1", "bacff91692951881"
 
@@ -18,13 +19,7 @@ def prepare(source: Path, data_dir: Path, **options: int) -> Path:
     return prepare_ali_ccp(source, data_dir, progress=False, **options)
 
 
-def refused(source: Path, data_dir: Path, **options: int) -> str:
-    """Message of a prepare that must fail and leave nothing behind."""
-    with pytest.raises(InputError) as caught:
-        prepare(source, data_dir, **options)
-    assert not data_dir.exists() or list(data_dir.iterdir()) == []
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+refused = partial(refusal, prepare)
 
 
 def part(folder: Path, name: str) -> dict[str, list[object]]:
@@ -35,3 +30,38 @@ def edit(path: Path, number: int, change: Callable[[str], str]) -> None:
     lines = path.read_text().split("\n")
     lines[number - 1] = change(lines[number - 1])
     path.write_text("\n".join(lines))
+
+
+def features(*entries: str) -> str:
+    """The list of `field:id:value` entries with its count."""
+    joined = "\x01".join("{}\x02{}\x03{}".format(*entry.split(":")) for entry in entries)
+    return f"{len(entries)},{joined}"
+
+
+def skeleton(sample: int, label: str, index: str, *entries: str) -> str:
+    return f"{sample},{label},{index},{features(*entries)}"
+
+
+def write_raw(folder: Path) -> Path:
+    """Two users and five exposures for train, two for test."""
+    users = {
+        INDEX_A: ("101:7:1.0", "124:90:1.0", "109_14:30:0.69315", "109_14:20:1.09861", "109_14:10:1.09861"),
+        INDEX_B: ("129:3:1.0", "101:8:1.0"),
+    }
+    for name in ("train", "test"):
+        lines = [f"{index},{features(*entries)}" for index, entries in users.items()]
+        write_lines(folder / f"common_features_{name}.csv", lines)
+    train = [
+        skeleton(1, "0,0", INDEX_B, "205:500:1.0", "210:3:1.0", "210:2:1.0", "508:4:0.69315"),
+        skeleton(2, "1,0", INDEX_A, "210:2:1.0", "205:500:1.0", "301:1:1.0"),
+        skeleton(3, "0,1", INDEX_A, "205:499:1.0"),
+        skeleton(4, "1,1", INDEX_A, "205:600:1.0"),
+        skeleton(5, "0,0", INDEX_A, "205:500:1.0"),
+    ]
+    test = [
+        skeleton(1, "1,0", INDEX_A, "205:600:1.0", "508:99:0.5"),
+        skeleton(2, "0,0", INDEX_B, "205:123:1.0"),
+    ]
+    write_lines(folder / "sample_skeleton_train.csv", train)
+    write_lines(folder / "sample_skeleton_test.csv", test)
+    return folder

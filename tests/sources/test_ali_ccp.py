@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-import shutil
-import tarfile
 from collections import Counter, defaultdict
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,59 +15,16 @@ from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.sources import known_datasets, load
 from gbdt_pwiser.sources.ali_ccp import CATEGORICAL, NUMERICAL
 from gbdt_pwiser.sources.generate import write_ali_ccp
-from tests.data.helpers import write_lines, zipped
-from tests.sources.ali_ccp import INDEX_A, INDEX_B, edit, part, prepare, refused
+from tests.aliexpress import write_lines
+from tests.sources.ali_ccp import INDEX_A, edit, part, prepare, refused, write_raw
 
-RAW_NAMES = (
-    "common_features_train.csv",
-    "sample_skeleton_train.csv",
-    "common_features_test.csv",
-    "sample_skeleton_test.csv",
-)
 COUNTED = ("109_14", "110_14", "127_14", "150_14", "210", "853")
 SUMMED = (*COUNTED, "508", "509", "702")
 
 
-def features(*entries: str) -> str:
-    """The list of `field:id:value` entries with its count."""
-    joined = "\x01".join("{}\x02{}\x03{}".format(*entry.split(":")) for entry in entries)
-    return f"{len(entries)},{joined}"
-
-
-def skeleton(sample: int, label: str, index: str, *entries: str) -> str:
-    return f"{sample},{label},{index},{features(*entries)}"
-
-
 @pytest.fixture
 def raw(tmp_path: Path) -> Path:
-    """Two users and five exposures for train, two for test."""
-    folder = tmp_path / "raw"
-    users = {
-        INDEX_A: ("101:7:1.0", "124:90:1.0", "109_14:30:0.69315", "109_14:20:1.09861", "109_14:10:1.09861"),
-        INDEX_B: ("129:3:1.0", "101:8:1.0"),
-    }
-    for name in ("train", "test"):
-        lines = [f"{index},{features(*entries)}" for index, entries in users.items()]
-        write_lines(folder / f"common_features_{name}.csv", lines)
-    train = [
-        skeleton(1, "0,0", INDEX_B, "205:500:1.0", "210:3:1.0", "210:2:1.0", "508:4:0.69315"),
-        skeleton(2, "1,0", INDEX_A, "210:2:1.0", "205:500:1.0", "301:1:1.0"),
-        skeleton(3, "0,1", INDEX_A, "205:499:1.0"),
-        skeleton(4, "1,1", INDEX_A, "205:600:1.0"),
-        skeleton(5, "0,0", INDEX_A, "205:500:1.0"),
-    ]
-    test = [
-        skeleton(1, "1,0", INDEX_A, "205:600:1.0", "508:99:0.5"),
-        skeleton(2, "0,0", INDEX_B, "205:123:1.0"),
-    ]
-    write_lines(folder / "sample_skeleton_train.csv", train)
-    write_lines(folder / "sample_skeleton_test.csv", test)
-    return folder
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "out"
+    return write_raw(tmp_path / "raw")
 
 
 # ------------------------------------------------------------------------------ the prepared set
@@ -288,47 +242,3 @@ def test_repeated_common_features_and_empty_files_are_refused(raw: Path, out: Pa
 )
 def test_options_out_of_range(raw: Path, out: Path, options: dict[str, int], message: str) -> None:
     assert message in refused(raw, out, **options)
-
-
-# ------------------------------------------------------------------------------ how files are found
-
-
-def tars(raw: Path, tmp_path: Path) -> Path:
-    folder = tmp_path / "released"
-    folder.mkdir()
-    for name in ("train", "test"):
-        with tarfile.open(folder / f"sample_{name}.tar.gz", "w:gz") as tar:
-            for file in raw.glob(f"*_{name}.csv"):
-                tar.add(file, f"./{file.name}")
-    return folder
-
-
-@pytest.mark.parametrize(
-    "pack",
-    [
-        tars,
-        lambda raw, tmp_path: zipped(tmp_path / "all.zip", *(raw / name for name in RAW_NAMES)),
-        lambda raw, tmp_path: zipped(tmp_path / "all.zip", *tars(raw, tmp_path).iterdir()),
-    ],
-    ids=["tar.gz", "zip", "zip of tar.gz"],
-)
-def test_every_packing_gives_the_same(
-    raw: Path, tmp_path: Path, out: Path, pack: Callable[[Path, Path], Path]
-) -> None:
-    expected = part(prepare(raw, out), "train")
-    source = pack(raw, tmp_path)
-    shutil.rmtree(raw)
-    assert part(prepare(source, tmp_path / "other"), "train") == expected
-    assert [path.name for path in (tmp_path / "other").iterdir()] == ["ccp"]
-
-
-def test_bad_sources_are_refused(raw: Path, tmp_path: Path, out: Path) -> None:
-    assert "gone does not exist" in refused(tmp_path / "gone", out)
-    (tmp_path / "torn.tar.gz").write_bytes(b"\x1f\x8b and no more")
-    assert "torn.tar.gz cannot be unpacked" in refused(tmp_path / "torn.tar.gz", out)
-    shutil.copy(raw / RAW_NAMES[0], raw / "common_features_train.reduced.csv")
-    assert "both the common_train file" in refused(raw, out)
-    (raw / "common_features_train.reduced.csv").unlink()
-    (raw / RAW_NAMES[2]).unlink()
-    message = refused(raw, out)
-    assert "lacks common_features_test.csv; found common_features_train.csv, sample_skeleton" in message

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from gbdt_pwiser.sources._ali_ccp_lines import FeatureLines, Field
 from gbdt_pwiser.sources.ali_ccp import COMMON, SKELETON
-from tests.data.helpers import shared_data
 from tests.sources.ali_ccp import INDEX_B
+from tests.sources.helpers import shared_data
 
 
 def test_real_lines_parse_to_their_values() -> None:

@@ -11,8 +11,9 @@ import pytest
 from gbdt_pwiser.data.prepared import Counts, Schema
 from gbdt_pwiser.sources import load
 from gbdt_pwiser.sources.generate import write_ali_ccp
-from tests.data.helpers import shared_data, write_lines
+from tests.aliexpress import write_lines
 from tests.sources.ali_ccp import edit, part, prepare, refused
+from tests.sources.helpers import shared_data
 
 PROCESSED = {
     "torch_rechub": ("torch_rechub_ali_ccp_{}_sample.csv", ("train", "val", "test")),
@@ -54,11 +55,6 @@ def test_real_paddlerec_files(tmp_path: Path, out: Path) -> None:
     assert schema.test.dropped == 50 - source.height > 0
     assert test["user"].to_list() == source.to_series(2).to_list()
     assert test.select(schema.categorical).rows() == source.select(pl.nth(range(2, 20))).rows()
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "out"
 
 
 @pytest.fixture

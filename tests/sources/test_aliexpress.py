@@ -1,5 +1,6 @@
+"""AliExpress: the join against its description, and what is told of damaged files."""
+
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,31 +10,17 @@ import pytest
 from gbdt_pwiser.data.prepared import Counts, Schema, load_prepared
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.sources import aliexpress, prepare_aliexpress
-from tests.data.helpers import (
+from tests.aliexpress import (
     ITEM_CODES,
-    RAW_NAMES,
     edit_line,
     item_lines,
-    shared_data,
     user_lines,
     write_lines,
     write_processed,
     write_raw,
-    zipped,
 )
-
-
-def prepare(source: Path, data_dir: Path, **options: int) -> Path:
-    return prepare_aliexpress("us", source, data_dir, progress=False, **options)
-
-
-def refused(source: Path, data_dir: Path, **options: int) -> str:
-    """Message of a prepare that must fail and leave nothing behind."""
-    with pytest.raises(InputError) as caught:
-        prepare(source, data_dir, **options)
-    assert not data_dir.exists() or list(data_dir.iterdir()) == []
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+from tests.sources.aliexpress import prepare, refused
+from tests.sources.helpers import shared_data
 
 
 @pytest.fixture
@@ -44,11 +31,6 @@ def raw(tmp_path: Path) -> Path:
 @pytest.fixture
 def processed(tmp_path: Path) -> Path:
     return write_processed(tmp_path / "processed")
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "out"
 
 
 def test_raw_files_are_joined_in_the_order_of_the_items(raw: Path, out: Path) -> None:
@@ -95,50 +77,6 @@ def test_processed_columns_may_come_in_any_order(processed: Path, tmp_path: Path
         frame = pl.read_csv(path)
         frame.select(pl.lit("x").alias("note"), *reversed(frame.columns)).write_csv(path)
     assert pl.read_parquet(prepare(processed, tmp_path / "other") / "train.parquet").equals(expected)
-
-
-def nested_zip(raw: Path, tmp_path: Path) -> Path:
-    inner = [zipped(tmp_path / f"{name[:-4]}.zip", raw / name) for name in RAW_NAMES]
-    return zipped(tmp_path / "aliexpress_US_datasets.zip", *inner)
-
-
-def deep_folder(raw: Path, tmp_path: Path) -> Path:
-    target = tmp_path / "deep" / "US" / "files"
-    target.mkdir(parents=True)
-    for name in RAW_NAMES:
-        shutil.copy(raw / name, target / name.upper())
-    return tmp_path / "deep"
-
-
-def folder_of_zips(raw: Path, tmp_path: Path) -> Path:
-    folder = tmp_path / "zips"
-    folder.mkdir()
-    for name in RAW_NAMES:
-        (tmp_path / "data.csv").write_bytes((raw / name).read_bytes())
-        zipped(folder / f"{name[:-4]}.zip", tmp_path / "data.csv")
-    (folder / "aliexpress_NL_datasets.zip").write_text("of another country, never opened")
-    return folder
-
-
-@pytest.mark.parametrize(
-    "pack",
-    [
-        nested_zip,
-        deep_folder,
-        folder_of_zips,
-        lambda raw, tmp_path: zipped(tmp_path / "flat.zip", *(raw / name for name in RAW_NAMES)),
-    ],
-    ids=["nested zip", "deep folder", "folder of zips", "flat zip"],
-)
-def test_every_packing_gives_the_same(
-    pack: Callable[[Path, Path], Path], raw: Path, tmp_path: Path, out: Path
-) -> None:
-    expected = pl.read_parquet(prepare(raw, out) / "train.parquet")
-    source = pack(raw, tmp_path)
-    shutil.rmtree(raw)
-    folder = prepare(source, tmp_path / "other")
-    assert pl.read_parquet(folder / "train.parquet").equals(expected)
-    assert [path.name for path in (tmp_path / "other").iterdir()] == ["us"]
 
 
 def test_codes_may_be_printed_as_floats(raw: Path, tmp_path: Path, out: Path) -> None:
@@ -281,37 +219,7 @@ def test_an_empty_file_is_refused(raw: Path, out: Path) -> None:
     assert re.match(r"us_item_test.csv (has no rows|cannot be read: empty CSV)", refused(raw, out))
 
 
-def test_missing_raw_files_are_named(raw: Path, out: Path) -> None:
-    (raw / "us_item_test.csv").unlink()
-    (raw / "us_user_test.csv").unlink()
-    message = refused(raw, out)
-    assert "lacks us_user_test.csv, us_item_test.csv; found us_item_train.csv, us_user_train.csv" in message
-
-
-def test_a_missing_processed_file_is_named(processed: Path, out: Path) -> None:
-    (processed / "test.csv").unlink()
-    assert "lacks test.csv; found train.csv" in refused(processed, out)
-
-
-def test_files_of_another_country_are_not_taken(raw: Path, out: Path) -> None:
-    for name in RAW_NAMES:
-        (raw / name).rename(raw / f"nl{name[2:]}")
-    message = refused(raw, out)
-    assert (
-        "lacks us_user_train.csv, us_item_train.csv, us_user_test.csv, us_item_test.csv, nor the" in message
-    )
-
-
-def test_two_kinds_or_two_copies_are_refused(raw: Path, processed: Path, tmp_path: Path, out: Path) -> None:
-    assert "holds both raw (us_user_train.csv) and processed (train.csv) files" in refused(tmp_path, out)
-    shutil.copytree(raw, raw / "copy")
-    assert "holds us_item_test.csv more than once" in refused(raw, out)
-
-
-def test_bad_sources_are_refused(tmp_path: Path, out: Path) -> None:
-    assert "gone does not exist" in refused(tmp_path / "gone", out)
-    (tmp_path / "torn.zip").write_bytes(b"PK and no more")
-    assert "torn.zip cannot be unpacked" in refused(tmp_path / "torn.zip", out)
+def test_a_country_that_has_no_files_is_refused(tmp_path: Path, out: Path) -> None:
     with pytest.raises(InputError, match="country is 'ru'; choose one of us, nl, fr, es"):
         prepare_aliexpress("ru", tmp_path, out)
 
@@ -331,71 +239,6 @@ def test_processed_faults_are_named(processed: Path, out: Path) -> None:
     assert f"train.csv, line 2: {len(header) - 1} fields instead of {len(header)}" in message
     (processed / "train.csv").write_text(good.replace("click,conversion", "clicked,bought", 1))
     assert "train.csv lacks the columns click, conversion" in refused(processed, out)
-
-
-@pytest.mark.parametrize("stop", [KeyboardInterrupt, OSError])
-def test_an_interrupted_prepare_leaves_the_older_set_alone(
-    raw: Path, out: Path, monkeypatch: pytest.MonkeyPatch, stop: type[BaseException]
-) -> None:
-    folder = prepare(raw, out)
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    write_lines(raw / "us_item_train.csv", item_lines(3, 6))
-    written = []
-
-    def interrupted(*args: object) -> Counts:
-        if written:
-            raise stop
-        written.append(real(*args))  # type: ignore[arg-type]
-        return written[0]
-
-    real = aliexpress.write_part
-    monkeypatch.setattr(aliexpress, "write_part", interrupted)
-    with pytest.raises(stop):
-        prepare(raw, out)
-    assert written == [Counts(18, 12, 6)]
-    assert [path.name for path in out.iterdir()] == ["us"]
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
-
-
-def test_a_failed_exchange_puts_the_older_set_back(
-    raw: Path, out: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = prepare(raw, out)
-    rename = Path.rename
-
-    def failing(self: Path, target: Path) -> Path:
-        if self.name == "test.parquet" and self.parent.name == "new":
-            raise OSError("no more room")
-        return rename(self, target)
-
-    monkeypatch.setattr(Path, "rename", failing)
-    with pytest.raises(OSError, match="no more room"):
-        prepare(raw, out)
-    assert [path.name for path in out.iterdir()] == ["us"]
-    assert len(load_prepared(folder)) == 18
-
-
-def test_a_newer_set_replaces_the_older_and_what_a_killed_run_left(raw: Path, out: Path) -> None:
-    prepare(raw, out)
-    (out / ".us.partial-killed" / "prepared").mkdir(parents=True)
-    (out / ".us.partial-killed" / "prepared" / "train.parquet").write_text("half")
-    write_lines(raw / "us_item_train.csv", item_lines(3, 6))
-    folder = prepare(raw, out)
-    assert Schema.read(folder).train.rows == 18
-    assert [path.name for path in out.iterdir()] == ["us"]
-
-
-def test_two_prepares_at_once_are_refused(raw: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def second(*args: object, **options: object) -> None:
-        with pytest.raises(InputError, match="another process is writing"):
-            prepare(raw, out)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(aliexpress, "find_files", second)
-        with pytest.raises(KeyboardInterrupt):
-            prepare(raw, out)
-    assert prepare(raw, out).is_dir()
 
 
 def test_nothing_is_printed_where_there_is_no_terminal(

@@ -1,4 +1,3 @@
-import json
 import re
 from pathlib import Path
 
@@ -15,7 +14,8 @@ from gbdt_pwiser.sources import (
     prepare_aliexpress,
     resolve_data_dir,
 )
-from tests.data.helpers import write_raw
+from gbdt_pwiser.sources.registry import MADE, NAMES, RELEASED, SOURCES
+from tests.aliexpress import write_raw
 
 
 @pytest.fixture
@@ -49,6 +49,17 @@ def test_simulated_takes_options() -> None:
 def test_options_are_for_simulated_only(data_dir: Path) -> None:
     with pytest.raises(InputError, match="ctr cannot be set for us, only for simulated"):
         load("us", data_dir=data_dir, ctr=0.1)
+
+
+@pytest.mark.parametrize("name", ["us", "simulated", "toy.toml"])
+def test_an_option_that_no_data_set_takes(name: str) -> None:
+    message = f"foo cannot be set for {name}, nor for any other data set; leave it out"
+    with pytest.raises(InputError, match=message):
+        load(name, foo=1)
+
+
+def test_a_name_is_that_of_one_source() -> None:
+    assert len(set(NAMES)) == len(SOURCES) == len(MADE) + len(RELEASED)
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv"])
@@ -88,41 +99,12 @@ def test_unknown_name_lists_the_known() -> None:
         load("qqqq")
 
 
-def rewrite_schema(folder: Path, **changes: object) -> None:
-    path = folder / "schema.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
-
-
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (lambda folder: (folder / "test.parquet").unlink(), "is damaged"),
-        (lambda folder: (folder / "test.parquet").write_bytes(b"PAR1 and no more"), "is damaged"),
-        (
-            lambda folder: (folder / "test.parquet").write_bytes((folder / "train.parquet").read_bytes()),
-            "12 rows",
-        ),
-        (lambda folder: (folder / "schema.json").unlink(), "is damaged"),
-        (lambda folder: (folder / "schema.json").write_text("{"), "is damaged"),
-        (lambda folder: (folder / "schema.json").write_text("[]"), "is damaged"),
-        (lambda folder: (folder / "schema.json").write_text("{}"), "is damaged"),
-        (lambda folder: rewrite_schema(folder, train={"rows": 12}), "is damaged"),
-        (lambda folder: rewrite_schema(folder, numerical=["numerical_99"]), "is damaged"),
-        (lambda folder: rewrite_schema(folder, format=2), "has format 2, this version reads 1"),
-    ],
-)
-def test_damaged_set_says_to_prepare_again(data_dir: Path, damage: object, message: str) -> None:
-    damage(data_dir / "us")  # type: ignore[operator]
-    with pytest.raises(InputError, match=f"{message}.*; prepare it again") as caught:
-        load("us", data_dir=data_dir)
-    assert "\n" not in str(caught.value)
-
-
 def test_known_datasets(data_dir: Path) -> None:
     rewrite_damaged = data_dir / "fr"
     rewrite_damaged.mkdir()
-    us, nl, fr, es, ccp, simulated = known_datasets(data_dir)
-    assert us == KnownDataset(
+    known = {dataset.name: dataset for dataset in known_datasets(data_dir)}
+    assert list(known)[:6] == ["us", "nl", "fr", "es", "ccp", "simulated"]
+    assert known["us"] == KnownDataset(
         "us",
         "AliExpress search exposures, United States",
         True,
@@ -131,9 +113,9 @@ def test_known_datasets(data_dir: Path) -> None:
         clicks=10,
         conversions=5,
     )
-    for missing, name in ((nl, "nl"), (fr, "fr"), (es, "es"), (ccp, "ccp")):
-        assert (missing.name, missing.prepared, missing.rows) == (name, False, None)
-    assert (simulated.name, simulated.prepared, simulated.path) == ("simulated", True, None)
+    for name in ("nl", "fr", "es", "ccp"):
+        assert (known[name].prepared, known[name].path, known[name].rows) == (False, data_dir / name, None)
+    assert (known["simulated"].prepared, known["simulated"].path) == (True, None)
 
 
 def test_prepare_by_name(tmp_path: Path) -> None:
@@ -147,11 +129,3 @@ def test_prepare_by_name(tmp_path: Path) -> None:
         prepare("uk", raw, tmp_path / "data")
     with pytest.raises(InputError, match=r"lacks common_features_train\.csv"):
         prepare("ccp", raw, tmp_path / "data")
-
-
-def test_set_of_an_earlier_version_is_read(data_dir: Path) -> None:
-    path = data_dir / "us" / "schema.json"
-    stored = json.loads(path.read_text())
-    del stored["group"], stored["bad_lines"], stored["train"]["dropped"], stored["test"]["dropped"]
-    path.write_text(json.dumps(stored))
-    assert len(load("us", data_dir=data_dir).exposures) == 18

@@ -5,8 +5,8 @@ import polars as pl
 import pytest
 
 from gbdt_pwiser.objectives import InputError, auc
-from gbdt_pwiser.sources import simulate
-from gbdt_pwiser.sources.simulate import PAGE
+from gbdt_pwiser.sources import load, simulate
+from gbdt_pwiser.sources.simulate import PAGE, SIMULATED
 
 N = 100_000
 SEARCH_COLUMNS = [f"categorical_{i}" for i in range(1, 10)] + [f"numerical_{i}" for i in range(1, 24)]
@@ -220,3 +220,11 @@ def test_parameters_outside_their_range(options, message):
 def test_what_no_simulation_can_have(options, message):
     with pytest.raises(InputError, match=message):
         simulate(**{"n_exposures": 100, **options})
+
+
+def test_every_parameter_is_an_option_of_load():
+    options = {"n_exposures": 300, "seed": 4, "accidental_clicks": 0.2, "ctr": 0.3, "cvr": 0.4}
+    assert set(SIMULATED.options) == set(options)
+    loaded = load("simulated", **options)
+    np.testing.assert_array_equal(loaded.exposures.matrix(), simulate(**options).exposures.matrix())
+    assert not loaded.released

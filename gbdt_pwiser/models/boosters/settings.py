@@ -102,5 +102,5 @@ class BoosterSettings(Settings):
         return {"learning_rate": self.learning_rate, **self.params}
 
     @classmethod
-    def _read_other(cls, key: str, text: str, kinds: Mapping[str, str]) -> Any:
+    def _read_other(cls, key: str, text: str) -> Any:
         return any_value(text)

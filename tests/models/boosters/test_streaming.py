@@ -12,7 +12,7 @@ import pytest
 from gbdt_pwiser.data import stored
 from gbdt_pwiser.models.boosters import _binning, lightgbm_model, trees, xgboost_model
 from gbdt_pwiser.objectives import InputError, PWiseRLoss, auc
-from tests.data.helpers import store
+from tests.exposures import store
 from tests.models.helpers import PARTS, SPEC, TREES, changed, every_part, fitted, make_split
 from tests.specs import varied
 

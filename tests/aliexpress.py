@@ -1,51 +1,14 @@
-"""Small AliExpress-like files and exposures made on the spot, and where the real data may lie."""
+"""Small files in the layouts of the AliExpress release, whose values show where they stand."""
 
 from __future__ import annotations
 
-import os
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import polars as pl
-import pytest
-
-from gbdt_pwiser.data import Exposures
-from gbdt_pwiser.data.stored import StoredFeatures
 
 ITEM_CODES = (19, 34, 35, 36, 40, 41, 42)  # positions from 1, as in the publisher's description
 RAW_NAMES = ("us_user_train.csv", "us_item_train.csv", "us_user_test.csv", "us_item_test.csv")
-
-
-def shared_data(*parts: str) -> Path:
-    """Path in the folder of real data; the test is skipped where it is absent."""
-    root = Path(
-        os.environ.get("GBDT_PWISER_SHARED_DATA", Path(__file__).parents[2] / ".." / "shared" / "data")
-    )
-    path = root.joinpath(*parts).resolve()
-    if not path.exists():
-        pytest.skip(f"needs {path}")
-    return path
-
-
-def exposures(grade: list[int] | np.ndarray, **columns: np.ndarray) -> Exposures:
-    """Exposures with one feature, the row number."""
-    grade = np.asarray(grade, dtype=np.int8)
-    features = pl.DataFrame({"row": np.arange(len(grade), dtype=np.float32)})
-    return Exposures(name="toy", features=features, grade=grade, **columns)
-
-
-def store(exposures: Exposures, folder: Path) -> Exposures:
-    """The same exposures with their features in two Parquet files."""
-    features = exposures.features
-    assert isinstance(features, pl.DataFrame)
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / "train.parquet", folder / "test.parquet"]
-    cut = len(exposures) // 3
-    for path, frame in zip(paths, (features[:cut], features[cut:]), strict=True):
-        frame.write_parquet(path, row_group_size=97)
-    return replace(exposures, features=StoredFeatures.open(paths, features.schema))
 
 
 def user_lines(searches: int) -> list[str]:
