@@ -23,7 +23,7 @@ from gbdt_pwiser.metrics import (
     reliability,
     score_quantiles,
 )
-from gbdt_pwiser.metrics.ranking import _argsort
+from gbdt_pwiser.metrics.sorting import _argsort
 from gbdt_pwiser.objectives import InputError
 
 F, T = False, True
