@@ -1,7 +1,7 @@
 """Metrics of predictions: plain functions of arrays, and the catalogue of those that are printed."""
 
 from gbdt_pwiser.metrics.catalogue import METRICS, Metric, check_optimisable, evaluate, pcvr_of_clicks
-from gbdt_pwiser.metrics.distribution import ScoreDistribution
+from gbdt_pwiser.metrics.distribution import ScoreDistribution, score_quantiles
 from gbdt_pwiser.metrics.probability import (
     Reliability,
     ece,
@@ -9,7 +9,6 @@ from gbdt_pwiser.metrics.probability import (
     normalized_entropy,
     pcoc,
     reliability,
-    score_quantiles,
 )
 from gbdt_pwiser.metrics.ranking import GroupAUC, gauc, group_aucs, pr_auc
 from gbdt_pwiser.objectives import auc

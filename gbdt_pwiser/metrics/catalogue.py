@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.metrics.checks import check_probability
+from gbdt_pwiser.metrics.distribution import score_quantiles
 from gbdt_pwiser.metrics.probability import (
     ece,
     log_loss,
     normalized_entropy,
     pcoc,
-    score_quantiles,
 )
 from gbdt_pwiser.metrics.ranking import group_aucs, pr_auc
 from gbdt_pwiser.objectives import InputError, auc
