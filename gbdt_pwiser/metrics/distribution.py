@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdt_pwiser.metrics.checks import Floats, check_score, check_weight
+from gbdt_pwiser.metrics.metric import Metric
+from gbdt_pwiser.metrics.scored import ScoredExposures, once
 from gbdt_pwiser.objectives import InputError
 
 GRADES: Final = ("impression only", "click without conversion", "conversion")
@@ -75,6 +77,32 @@ def score_quantiles(
                 method="inverted_cdf",
             )
     return quantiles
+
+
+@once
+def _medians(s: ScoredExposures) -> NDArray[np.float64]:
+    return score_quantiles(s.pctr, s.exposures.grade, levels=[0.5])[:, 0]
+
+
+def _median_metric(name: str, label: str, of: str, grade: int) -> Metric:
+    """Return the median pCTR of a grade, a description, in which there is no gain to test."""
+    return Metric(
+        f"median_pctr_{name}",
+        f"median pCTR, {label}",
+        "detail",
+        None,
+        4,
+        f"median pCTR of {of}",
+        lambda s: float(_medians(s)[grade]),
+    )
+
+
+MEDIANS: Final = (
+    _median_metric("impression", "impressions", "exposures without a click", 0),
+    _median_metric("click", "clicks", "clicks without a conversion", 1),
+    _median_metric("conversion", "conversions", "conversions", 2),
+)
+"""Median pCTR of each grade."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdt_pwiser.metrics.checks import Bools, Floats, check_probability, check_weight
+from gbdt_pwiser.metrics.metric import Bootstrap, Metric, Statistic, ratio_of_sums, share
+from gbdt_pwiser.metrics.scored import Sample, ScoredExposures, once
 from gbdt_pwiser.objectives import InputError
 
 CLIP: Final = float(np.finfo(np.float64).eps)
@@ -250,3 +252,65 @@ def _mean(values: NDArray[Any], weight: NDArray[np.float64] | None) -> float:
     if not len(values) or (weight is not None and not weight.sum() > 0):
         return float("nan")
     return float(values.mean() if weight is None else np.average(values, weights=weight))
+
+
+def _ece_in_fixed_bins(sample: Sample) -> Statistic:
+    """`ece` as a function of the units' weights; the bins stay those of the sample."""
+    rows, bin_of = equal_mass_bins(sample.pctr, 20)
+    surplus, unit = (sample.pctr - sample.click)[rows], sample.units.index[rows]
+
+    def statistic(weight: NDArray[np.float64]) -> float:
+        w = weight[unit]
+        return float(np.abs(np.bincount(bin_of, weights=w * surplus)).sum() / w.sum())
+
+    return statistic
+
+
+@once
+def _click_losses(s: ScoredExposures) -> NDArray[np.float64]:
+    return log_losses(s.pctr, s.click)
+
+
+LOG_LOSS: Final = Metric(
+    "log_loss",
+    "log loss",
+    "calibration",
+    False,
+    4,
+    "mean binary cross-entropy of pCTR, in nats",
+    lambda s: log_loss(s.pctr, s.click),
+    ratio_of_sums(lambda s: (_click_losses(s), np.ones(len(s.pctr)))),
+)
+NORMALIZED_ENTROPY: Final = Metric(
+    "normalized_entropy",
+    "normalized entropy",
+    "calibration",
+    False,
+    4,
+    "log loss over that of always predicting the base rate",
+    lambda s: normalized_entropy(s.pctr, s.click),
+    ratio_of_sums(
+        lambda s: (_click_losses(s), s.click, np.ones(len(s.pctr))),
+        lambda loss, observed, mass: share(loss, mass) / entropy(share(observed, mass)),
+    ),
+)
+PCOC: Final = Metric(
+    "pcoc",
+    "PCOC",
+    "calibration",
+    None,
+    3,
+    "predicted over observed clicks; 1 is calibrated",
+    lambda s: pcoc(s.pctr, s.click),
+    ratio_of_sums(lambda s: (s.pctr, s.click)),
+)
+ECE: Final = Metric(
+    "ece",
+    "ECE",
+    "calibration",
+    False,
+    4,
+    "mean distance of predicted and observed click rate over 20 bins of equally many exposures",
+    lambda s: ece(s.pctr, s.click),
+    Bootstrap(_ece_in_fixed_bins),
+)
