@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from gbdt_pwiser.metrics import METRICS, evaluate
+from gbdt_pwiser.metrics import METRICS, check_optimisable, evaluate
 from gbdt_pwiser.objectives import InputError
 from tests.metrics.helpers import F, T, make_exposures
 
@@ -60,3 +60,11 @@ def test_a_prediction_that_is_no_probability_is_refused(pctr, says):
         evaluate(make_exposures([0, 1, 2]), np.array(pctr), np.zeros(3))
     with pytest.raises(InputError, match=says.replace("pctr", "pctcvr")):
         evaluate(make_exposures([0, 1, 2]), np.zeros(3), np.array(pctr))
+
+
+def test_a_metric_is_found_by_its_name():
+    assert [metric.name for metric in METRICS.values()] == list(METRICS)
+    for name in ("auc_ctr", "pcoc"):
+        with pytest.raises(InputError, match=f"{name}.*choose one of ctr_auc, gauc, .*, ctcvr_pr_auc"):
+            check_optimisable(name)
+    check_optimisable("log_loss")
