@@ -182,7 +182,7 @@ def ratio_of_sums(
     Parameters
     ----------
     columns
-        What is summed, each (n,). For a mean over the exposures: its terms, and ones.
+        What is summed, each (n,).
     ratio
         The metric from the weighted sums, in the order of the columns; by default the first over the second.
     """
@@ -192,3 +192,26 @@ def ratio_of_sums(
         return lambda weight: ratio(*(sums @ weight))
 
     return Bootstrap(statistic)
+
+
+def exposure_metric(
+    name: str,
+    label: str,
+    family: Family,
+    higher_is_better: bool | None,
+    meaning: str,
+    values: Callable[[ScoredExposures], NDArray[np.floating[Any]]],
+) -> Metric:
+    """Return the metric that is the mean of a value of each exposure, (n,); NaN without exposures."""
+
+    def compute(scored: ScoredExposures) -> float:
+        found = values(scored)
+        return float(found.mean()) if len(found) else float("nan")
+
+    def columns(sample: Sample) -> tuple[NDArray[Any], ...]:
+        found = values(sample)
+        return found, np.ones(len(found))
+
+    return Metric(
+        name, label, family, higher_is_better, 4, meaning, compute, gain_test=ratio_of_sums(columns)
+    )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdt_pwiser.metrics.checks import Bools, Floats, check_probability, check_weight
-from gbdt_pwiser.metrics.metric import Bootstrap, Metric, Statistic, ratio_of_sums, share
+from gbdt_pwiser.metrics.metric import Bootstrap, Metric, Statistic, exposure_metric, ratio_of_sums, share
 from gbdt_pwiser.metrics.scored import Sample, ScoredExposures, once
 from gbdt_pwiser.objectives import InputError
 
@@ -271,15 +271,13 @@ def _click_losses(s: ScoredExposures) -> NDArray[np.float64]:
     return log_losses(s.pctr, s.click)
 
 
-LOG_LOSS: Final = Metric(
+LOG_LOSS: Final = exposure_metric(
     "log_loss",
     "log loss",
     "calibration",
     False,
-    4,
     "mean binary cross-entropy of pCTR, in nats",
-    lambda s: log_loss(s.pctr, s.click),
-    ratio_of_sums(lambda s: (_click_losses(s), np.ones(len(s.pctr)))),
+    _click_losses,
 )
 NORMALIZED_ENTROPY: Final = Metric(
     "normalized_entropy",

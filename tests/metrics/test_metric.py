@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 import pytest
+from sklearn.metrics import brier_score_loss
 
 from gbdt_pwiser.metrics import METRICS
-from gbdt_pwiser.metrics.metric import Bootstrap, DeLong, GroupValues, group_metric, ratio_of_sums
+from gbdt_pwiser.metrics.metric import Bootstrap, DeLong, GroupValues, exposure_metric, group_metric
 from gbdt_pwiser.metrics.scored import Sample, ScoredExposures, Units
 from tests.metrics.helpers import make_exposures
 
@@ -53,13 +54,19 @@ def test_a_ranking_has_the_rows_and_positives_of_the_data(sample):
             np.testing.assert_array_equal(ranked.positive, metric.gain_test.ranking(other).positive)
 
 
-def test_a_mean_over_exposures_is_a_ratio_of_sums(sample):
-    brier = ratio_of_sums(lambda s: ((s.pctr - s.click) ** 2, np.ones(200))).statistic(sample)
-    squares = (sample.pctr - sample.click) ** 2
+def test_a_mean_over_exposures_by_hand(sample):
+    def squares(s):
+        return (s.pctr - s.click) ** 2
+
+    brier = exposure_metric("brier", "Brier score", "calibration", False, "mean squared distance", squares)
+    assert brier.compute(sample) == pytest.approx(brier_score_loss(sample.click, sample.pctr), rel=1e-12)
+    statistic = brier.gain_test.statistic(sample)
     weight = np.random.default_rng(2).integers(0, 4, 50).astype(float)
-    expected = np.average(squares, weights=weight[sample.units.index])
-    assert brier(weight) == pytest.approx(expected, rel=1e-12)
-    assert math.isnan(brier(np.zeros(50)))
+    expected = brier_score_loss(sample.click, sample.pctr, sample_weight=weight[sample.units.index])
+    assert statistic(weight) == pytest.approx(expected, rel=1e-12)
+    assert math.isnan(statistic(np.zeros(50)))
+    nothing = ScoredExposures(make_exposures([]), np.zeros(0), np.zeros(0))
+    assert math.isnan(brier.compute(nothing))
 
 
 def test_a_mean_over_groups_by_hand():
