@@ -43,8 +43,9 @@ def paired_tests(
     Returns
     -------
     dict
-        A test by metric name. Absent: `gauc_left_out`, which predictions do not change, the medians by grade,
-        which are a description, and what `evaluate` lacks or the data cannot give, as GAUC without groups.
+        A test by metric name, in the order of `METRICS`. Absent: `gauc_left_out`, which predictions do not
+        change, the medians by grade, which are a description, and what `evaluate` lacks or the data cannot
+        give, as GAUC without groups.
 
     Raises
     ------
@@ -74,9 +75,8 @@ def _prepared(ours: Sample, baseline: Sample) -> tuple[dict[str, PairedTest], di
             case DeLong(ranking):
                 ranked, against = ranking(ours), ranking(baseline)
                 if ranked is not None and against is not None:
-                    group = (
-                        ours.group if ours.group is None or ranked.rows is None else ours.group[ranked.rows]
-                    )
+                    rows = slice(None) if ranked.rows is None else ranked.rows
+                    group = None if ours.group is None else ours.group[rows]
                     tests[name] = delong(ranked.positive, ranked.score, against.score, group=group)
             case Bootstrap(statistic):
                 value, base = statistic(ours), statistic(baseline)
