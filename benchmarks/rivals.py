@@ -11,9 +11,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from gbdt_pwiser.models.network_config import parse_network
+
 from gbdt_pwiser.evaluation import Details, compare, write_details, write_results
 from gbdt_pwiser.models import LOSSES, ModelSpec, losses_of
-from gbdt_pwiser.models.network_config import parse_network
 from gbdt_pwiser.report.table import format_sweep, format_table
 from gbdt_pwiser.sources import load
 

@@ -1,7 +1,13 @@
-"""Metrics of predictions: plain functions of arrays, and the catalogue of those that are printed."""
+"""Metrics of predicted click and conversion probabilities: plain functions and a catalogue.
 
-from gbdt_pwiser.metrics.catalogue import METRICS, Metric, check_optimisable, evaluate, pcvr_of_clicks
-from gbdt_pwiser.metrics.distribution import ScoreDistribution
+All functions take the prediction first, then what came of it, and `sample_weight` where weights exist. A row
+of weight 0 is as good as absent, and one of weight 2 as good as two. Ties count half in an AUC and share a
+threshold or bin elsewhere: no value depends on the order of rows. What cannot be computed is NaN.
+"""
+
+from gbdt_pwiser.metrics.catalogue import METRICS, check_optimisable, evaluate
+from gbdt_pwiser.metrics.distribution import ScoreDistribution, score_quantiles
+from gbdt_pwiser.metrics.metric import Metric
 from gbdt_pwiser.metrics.probability import (
     Reliability,
     ece,
@@ -9,9 +15,8 @@ from gbdt_pwiser.metrics.probability import (
     normalized_entropy,
     pcoc,
     reliability,
-    score_quantiles,
 )
-from gbdt_pwiser.metrics.ranking import GroupAUC, gauc, group_aucs, pr_auc
+from gbdt_pwiser.metrics.ranking import GroupAUC, gauc, group_aucs, pcvr_of_clicks, pr_auc
 from gbdt_pwiser.objectives import auc
 
 __all__ = [

@@ -1,21 +1,19 @@
-"""Metrics of a probability's size: log loss, entropy, PCOC, calibration error, and its spread by grade."""
+"""Metrics of a probability's size: log loss, entropy, PCOC and calibration error."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gbdt_pwiser.metrics.checks import Bools, Floats, check_probability, check_score, check_weight
+from gbdt_pwiser.metrics.checks import Bools, Floats, check_probability, check_weight
+from gbdt_pwiser.metrics.metric import Bootstrap, Metric, Statistic, exposure_metric, ratio_of_sums, share
+from gbdt_pwiser.metrics.scored import Sample, ScoredExposures, once
 from gbdt_pwiser.objectives import InputError
 
 CLIP: Final = float(np.finfo(np.float64).eps)
 """Probabilities are clipped into [CLIP, 1 - CLIP], about 2.2e-16, before a logarithm is taken."""
-
-LEVELS: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
-"""Quantiles of `score_quantiles`."""
 
 
 def log_losses(probability: Floats, positive: Bools) -> NDArray[np.float64]:
@@ -249,63 +247,68 @@ def ece(
     return _mean(np.abs(curve.predicted - curve.observed), curve.weight)
 
 
-def score_quantiles(
-    score: Floats,
-    grade: NDArray[np.int8],
-    *,
-    levels: Sequence[float] = LEVELS,
-    sample_weight: Floats | None = None,
-) -> NDArray[np.float64]:
-    """Quantiles of the scores of each grade: where a loss puts conversions, clicks and the rest.
-
-    q_level = the least score s with at least `level` of the grade's weight at or below s
-
-    Parameters
-    ----------
-    score
-        float (n,), any scale.
-    grade
-        int8 (n,), 0 to 2.
-    levels
-        Shares in [0, 1].
-    sample_weight
-        float (n,), at least 0; 1 each where it is missing.
-
-    Returns
-    -------
-    float64 (3, len(levels))
-        A row per grade, each value a score that occurs; NaN for a grade that does not occur or has no weight.
-
-    Raises
-    ------
-    InputError
-        A shape differs, a score is NaN, a weight is negative, or a level is outside [0, 1].
-
-    Examples
-    --------
-    >>> score, grade = np.array([0.1, 0.2, 0.3, 0.8]), np.array([0, 0, 0, 2], dtype=np.int8)
-    >>> score_quantiles(score, grade, levels=[0.5])[:, 0].tolist()
-    [0.2, nan, 0.8]
-    """
-    check_score(score, grade >= 1)
-    weight = check_weight(sample_weight, len(score))
-    if not all(0 <= level <= 1 for level in levels):
-        raise InputError(f"levels are {tuple(levels)}; give shares between 0 and 1")
-    quantiles = np.full((3, len(levels)), np.nan)
-    for g in range(3):
-        rows = np.flatnonzero(grade == g) if weight is None else np.flatnonzero((grade == g) & (weight > 0))
-        if len(rows):
-            quantiles[g] = np.quantile(
-                score[rows],
-                levels,
-                weights=None if weight is None else weight[rows],
-                method="inverted_cdf",
-            )
-    return quantiles
-
-
 def _mean(values: NDArray[Any], weight: NDArray[np.float64] | None) -> float:
     """(Weighted) mean, NaN where there is nothing to average."""
     if not len(values) or (weight is not None and not weight.sum() > 0):
         return float("nan")
     return float(values.mean() if weight is None else np.average(values, weights=weight))
+
+
+def _ece_in_fixed_bins(sample: Sample) -> Statistic:
+    """`ece` as a function of the units' weights; the bins stay those of the sample."""
+    rows, bin_of = equal_mass_bins(sample.pctr, 20)
+    surplus, unit = (sample.pctr - sample.click)[rows], sample.units.index[rows]
+
+    def statistic(weight: NDArray[np.float64]) -> float:
+        w = weight[unit]
+        return float(np.abs(np.bincount(bin_of, weights=w * surplus)).sum() / w.sum())
+
+    return statistic
+
+
+@once
+def _click_losses(s: ScoredExposures) -> NDArray[np.float64]:
+    return log_losses(s.pctr, s.click)
+
+
+LOG_LOSS: Final = exposure_metric(
+    "log_loss",
+    "log loss",
+    "calibration",
+    False,
+    "mean binary cross-entropy of pCTR, in nats",
+    _click_losses,
+)
+NORMALIZED_ENTROPY: Final = Metric(
+    "normalized_entropy",
+    "normalized entropy",
+    "calibration",
+    False,
+    4,
+    "log loss over that of always predicting the base rate",
+    lambda s: normalized_entropy(s.pctr, s.click),
+    ratio_of_sums(
+        lambda s: (_click_losses(s), s.click, np.ones(len(s.pctr))),
+        lambda loss, observed, mass: share(loss, mass) / entropy(share(observed, mass)),
+    ),
+)
+PCOC: Final = Metric(
+    "pcoc",
+    "PCOC",
+    "calibration",
+    None,
+    3,
+    "predicted over observed clicks; 1 is calibrated",
+    lambda s: pcoc(s.pctr, s.click),
+    ratio_of_sums(lambda s: (s.pctr, s.click)),
+)
+ECE: Final = Metric(
+    "ece",
+    "ECE",
+    "calibration",
+    False,
+    4,
+    "mean distance of predicted and observed click rate over 20 bins of equally many exposures",
+    lambda s: ece(s.pctr, s.click),
+    Bootstrap(_ece_in_fixed_bins),
+)

@@ -1,17 +1,75 @@
-"""Metrics of order: AUC inside groups, and the area under precision over recall."""
+"""Metrics of order: AUC, AUC inside groups, and the area under precision over recall."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gbdt_pwiser.metrics.checks import Bools, Floats, check_group, check_score, check_weight
+from gbdt_pwiser.metrics.metric import (
+    Bootstrap,
+    Family,
+    GroupValues,
+    Metric,
+    Ranking,
+    Statistic,
+    auc_metric,
+    group_metric,
+    share,
+)
+from gbdt_pwiser.metrics.scored import Sample, ScoredExposures, once
+from gbdt_pwiser.metrics.sorting import keys, runs, sorted_side
 from gbdt_pwiser.objectives import InputError
 
 Weighting = Literal["exposures", "positives", "mean"]
+
+
+def pcvr_of_clicks(
+    click: NDArray[np.bool_], pctr: NDArray[np.floating[Any]], pctcvr: NDArray[np.floating[Any]]
+) -> NDArray[np.float64]:
+    """Return pCVR = pCTCVR / pCTR of the clicked exposures, float64 (clicks,); 0 where pCTR is 0."""
+    clicked = pctr[click].astype(np.float64)
+    pcvr = np.divide(pctcvr[click], clicked, out=np.zeros_like(clicked), where=clicked > 0)
+    # Dividing what was multiplied leaves rounding behind, which would break the ties of a constant pCVR.
+    return np.asarray(np.round(pcvr, 12))
+
+
+def _noise_free(s: ScoredExposures) -> Ranking | None:
+    clicks = s.exposures.noise_free_click
+    return None if clicks is None else Ranking(s.pctr, clicks)
+
+
+CTR_AUC: Final = auc_metric(
+    "ctr_auc",
+    "CTR AUC",
+    "ranking",
+    "chance that a clicked exposure has a higher pCTR than an unclicked one",
+    lambda s: Ranking(s.pctr, s.click),
+)
+CTCVR_AUC: Final = auc_metric(
+    "ctcvr_auc",
+    "CTCVR AUC",
+    "ranking",
+    "chance that a converted exposure has a higher pCTCVR than any other",
+    lambda s: Ranking(s.pctcvr, s.conversion),
+)
+CVR_AUC: Final = auc_metric(
+    "cvr_auc",
+    "CVR AUC",
+    "ranking",
+    "among clicked exposures, chance that a converted one has a higher pCVR",
+    lambda s: Ranking(pcvr_of_clicks(s.click, s.pctr, s.pctcvr), s.conversion[s.click], rows=s.click),
+)
+NOISE_FREE_CTR_AUC: Final = auc_metric(
+    "noise_free_ctr_auc",
+    "noise-free CTR AUC",
+    "ranking",
+    "CTR AUC against clicks without the accidental ones (simulated data)",
+    _noise_free,
+)
 
 
 class GroupAUC(NamedTuple):
@@ -45,6 +103,10 @@ class GroupAUCs(NamedTuple):
 
     def mean(self, weighting: Weighting) -> GroupAUC:
         """Average with the named weights, see `gauc`."""
+        return GroupAUC(self.weighted(weighting).mean(), len(self.value), self.left_out)
+
+    def weighted(self, weighting: Weighting) -> GroupValues:
+        """Return the AUCs with the named weights, see `gauc`."""
         match weighting:
             case "exposures":
                 weight = self.exposures
@@ -54,9 +116,7 @@ class GroupAUCs(NamedTuple):
                 weight = np.ones(len(self.value))
             case _:
                 raise InputError(f"weighting is {weighting!r}; choose exposures, positives or mean")
-        used = len(self.value)
-        value = float(np.average(self.value, weights=weight)) if used else float("nan")
-        return GroupAUC(value, used, self.left_out)
+        return GroupValues(self.group, self.value, weight)
 
 
 def gauc(
@@ -123,11 +183,11 @@ def group_aucs(
         nothing = np.zeros(0)
         return GroupAUCs(np.zeros(0, np.int64), nothing, nothing, nothing, 0)
 
-    key, score_bits, ids = _keys(score, group)
-    up, up_weight = _sorted_side(key, weight, positive)
-    down, down_weight = _sorted_side(key, weight, ~positive)
-    up_start, up_group = _runs(up >> np.uint64(score_bits))
-    down_start, down_group = _runs(down >> np.uint64(score_bits))
+    key, score_bits, ids = keys(score, group)
+    up, up_weight = sorted_side(key, weight, positive)
+    down, down_weight = sorted_side(key, weight, ~positive)
+    up_start, up_group = runs(up >> np.uint64(score_bits))
+    down_start, down_group = runs(down >> np.uint64(score_bits))
     both, in_up, in_down = np.intersect1d(up_group, down_group, assume_unique=True, return_indices=True)
 
     def totals(values: NDArray[Any], starts: NDArray[np.intp]) -> NDArray[Any]:
@@ -152,6 +212,53 @@ def group_aucs(
         positives=positives[in_up],
         left_out=len(up_group) + len(down_group) - 2 * len(both),
     )
+
+
+@once
+def _in_groups(s: ScoredExposures) -> GroupAUCs | None:
+    return None if s.group is None else group_aucs(s.pctr, s.click, s.group)
+
+
+def _gauc_metric(name: str, label: str, family: Family, meaning: str, weighting: Weighting) -> Metric:
+    def values(s: ScoredExposures) -> GroupValues | None:
+        aucs = _in_groups(s)
+        return None if aucs is None else aucs.weighted(weighting)
+
+    return group_metric(name, label, family, meaning, values)
+
+
+def _left_out(s: ScoredExposures) -> float:
+    aucs = _in_groups(s)
+    return float("nan") if aucs is None else share(aucs.left_out, len(aucs.value) + aucs.left_out)
+
+
+GAUC: Final = _gauc_metric(
+    "gauc",
+    "GAUC",
+    "ranking",
+    "CTR AUC inside each group, averaged with the groups' exposures as weights",
+    "exposures",
+)
+GAUC_POSITIVES: Final = _gauc_metric(
+    "gauc_positives",
+    "GAUC by clicks",
+    "detail",
+    "CTR AUC inside each group, averaged with the groups' clicks",
+    "positives",
+)
+GAUC_MEAN: Final = _gauc_metric(
+    "gauc_mean", "GAUC, plain mean", "detail", "CTR AUC inside each group, plain mean", "mean"
+)
+# No prediction changes it, so there is no gain to test.
+GAUC_LEFT_OUT: Final = Metric(
+    "gauc_left_out",
+    "groups left out",
+    "coverage",
+    None,
+    3,
+    "share of groups without both a click and a non-click, not in GAUC",
+    _left_out,
+)
 
 
 def pr_auc(score: Floats, positive: Bools, *, sample_weight: Floats | None = None) -> float:
@@ -189,126 +296,65 @@ def pr_auc(score: Floats, positive: Bools, *, sample_weight: Floats | None = Non
     if weight is not None and not weight.all():
         seen = weight > 0
         score, positive, weight = score[seen], positive[seen], weight[seen]
-    up, up_weight = _sorted_side(score, weight, positive)
-    down, down_weight = _sorted_side(score, weight, ~positive)
+    up, up_weight = sorted_side(score, weight, positive)
+    down, down_weight = sorted_side(score, weight, ~positive)
     if not len(up):
         return float("nan")
-    caught = mass_from(up_weight, np.searchsorted(up, up, "left"), len(up))
-    alarms = mass_from(down_weight, np.searchsorted(down, up, "left"), len(down))
+    caught = _mass_from(up_weight, np.searchsorted(up, up, "left"), len(up))
+    alarms = _mass_from(down_weight, np.searchsorted(down, up, "left"), len(down))
     return float(np.average(caught / (caught + alarms), weights=up_weight))
 
 
-def mass_from(weight: NDArray[np.float64] | None, first: NDArray[np.intp], rows: int) -> NDArray[Any]:
+def _mass_from(weight: NDArray[np.float64] | None, first: NDArray[np.intp], rows: int) -> NDArray[Any]:
     """Weight of the sorted rows from each `first` to the end; their number where there are no weights."""
     if weight is None:
         return rows - first
     return np.append(np.cumsum(weight[::-1])[::-1], 0.0)[first]
 
 
-def _sorted_side(
-    key: NDArray[Any], weight: NDArray[np.float64] | None, side: Bools
-) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
-    """One class in ascending order; without weights a plain sort, several times as fast as a permutation."""
-    if weight is None:
-        return np.sort(key[side]), None
-    key, weight = key[side], weight[side]
-    order = _argsort(key) if key.dtype == np.uint64 else np.argsort(key)
-    return key[order], weight[order]
+def _pr_auc_metric(
+    name: str, label: str, meaning: str, ranking: Callable[[ScoredExposures], Ranking]
+) -> Metric:
+    def compute(s: ScoredExposures) -> float:
+        ranked = ranking(s)
+        return pr_auc(ranked.score, ranked.positive)
+
+    def statistic(sample: Sample) -> Statistic:
+        ranked = ranking(sample)
+        return _pr_auc_of_units(ranked.score, ranked.positive, sample.units.index)
+
+    return Metric(name, label, "detail", True, 4, meaning, compute, Bootstrap(statistic))
 
 
-def _runs(values: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[Any]]:
-    """Where each run of equal values starts, and its value; none for no rows."""
-    change = np.ones(len(values), dtype=np.bool_)
-    change[1:] = values[1:] != values[:-1]
-    starts = np.flatnonzero(change)
-    return starts, values[starts]
+def _pr_auc_of_units(score: Floats, positive: Bools, unit: NDArray[np.intp]) -> Statistic:
+    """`pr_auc` as a function of the units' weights, sorted once."""
+    rows = np.argsort(score)
+    up, down = rows[positive[rows]], rows[~positive[rows]]
+    first_up = np.searchsorted(score[up], score[up], "left")
+    first_down = np.searchsorted(score[down], score[up], "left")
+    up_unit, down_unit = unit[up], unit[down]
+
+    def statistic(weight: NDArray[np.float64]) -> float:
+        w = weight[up_unit]
+        if not w.any():
+            return float("nan")
+        caught = _mass_from(w, first_up, len(w))
+        alarms = _mass_from(weight[down_unit], first_down, len(down_unit))
+        precision = np.divide(caught, caught + alarms, out=np.zeros(len(w)), where=caught > 0)
+        return float(w @ precision / w.sum())
+
+    return statistic
 
 
-def _keys(
-    score: Floats, group: NDArray[np.integer[Any]]
-) -> tuple[NDArray[np.uint64], int, Callable[[NDArray[np.uint64]], NDArray[Any]]]:
-    """Integers that sort by group, then score, and tie where both do; with the bits that hold the score.
-
-    Third, what turns the group's part of a key back into its id. Values stand in the key as they are where
-    64 bits hold both, as the rank among the distinct values where they do not.
-    """
-    # Modulo 2^64, so that differences are right for every type of integer.
-    high = group.astype(np.uint64)
-    least = group.min().astype(np.uint64)
-    high -= least
-    distinct: NDArray[np.uint64] | None = None
-    low = _ordered_integers(score)
-    if _bits(high) > 32:
-        high, distinct = _ranks(high)
-    if _bits(high) + _bits(low) > 64:
-        low, _ = _ranks(low)
-    score_bits = _bits(low)
-    high <<= np.uint64(score_bits)
-    high |= low
-
-    def ids(part: NDArray[np.uint64]) -> NDArray[Any]:
-        found: NDArray[np.uint64] = (part if distinct is None else distinct[part]) + least
-        return found if group.dtype == np.uint64 else found.view(np.int64)
-
-    return high, score_bits, ids
-
-
-def _bits(values: NDArray[np.uint64]) -> int:
-    return int(values.max()).bit_length()
-
-
-def _ordered_integers(score: Floats) -> NDArray[np.uint64]:
-    """Small integers in the order of the scores, from 0.
-
-    The bits of a positive float sort as it does; a negative one becomes minus those of its magnitude, so
-    -0.0 is 0. Zeros at the end of all of them, as in numbers that were float32 once, are cut off.
-    """
-    bits = score.astype(np.float64).view(np.int64)
-    sign = bits >> 63
-    bits &= 2**63 - 1
-    bits ^= sign
-    bits -= sign
-    bits -= bits.min()  # wraps around where the difference is over 2**63: as unsigned it is right
-    code: NDArray[np.uint64] = bits.view(np.uint64)
-    used = int(np.bitwise_or.reduce(code))
-    return code >> np.uint64((used & -used).bit_length() - 1) if used else code
-
-
-def _ranks(values: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """Return the rank of each among the distinct values, and those in ascending order."""
-    order = slice(None) if (values[1:] >= values[:-1]).all() else _argsort(values)
-    ordered = values[order]
-    change = np.ones(len(values), dtype=np.bool_)
-    change[1:] = ordered[1:] != ordered[:-1]
-    rank = np.empty_like(values)
-    rank[order] = np.cumsum(change, dtype=np.uint64) - np.uint64(1)
-    return rank, ordered[change]
-
-
-def _argsort(values: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Order of the values, from one sort of integers: about twice as fast as NumPy's argsort.
-
-    The row number stands behind the leading bits of each value. Where those tie and the rest is out of
-    order, which is rare, the rows concerned are sorted once more by the whole value.
-    """
-    if not len(values):
-        return np.zeros(0, dtype=np.int64)
-    index_bits = (len(values) - 1).bit_length()
-    cut = max(0, _bits(values) + index_bits - 64)
-    packed = (values >> np.uint64(cut)) << np.uint64(index_bits)
-    packed |= np.arange(len(values), dtype=np.uint64)
-    packed.sort()
-    order: NDArray[np.int64] = (packed & np.uint64(2**index_bits - 1)).view(np.int64)
-    if cut:
-        ordered = values[order]
-        wrong = np.flatnonzero(ordered[1:] < ordered[:-1])
-        if len(wrong):
-            packed >>= np.uint64(index_bits)
-            heads = np.unique(packed[wrong])
-            first = np.searchsorted(packed, heads, "left")
-            sizes = np.searchsorted(packed, heads, "right") - first
-            # Every place from each first on: counted through, less what the runs before it took.
-            place = np.repeat(first - np.cumsum(sizes) + sizes, sizes) + np.arange(sizes.sum())
-            rows = order[place]
-            order[place] = rows[np.lexsort((values[rows], packed[place]))]
-    return order
+CTR_PR_AUC: Final = _pr_auc_metric(
+    "ctr_pr_auc",
+    "CTR PR-AUC",
+    "average precision of pCTR for clicks",
+    lambda s: Ranking(s.pctr, s.click),
+)
+CTCVR_PR_AUC: Final = _pr_auc_metric(
+    "ctcvr_pr_auc",
+    "CTCVR PR-AUC",
+    "average precision of pCTCVR for conversions",
+    lambda s: Ranking(s.pctcvr, s.conversion),
+)

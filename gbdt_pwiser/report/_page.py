@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, get_args
 
 from gbdt_pwiser._files import replacing_file
 from gbdt_pwiser.evaluation.details import Details, check_belongs
@@ -16,15 +16,18 @@ from gbdt_pwiser.evaluation.summary import Cost, Summary, costs, shown_metrics, 
 from gbdt_pwiser.evaluation.sweep import sweep_means
 from gbdt_pwiser.metrics import METRICS
 from gbdt_pwiser.objectives import InputError
-from gbdt_pwiser.report._plot_distributions import plot_distributions
-from gbdt_pwiser.report._plot_gains import plot_gains
-from gbdt_pwiser.report._plot_reliability import plot_reliability
-from gbdt_pwiser.report._plot_training import plot_training
-from gbdt_pwiser.report._plot_weights import plot_weights
-from gbdt_pwiser.report._plots import drawing_style, loss_styles
+from gbdt_pwiser.report._plot_distributions import DISTRIBUTIONS
+from gbdt_pwiser.report._plot_gains import GAINS
+from gbdt_pwiser.report._plot_reliability import RELIABILITY
+from gbdt_pwiser.report._plot_training import TRAINING
+from gbdt_pwiser.report._plot_weights import WEIGHTS
+from gbdt_pwiser.report._plots import Comparison, Section, drawing_style, loss_styles
 from gbdt_pwiser.report.advice import calibration_notes
 from gbdt_pwiser.report.published import PROTOCOL, PUBLISHED
 from gbdt_pwiser.report.table import format_estimate
+
+PLOTS: Final = (GAINS, WEIGHTS, RELIABILITY, DISTRIBUTIONS, TRAINING)
+"""In the order in which they stand in their sections."""
 
 _IN_TITLES: Final = {"bce": "BCE", "pwiser": "BCE+PWiseR"}
 _OF_CALIBRATION: Final = ("pcoc", "ece", "normalized_entropy", "ctr_auc")
@@ -87,16 +90,8 @@ def write_report(path: Path, results: Sequence[Result], details: Details | None 
     check_belongs(details, results)
 
     losses = list(dict.fromkeys(c.loss for c in spent))
-    styles = loss_styles(losses)
-    means = sweep_means(details.sweep)
-    with drawing_style():
-        plots = {
-            "gains": plot_gains(summaries, styles),
-            "weights": plot_weights(means, styles),
-            "reliability": plot_reliability(details.reliability, styles),
-            "distributions": plot_distributions(details.distributions),
-            "training": plot_training(details.curves, styles),
-        }
+    seeds = list(dict.fromkeys(r.seed for r in results))
+    comparison = Comparison(summaries, sweep_means(details.sweep), details, loss_styles(losses), seeds)
     metrics = [*shown_metrics(summaries, "ranking"), *shown_metrics(summaries, "calibration")]
     page = fill_template(
         "page.html.j2",
@@ -106,7 +101,7 @@ def write_report(path: Path, results: Sequence[Result], details: Details | None 
         models=_in_words(dict.fromkeys(c.model for c in spent)),
         losses=_in_words(losses),
         ragged=len(spent) < len(losses) * len({c.model for c in spent}),
-        seeds=list(dict.fromkeys(r.seed for r in results)),
+        seeds=seeds,
         findings=_findings(summaries),
         baseline=BASELINE,
         tested=any(not math.isnan(r.gain_error) for r in results),
@@ -115,9 +110,7 @@ def write_report(path: Path, results: Sequence[Result], details: Details | None 
         left_out=next(
             (s.mean for s in summaries if s.metric == "gauc_left_out" and not math.isnan(s.mean)), None
         ),
-        plots=plots,
-        paired=any(s.loss == BASELINE for s in means),
-        choose_by=METRICS[details.choose_by].label,
+        figures=_figures(comparison),
         calibration=_calibration(results),
         calibration_metrics=[METRICS[m] for m in _OF_CALIBRATION],
         notes=calibration_notes(results),
@@ -129,6 +122,27 @@ def write_report(path: Path, results: Sequence[Result], details: Details | None 
     )
     with replacing_file(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
+
+
+class _Figure(NamedTuple):
+    """A plot as it stands on the page; the last two are HTML."""
+
+    heading: str | None
+    label: str
+    drawing: str
+    caption: str
+
+
+def _figures(comparison: Comparison) -> dict[Section, list[_Figure]]:
+    """Draw what there is to draw, by section."""
+    figures: dict[Section, list[_Figure]] = {section: [] for section in get_args(Section)}
+    with drawing_style():
+        for plot in PLOTS:
+            drawing = plot.draw(comparison)
+            if drawing is not None:
+                figure = _Figure(plot.heading, plot.label, drawing, plot.caption(comparison))
+                figures[plot.section].append(figure)
+    return figures
 
 
 class _MetricCell(NamedTuple):

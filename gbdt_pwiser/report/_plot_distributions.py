@@ -9,13 +9,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdt_pwiser.metrics.distribution import EDGES, GRADES, ScoreDistribution
-from gbdt_pwiser.report._plots import BLUE, GREEN, VERMILLION, log_odds_ticks, new_figure, to_svg
+from gbdt_pwiser.report._plots import BLUE, GREEN, VERMILLION, Plot, log_odds_ticks, new_figure, to_svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _COLUMNS: Final = 3
 _GRADE_STYLES: Final = ((BLUE, "-"), (VERMILLION, "--"), (GREEN, "-."))
+
+
+DISTRIBUTIONS: Final = Plot(
+    section="models",
+    heading="Predicted CTR by grade",
+    label="Plot of distributions",
+    draw=lambda c: plot_distributions(c.details.distributions),
+    caption=lambda c: (
+        f"Test split{c.of_first_seed}. Each line shows what share of a grade's exposures gets which pCTR, "
+        "so that\n"
+        "  rare grades are as visible as common ones. The less the lines overlap, the better pCTR tells the "
+        "grades apart.\n"
+    ),
+)
 
 
 def plot_distributions(distributions: Sequence[ScoreDistribution]) -> str | None:

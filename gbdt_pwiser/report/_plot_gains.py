@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from gbdt_pwiser.evaluation.results import BASELINE
 from gbdt_pwiser.evaluation.summary import Summary, shown_metrics
 from gbdt_pwiser.metrics import METRICS
-from gbdt_pwiser.report._plots import Styles, add_loss_legend, new_figure, to_svg
+from gbdt_pwiser.report._plots import Plot, Styles, add_loss_legend, new_figure, to_svg
 from gbdt_pwiser.report.table import format_estimate
 
 if TYPE_CHECKING:
@@ -17,6 +17,19 @@ if TYPE_CHECKING:
 
 _METRICS: Final = ("ctr_auc", "gauc", "ctcvr_auc", "noise_free_ctr_auc")
 _LINE: Final = 0.27  # inches
+
+
+GAINS: Final = Plot(
+    section="results",
+    heading=f"Gain over {BASELINE}",
+    label="Plot of gains",
+    draw=lambda c: plot_gains(c.summaries, c.styles),
+    caption=lambda c: (
+        f"Dots are mean gains over {BASELINE} of the same model, bars their 95&nbsp;% intervals. "
+        "A dot is filled\n"
+        "  where the gain survives Holm's correction for all gains of the table.\n"
+    ),
+)
 
 
 def plot_gains(summaries: Sequence[Summary], styles: Styles) -> str | None:

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gbdt_pwiser.evaluation.details import ReliabilityCurve
 from gbdt_pwiser.evaluation.results import CALIBRATED
-from gbdt_pwiser.report._plots import INK, Styles, add_loss_legend, log_odds_ticks, new_panels, to_svg
+from gbdt_pwiser.report._plots import INK, Plot, Styles, add_loss_legend, log_odds_ticks, new_panels, to_svg
+
+RELIABILITY: Final = Plot(
+    section="calibration",
+    heading=None,
+    label="Plot of reliability",
+    draw=lambda c: plot_reliability(c.details.reliability, c.styles),
+    caption=lambda c: (
+        f"Test split{c.of_first_seed}, in at most 20 bins of equally many exposures, both axes in log-odds. "
+        "On the straight line pCTR keeps its promise;\n"
+        "  below it, it promises too much. Bins without a click, and with clicks only, have no place here."
+    ),
+)
 
 
 def plot_reliability(curves: Sequence[ReliabilityCurve], styles: Styles) -> str | None:

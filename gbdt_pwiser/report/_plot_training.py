@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
 from gbdt_pwiser.evaluation.details import TrainingCurve
 from gbdt_pwiser.models import MODELS
-from gbdt_pwiser.report._plots import Styles, add_loss_legend, new_panels, to_svg
+from gbdt_pwiser.report._plots import Plot, Styles, add_loss_legend, new_panels, to_svg
+
+TRAINING: Final = Plot(
+    section="models",
+    heading="Training",
+    label="Plot of training curves",
+    draw=lambda c: plot_training(c.details.curves, c.styles),
+    caption=lambda c: (
+        f"CTR AUC on validation after each round{c.of_first_seed}, at the weight that was chosen. "
+        "The mark is the round that counts: training stops\n"
+        "  when none has been better for a while. The first tenth of the rounds may lie below the picture.\n"
+    ),
+)
 
 
 def plot_training(curves: Sequence[TrainingCurve], styles: Styles) -> str | None:

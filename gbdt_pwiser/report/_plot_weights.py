@@ -5,11 +5,39 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from html import escape
+from typing import Final
 
 from gbdt_pwiser.evaluation.results import BASELINE
 from gbdt_pwiser.evaluation.sweep import SweepMean
 from gbdt_pwiser.metrics import METRICS
-from gbdt_pwiser.report._plots import Styles, add_loss_legend, new_panels, to_svg
+from gbdt_pwiser.report._plots import Comparison, Plot, Styles, add_loss_legend, new_panels, to_svg
+
+
+def _caption(c: Comparison) -> str:
+    paired = any(s.loss == BASELINE for s in c.means)
+    several = len(c.seeds) > 1
+    mean = f", mean over {len(c.seeds)} seeds" if several else ""
+    by = " by at least one seed" if several else ""
+    ring = f" The ring is {BASELINE}." if paired else ""
+    text = (
+        f"Each point is a weight, trained and scored on <strong>validation</strong>{mean}; "
+        "test played no part in it.\n"
+        f"  A filled point was chosen there{by} for its {escape(METRICS[c.details.choose_by].label)}.{ring}\n"
+    )
+    if several:
+        other = f"{BASELINE} of the same model" if paired else "the least weight"
+        text += f"  Bars: standard error over the seeds of the difference to {other} and seed.\n"
+    return text
+
+
+WEIGHTS: Final = Plot(
+    section="results",
+    heading="The weight path, on validation",
+    label="Plot of the weight path",
+    draw=lambda c: plot_weights(c.means, c.styles),
+    caption=_caption,
+)
 
 
 def plot_weights(means: Sequence[SweepMean], styles: Styles) -> str | None:

@@ -1,18 +1,22 @@
-"""What the plots of a page share: their look, their axes, and how they become SVG inside HTML."""
+"""What the plots of a page share: their data, their look, their axes, and how they become SVG inside HTML."""
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from html import escape
 from itertools import cycle
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
+from gbdt_pwiser.evaluation.details import Details
 from gbdt_pwiser.evaluation.results import BASELINE
+from gbdt_pwiser.evaluation.summary import Summary
+from gbdt_pwiser.evaluation.sweep import SweepMean
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,6 +53,62 @@ WIDTH: Final = 6.8
 
 Styles = Mapping[str, Mapping[str, Any]]
 """By loss: color, linestyle and marker, as Matplotlib calls them."""
+
+Section = Literal["results", "calibration", "models"]
+"""Of a page: below the table of results, under "Calibration", and below that."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What the plots of a page are drawn from.
+
+    Parameters
+    ----------
+    summaries, means
+        Of the test split; of the weight path on validation.
+    details
+        What the comparison knows beside its results.
+    styles
+        Of its losses.
+    seeds
+        Its seeds; curves and distributions are of the first.
+    """
+
+    summaries: Sequence[Summary]
+    means: Sequence[SweepMean]
+    details: Details
+    styles: Styles
+    seeds: Sequence[int]
+
+    @property
+    def of_first_seed(self) -> str:
+        """Words for a caption; empty where there is one seed."""
+        return f" of seed {self.seeds[0]}" if len(self.seeds) > 1 else ""
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot of a page.
+
+    Parameters
+    ----------
+    section
+        Where it stands.
+    heading
+        Above it; None where that of the section is enough.
+    label
+        What it is called by a screen reader.
+    draw
+        Returns an SVG element; None where there is nothing to draw.
+    caption
+        Returns what stands below it, as HTML.
+    """
+
+    section: Section
+    heading: str | None
+    label: str
+    draw: Callable[[Comparison], str | None]
+    caption: Callable[[Comparison], str]
 
 
 @contextmanager

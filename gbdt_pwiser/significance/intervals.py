@@ -6,7 +6,7 @@ docs/significance.md says which of these to use when.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
 from gbdt_pwiser.metrics.checks import check_group
+from gbdt_pwiser.metrics.metric import Statistic
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.significance._delong import delong
 from gbdt_pwiser.significance._paired_test import CONFIDENCE, PairedTest
@@ -29,9 +30,6 @@ __all__ = [
     "group_bootstrap",
     "holm",
 ]
-
-Statistic = Callable[[NDArray[np.float64]], float]
-"""A gain, or a metric, as a function of weights."""
 
 
 def group_bootstrap(

@@ -394,9 +394,7 @@ def test_one_rule_for_a_search_file_beside_options(run, model, tmp_path, monkeyp
             s.model,
             s.weight,
             s.pwiser.surrogate,
-            s.settings.rounds,
-            s.settings.early_stopping,
-            s.settings.params,
+            *map(s.settings.value, ("rounds", "early_stopping", "params")),
         )
         for s in seen
     ]

@@ -277,9 +277,10 @@ def test_format_1_is_read(name, folder, models, split):
         stored["format"] = 1
 
     path = folder(name)
+    today = load_model(path)
     edit(path, older)
     saved = load_model(path)
-    assert saved.model.spec == load_model(folder(name)).model.spec
+    assert saved.model.spec == today.model.spec
     np.testing.assert_array_equal(
         saved.model.predict(split.test).pctcvr, models[name].predict(split.test).pctcvr
     )

@@ -1,0 +1,70 @@
+"""Every metric of one prediction."""
+
+import math
+
+import numpy as np
+import pytest
+
+from gbdt_pwiser.metrics import METRICS, check_optimisable, evaluate
+from gbdt_pwiser.objectives import InputError
+from tests.metrics.helpers import F, T, make_exposures
+
+
+def test_evaluate_by_hand():
+    exposures = make_exposures([0, 1, 2, 0, 1], group=[1, 1, 1, 2, 2], noise_free_click=[F, F, T, F, T])
+    pctr = np.array([0.3, 0.2, 0.4, 0.1, 0.0], dtype=np.float32)
+    pctcvr = np.array([0.01, 0.1, 0.3, 0.0, 0.0], dtype=np.float32)
+    values = evaluate(exposures, pctr, pctcvr)
+    assert list(values) == list(METRICS)
+    # clicks at .2 .4 .0 against .3 .1: .2 beats 1; .4 beats 2; .0 beats none
+    assert values["ctr_auc"] == (1 + 2 + 0) / 6
+    assert values["gauc"] == (3 * (0 + 1) / 2 + 2 * 0) / 5
+    assert values["ctcvr_auc"] == 1.0
+    # pCVR of the clicks is .5, .75 and, as pCTR is 0, 0
+    assert values["cvr_auc"] == 1.0
+    assert values["noise_free_ctr_auc"] == (3 + 0) / 6
+    assert values["pcoc"] == pytest.approx(1.0 / 3, rel=1e-6)
+    assert values["gauc_left_out"] == 0.0
+    assert values["gauc_positives"] == (2 * 0.5 + 1 * 0.0) / 3
+    assert values["gauc_mean"] == (0.5 + 0.0) / 2
+    assert values["ctr_pr_auc"] == pytest.approx((1 + 2 / 3 + 3 / 5) / 3)
+    assert values["ctcvr_pr_auc"] == 1.0
+    assert values["ece"] == pytest.approx((0.3 + 0.8 + 0.6 + 0.1 + 1.0) / 5)  # every row its own bin
+    assert [values[f"median_pctr_{g}"] for g in ("impression", "click", "conversion")] == pytest.approx(
+        [0.1, 0.0, 0.4]
+    )
+
+
+def test_evaluate_without_groups_or_simulation():
+    values = evaluate(make_exposures([0, 1, 2]), np.array([0.1, 0.2, 0.3]), np.array([0.0, 0.1, 0.1]))
+    assert [name for name, value in values.items() if math.isnan(value)] == [
+        "gauc",
+        "gauc_left_out",
+        "gauc_positives",
+        "gauc_mean",
+    ]
+    assert "noise_free_ctr_auc" not in values
+
+
+@pytest.mark.parametrize(
+    ("pctr", "says"),
+    [
+        ([0.1, 0.2], r"pctr has shape \(2,\); give one per exposure, shape \(3,\)"),
+        ([0.1, 0.2, np.nan], "pctr is NaN in 1 places"),
+        ([0.1, 0.2, 1.5], r"pctr runs from 0\.1 to 1\.5; a probability lies in \[0, 1\]"),
+        ([0.1, -np.inf, 0.5], "pctr runs from -inf"),
+    ],
+)
+def test_a_prediction_that_is_no_probability_is_refused(pctr, says):
+    with pytest.raises(InputError, match=says):
+        evaluate(make_exposures([0, 1, 2]), np.array(pctr), np.zeros(3))
+    with pytest.raises(InputError, match=says.replace("pctr", "pctcvr")):
+        evaluate(make_exposures([0, 1, 2]), np.zeros(3), np.array(pctr))
+
+
+def test_a_metric_is_found_by_its_name():
+    assert [metric.name for metric in METRICS.values()] == list(METRICS)
+    for name in ("auc_ctr", "pcoc"):
+        with pytest.raises(InputError, match=f"{name}.*choose one of ctr_auc, gauc, .*, ctcvr_pr_auc"):
+            check_optimisable(name)
+    check_optimisable("log_loss")
