@@ -18,7 +18,8 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from gbdt_pwiser.models import ModelSpec, NetworkConfig, make_model
+from gbdt_pwiser.models import BoosterSettings, ModelSpec, NetworkSettings, Settings, make_model
+from gbdt_pwiser.models.neural import NETWORKS
 from gbdt_pwiser.sources import load, prepare
 from gbdt_pwiser.sources.generate import write_aliexpress
 
@@ -27,6 +28,16 @@ def memory(what: str) -> int:
     """MiB of this process: `VmRSS` now, or `VmHWM` at most so far."""
     status = Path("/proc/self/status").read_text()
     return int(status.split(f"{what}:")[1].split()[0]) // 1024
+
+
+def settings(arguments: argparse.Namespace, model: str) -> Settings:
+    if model in NETWORKS:
+        return NetworkSettings(embedding=8, bottom=(32,), towers=(16,), epochs=1)
+    return BoosterSettings(
+        rounds=arguments.rounds,
+        early_stopping=arguments.rounds,
+        external_memory=arguments.external_memory,
+    )
 
 
 def measure(arguments: argparse.Namespace, model: str) -> dict[str, object]:
@@ -42,11 +53,8 @@ def measure(arguments: argparse.Namespace, model: str) -> dict[str, object]:
     spec = ModelSpec(
         model=model,
         loss="pwiser",
-        rounds=arguments.rounds,
-        early_stopping=arguments.rounds,
         threads=arguments.threads,
-        external_memory=arguments.external_memory,
-        network=NetworkConfig(embedding=8, bottom=(32,), towers=(16,), epochs=1),
+        settings=settings(arguments, model),
     )
     trained = make_model(spec)
     trained.fit(parts.train, parts.valid, on_round)

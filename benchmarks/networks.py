@@ -21,16 +21,16 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from gbdt_pwiser.models import NetworkConfig
+from gbdt_pwiser.models import NetworkSettings
 from gbdt_pwiser.models.neural import NETWORKS
 from gbdt_pwiser.models.neural._features import FeatureEncoder
 from gbdt_pwiser.models.neural._loss import ClickLoss
-from gbdt_pwiser.models.neural._model import TWO_HEADED
+from gbdt_pwiser.models.neural._model import architecture
 from gbdt_pwiser.models.neural._training import Rows
 from gbdt_pwiser.objectives import PWiseRLoss
 from gbdt_pwiser.sources import simulate
 
-SMALL = NetworkConfig(embedding=8, bottom=(64, 32), towers=(16,), experts=2)
+SMALL = NetworkSettings(embedding=8, bottom=(64, 32), towers=(16,), experts=2)
 
 
 class RowByRow(Dataset):
@@ -54,7 +54,7 @@ def assembled(rows: Rows, size: int) -> Iterator[Rows]:
 
 
 def epoch_of(name: str, encoder: FeatureEncoder, loss: PWiseRLoss) -> Callable[[Iterator[Rows]], None]:
-    network = TWO_HEADED[name](encoder.layout, SMALL)
+    network = architecture(name)(encoder.layout, SMALL)
     optimizer = torch.optim.Adam(network.parameters())
     click_loss = ClickLoss(loss)
 

@@ -11,10 +11,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gbdt_pwiser.models.network_config import parse_network
-
 from gbdt_pwiser.evaluation import Details, compare, write_details, write_results
-from gbdt_pwiser.models import LOSSES, ModelSpec, losses_of
+from gbdt_pwiser.models import LOSSES, BoosterSettings, ModelSpec, NetworkSettings, Settings, losses_of
+from gbdt_pwiser.models.neural import NETWORKS
 from gbdt_pwiser.report.table import format_sweep, format_table
 from gbdt_pwiser.sources import load
 
@@ -47,10 +46,13 @@ def main() -> None:
     )
     base = ModelSpec(
         model=models[0],
-        rounds=arguments.rounds,
         threads=arguments.threads,
-        network=parse_network(arguments.network),
     )
+    settings: list[Settings] = [BoosterSettings(rounds=arguments.rounds)]
+    if set(models) & set(NETWORKS):
+        settings.append(NetworkSettings(**NetworkSettings.read(arguments.network)))
+    if set(models) <= set(NETWORKS):
+        del settings[0]
     details = Details(command="python -m benchmarks.rivals")
     results = compare(
         dataset,
@@ -59,6 +61,7 @@ def main() -> None:
         seeds=range(arguments.seeds),
         weights=arguments.weights,
         base=base,
+        settings=settings,
         details=details,
     )
     print(format_sweep(details.sweep), format_table(results), sep="\n\n")

@@ -22,7 +22,7 @@ import lightgbm
 import xgboost
 
 from gbdt_pwiser.data import Dataset, Exposures
-from gbdt_pwiser.models import ModelSpec, make_model
+from gbdt_pwiser.models import BoosterSettings, ModelSpec, make_model
 from gbdt_pwiser.objectives import PWiseRObjective, make_dataset, make_dmatrix, xgboost_params
 from gbdt_pwiser.sources import simulate
 from gbdt_pwiser.tuning import _search, search_space
@@ -81,20 +81,19 @@ def main() -> None:
     split = Dataset(simulate(arguments.exposures).exposures).split(0)
     spec = ModelSpec(
         model=arguments.model,
-        rounds=arguments.rounds,
-        early_stopping=arguments.rounds,
         threads=arguments.threads,
+        settings=BoosterSettings(rounds=arguments.rounds, early_stopping=arguments.rounds),
     )
     # Pairs inside groups would want data sorted by group for the twin as well.
     space = search_space("loss", spec.model, grouped=False)
-    bare = Bare(split.train, split.valid, spec.model, spec.rounds)
+    bare = Bare(split.train, split.valid, spec.model, arguments.rounds)
     started = time.perf_counter()
     with (
         tempfile.TemporaryDirectory() as folder,
         _search.quiet_optuna(),
         open_storage(where := embedded(Path(folder))) as storage,
     ):
-        sampler, pruner = make_sampler("tpe", 0), make_pruner("none", spec.rounds)
+        sampler, pruner = make_sampler("tpe", 0), make_pruner("none", arguments.rounds)
         study = open_study(storage, where, "study", ["ctr_auc"], {}, sampler, pruner)
         opening = time.perf_counter() - started
         of_trials, of_twins = [], []

@@ -109,7 +109,8 @@ def compare(
     """Train models with and without the pairwise term on the same splits and print the difference."""
     from gbdt_pwiser.evaluation import Details, records, write_details, write_results
     from gbdt_pwiser.evaluation import compare as run
-    from gbdt_pwiser.evaluation.compare import check_choice, plan
+    from gbdt_pwiser.evaluation.compare import check_choice
+    from gbdt_pwiser.evaluation.plan import plan
     from gbdt_pwiser.report import require_report_extra, write_report
     from gbdt_pwiser.report.published import format_published
     from gbdt_pwiser.report.table import format_sweep, format_table

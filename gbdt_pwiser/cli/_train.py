@@ -125,7 +125,7 @@ def _candidates(
     context: click.Context, spec: ModelSpec, weights: tuple[float, ...] | None, params: Path | None
 ) -> list[ModelSpec]:
     """Return the specs to choose from."""
-    from gbdt_pwiser.evaluation.compare import with_weights
+    from gbdt_pwiser.evaluation.plan import with_weights
     from gbdt_pwiser.models import LOSSES
 
     if params is not None:

@@ -192,7 +192,7 @@ class MultiTaskModel(NetworkModel):
     """One network with two heads, stopped on the AUC of the click."""
 
     def _build(self, layout: Layout) -> Network:
-        made: Network = _architecture(self.spec.model)(layout, self.settings)
+        made: Network = architecture(self.spec.model)(layout, self.settings)
         return made
 
     def _train(self, data: Data, on_round: OnRound | None) -> dict[str, Trained]:
@@ -289,11 +289,12 @@ class SingleTaskModel(NetworkModel):
 
 def make_network(spec: ModelSpec) -> NetworkModel:
     """Return the untrained network of a spec."""
-    two_headed = issubclass(_architecture(spec.model), Network)
+    two_headed = issubclass(architecture(spec.model), Network)
     return MultiTaskModel(spec) if two_headed else SingleTaskModel(spec)
 
 
-def _architecture(model: str) -> Any:
+def architecture(model: str) -> Any:
+    """Return the class of a network by its name."""
     return getattr(import_module(f"{__package__}.{model}"), ARCHITECTURES[model])
 
 

@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch")
 
 from gbdt_pwiser.models.neural._blocks import Outputs  # noqa: E402
 from gbdt_pwiser.models.neural._features import Layout  # noqa: E402
-from gbdt_pwiser.models.neural._model import _architecture  # noqa: E402
+from gbdt_pwiser.models.neural._model import architecture  # noqa: E402
 from gbdt_pwiser.models.neural.dnn import DNN  # noqa: E402
 from tests.models.neural.helpers import MULTI, TINY, sigmoid, write_weights  # noqa: E402
 
@@ -119,7 +119,7 @@ def test_dnn():
 
 @pytest.mark.parametrize("name", MULTI)
 def test_two_heads(name):
-    network = _architecture(name)(LAYOUT, TINY)
+    network = architecture(name)(LAYOUT, TINY)
     outputs = outputs_of(network)
     w = Weights(network)
     for ours, formula in zip(outputs, FORMULAS[name](w, w.embedded()), strict=True):
@@ -130,7 +130,7 @@ def test_two_heads(name):
 def test_every_weight_has_a_say():
     """None is built and then left out of the forward pass."""
     for name in MULTI:
-        network = _architecture(name)(LAYOUT, TINY)
+        network = architecture(name)(LAYOUT, TINY)
         outputs = outputs_of(network)
         (outputs.click.sum() + outputs.conversion.sum()).backward()
         without = [key for key, weight in network.named_parameters() if weight.grad is None]
@@ -140,7 +140,7 @@ def test_every_weight_has_a_say():
 @pytest.mark.parametrize("name", MULTI)
 def test_sample_spaces(name):
     """pCVR of clicked exposures; of all of them in esmm, as a factor, and in aitm, as pCTCVR itself."""
-    network = _architecture(name)(LAYOUT, TINY)
+    network = architecture(name)(LAYOUT, TINY)
     a, b = np.array([0.3, -1.0, 2.0, -0.5]), np.array([-1.0, 1.0, 0.5, 0.2])
     outputs = Outputs(torch.tensor(a), torch.tensor(b))
     loss = float(network.conversion_loss(outputs, torch.tensor(GRADE)))
