@@ -21,9 +21,9 @@ from gbdt_pwiser.objectives._arrays import (
     zeros,
 )
 from gbdt_pwiser.objectives._block import Block
-from gbdt_pwiser.objectives._convolution import LogisticGrid
+from gbdt_pwiser.objectives._convolution import SmoothGrid
 from gbdt_pwiser.objectives._peers import Peers
-from gbdt_pwiser.objectives._surrogates import Surrogate
+from gbdt_pwiser.objectives._surrogate import Surrogate
 from gbdt_pwiser.objectives._sweep import prefix, shift_and_center, weighted_sum
 
 # Segments up to this many anchors are paired one by one: at most this many operations an opponent.
@@ -123,11 +123,11 @@ class GroupedHingeSweep:
         return weighted_sum(each, block.weight)
 
 
-class GroupedLogistic:
-    """Sums of log(1 + exp(t_j - s_i)) over the pairs of each segment.
+class GroupedSmoothSums:
+    """Sums of phi(t_j - s_i) over the pairs of each segment.
 
     Pairs of a segment with few anchors are summed one by one, exactly; a segment with many gets a grid of
-    its own. Parameters as LogisticGrid; bounds as GroupedHingeSweep.
+    its own. Parameters as SmoothGrid; bounds as GroupedHingeSweep.
     """
 
     def __init__(
@@ -145,10 +145,10 @@ class GroupedLogistic:
         self._first, self._second = (zeros(scores, scores.shape[0]) for _ in range(2))
         many = nonzero(bounds[1:] - bounds[:-1] > PAIRED_ONE_BY_ONE)
         # Only segments with many anchors come here, so this loop is short.
-        self._grids: dict[int, tuple[slice, LogisticGrid]] = {}
+        self._grids: dict[int, tuple[slice, SmoothGrid]] = {}
         for g in (int(many[k]) for k in range(many.shape[0])):
             run = slice(int(bounds[g]), int(bounds[g + 1]))
-            self._grids[g] = run, LogisticGrid(surrogate, scores[run], weights[run], margin, low, high)
+            self._grids[g] = run, SmoothGrid(surrogate, scores[run], weights[run], margin, low, high)
 
     def _pairs(self, block: Block) -> tuple[Index, Index, Array]:
         """Opponent, anchor and t - s of every pair of the segments without a grid."""
@@ -162,7 +162,7 @@ class GroupedLogistic:
         t = xp.astype(block.s, xp.float64) + self._margin
         return opponent, anchor, take(t, opponent) - take(self._scores, anchor)
 
-    def _with_grid(self, block: Block) -> Iterator[tuple[LogisticGrid, Index, Block]]:
+    def _with_grid(self, block: Block) -> Iterator[tuple[SmoothGrid, Index, Block]]:
         for g, (_, grid) in self._grids.items():
             rows = nonzero(block.segment == g)
             if rows.shape[0]:

@@ -28,7 +28,7 @@ from gbdt_pwiser.objectives._arrays import (
 from gbdt_pwiser.objectives._block import Block
 from gbdt_pwiser.objectives._peers import Peers
 from gbdt_pwiser.objectives._score_grid import ScoreGrid
-from gbdt_pwiser.objectives._surrogates import Surrogate
+from gbdt_pwiser.objectives._surrogate import Surrogate
 
 # Up to this many thresholds inside a block's range are compared with its rows one after another.
 FEW = 6
