@@ -26,10 +26,11 @@ from gbdt_pwiser.objectives._block import Block, finite_range, in_type
 from gbdt_pwiser.objectives._convolution import SmoothGrid, check_curvature
 from gbdt_pwiser.objectives._groups import GroupedHingeSweep, GroupedSmoothSums
 from gbdt_pwiser.objectives._logistic import sigmoid, sigmoid_and_rest, softplus
+from gbdt_pwiser.objectives._moments import weighted_sum
 from gbdt_pwiser.objectives._peers import Alone, Peers
 from gbdt_pwiser.objectives._plan import PairPlan, make_plan
 from gbdt_pwiser.objectives._surrogates import surrogate_named
-from gbdt_pwiser.objectives._sweep import HingeSweep, weighted_sum
+from gbdt_pwiser.objectives._sweep import HingeSweep
 from gbdt_pwiser.objectives._terms import Scale, Term, merged_pull, pull_on_anchors, thresholds
 from gbdt_pwiser.objectives.errors import InputError, unknown
 from gbdt_pwiser.objectives.inputs import LARGEST_PARAMETER, numbers
