@@ -125,6 +125,12 @@ def test_unbounded_derivatives_on_the_probability_scale(registered, pairs, weigh
     assert np.linalg.eigvalsh(np.diag(hess) - true).min() >= -total * (of_first + of_second)
 
 
+@pytest.mark.parametrize("surrogate", ["hinge", "squared_hinge", "logistic"])
+def test_bounded_derivatives_go_with_every_scale_and_margin(surrogate):
+    for scale in ("probability", "logit"):
+        PWiseRLoss(surrogate=surrogate, scale=scale, click_margin=1e6, impression_margin=1e6)
+
+
 @pytest.mark.parametrize("pairs", ["all", "group"])
 def test_unbounded_derivatives_are_refused_on_the_logit_scale(registered, pairs):
     with pytest.raises(InputError, match=r"'exp' has derivatives without bound.*choose scale=.prob"):
