@@ -7,7 +7,7 @@ if __name__ != "gbdt_pwiser.objectives":
     )
 
 from gbdt_pwiser.objectives._auc import auc, auc_by_group, auc_ctr
-from gbdt_pwiser.objectives._convolution import logistic_error_bound
+from gbdt_pwiser.objectives._convolution import grid_error_bound, logistic_error_bound
 from gbdt_pwiser.objectives._loss import PWiseRLoss
 from gbdt_pwiser.objectives._objective import (
     Objective,
@@ -16,7 +16,8 @@ from gbdt_pwiser.objectives._objective import (
     pwiser_objective,
 )
 from gbdt_pwiser.objectives._plan import PairPlan
-from gbdt_pwiser.objectives._surrogates import SURROGATES, Surrogate
+from gbdt_pwiser.objectives._surrogate import Surrogate
+from gbdt_pwiser.objectives._surrogates import SURROGATES
 from gbdt_pwiser.objectives.datasets import base_score, make_dataset, make_dmatrix, xgboost_params
 from gbdt_pwiser.objectives.errors import InputError
 from gbdt_pwiser.objectives.labels import grade_from
@@ -37,6 +38,7 @@ __all__ = [
     "auc_ctr",
     "base_score",
     "grade_from",
+    "grid_error_bound",
     "logistic_error_bound",
     "make_dataset",
     "make_dmatrix",

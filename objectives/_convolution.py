@@ -1,4 +1,4 @@
-"""Logistic sums over all pairs by a grid and a convolution.
+"""Sums of a smooth surrogate over all pairs by a grid and a convolution.
 
 A sum over anchors of k(t - s) with a smooth k has no finite sweep, but it is a convolution: spread the
 anchors' weights over a uniform grid, convolve with k by FFT, read the result between the grid nodes. Both
@@ -25,14 +25,15 @@ from gbdt_pwiser.objectives._arrays import (
     zeros,
 )
 from gbdt_pwiser.objectives._block import Block
+from gbdt_pwiser.objectives._logistic import LOGISTIC
 from gbdt_pwiser.objectives._peers import Peers
-from gbdt_pwiser.objectives._surrogates import Surrogate
+from gbdt_pwiser.objectives._surrogate import Surrogate
+from gbdt_pwiser.objectives.errors import InputError
+from gbdt_pwiser.objectives.inputs import LARGEST_PARAMETER
 
 STEP = 2.0**-10
 MAX_NODES = 2**17
 MAX_RANGE = 1024.0
-# max |k''| of log(1 + e^u), of its derivative and of its second derivative.
-MAX_CURVATURE = (0.25, 0.0963, 0.125)
 
 
 def grid_step(low: float, high: float) -> float:
@@ -40,27 +41,72 @@ def grid_step(low: float, high: float) -> float:
     return max(STEP, min(high - low, MAX_RANGE) / (MAX_NODES - 2))
 
 
-def logistic_error_bound(low: float, high: float) -> tuple[float, float, float]:
+def grid_error_bound(surrogate: Surrogate, low: float, high: float) -> tuple[float, float, float]:
     """Return the error bounds of the pair mean, of its first and of its second derivative in a score.
 
-    h^2 / 4 * max |k''|, with k = log(1 + e^u), its derivative, and its second derivative, and h the grid
-    step for scores (opponents' with their margin) between low and high. A derivative's bound is relative to
-    the weight of the opposite side. Scores more than 512 from the median anchor count as 512 from it.
+    h^2 / 4 * max |k''|, with k = phi, its derivative, and its second derivative, and h the grid step for
+    scores (opponents' with their margin) between low and high; 0 for a surrogate whose sums are exact. A
+    derivative's bound is relative to the weight of the opposite side. Scores more than 512 from the median
+    anchor count as 512 from it.
+
+    >>> from gbdt_pwiser.objectives import SURROGATES
+    >>> grid_error_bound(SURROGATES["hinge"], 0.0, 1.3)
+    (0.0, 0.0, 0.0)
+    """
+    if surrogate.curvature is None:
+        return 0.0, 0.0, 0.0
+    h = grid_step(low, high)
+    reach = min(high - low, MAX_RANGE) + 2.0 * h  # differences of scores, each with the nodes beside it
+    value, first, second = (h * h / 4.0 * c for c in surrogate.curvature(-reach, reach))
+    return value, first, second
+
+
+def logistic_error_bound(low: float, high: float) -> tuple[float, float, float]:
+    """Return `grid_error_bound` of the logistic surrogate for scores between low and high.
 
     >>> all(bound < 1e-7 for bound in logistic_error_bound(0.0, 1.3))
     True
     """
-    h = grid_step(low, high)
-    return tuple(h * h / 4.0 * c for c in MAX_CURVATURE)  # type: ignore[return-value]
+    return grid_error_bound(LOGISTIC, low, high)
 
 
-class LogisticGrid:
-    """Sums of log(1 + exp(t_j - s_i)) over all anchors i and opponents j, and their derivatives.
+def check_curvature(surrogate: Surrogate, scale: str, **margins: float) -> None:
+    """Raise InputError where a smooth surrogate is so steep that the error bound of a grid says nothing.
+
+    On the probability scale no pair has a u beyond 1 + margin. Raw scores have no limits, and there a phi
+    whose derivatives grow for ever has sums that the rounding of the FFT drowns: it is relative to the
+    largest value of phi in the grid, however small most pairs' own are.
+    """
+    if surrogate.curvature is None:
+        return
+    for name, margin in margins.items():
+        reach = 1.0 + margin if scale == "probability" else math.inf
+        try:
+            greatest = max(surrogate.curvature(-reach, reach))
+        except OverflowError:
+            greatest = math.inf
+        if greatest <= LARGEST_PARAMETER:
+            continue
+        if scale == "logit":
+            raise InputError(
+                f"surrogate {surrogate.name!r} has derivatives without bound, and so would be the error of "
+                "its sums on the logit scale, whose scores have no limits; choose "
+                'scale="probability" or another surrogate'
+            )
+        raise InputError(
+            f"{name} is {margin:g}, where surrogate {surrogate.name!r} has derivatives of up to "
+            f"{greatest:.2g}, more than {LARGEST_PARAMETER:g}; give a smaller margin or choose another "
+            "surrogate"
+        )
+
+
+class SmoothGrid:
+    """Sums of phi(t_j - s_i) over all anchors i and opponents j, and their derivatives.
 
     Parameters
     ----------
     surrogate
-        The logistic one.
+        One with a curvature.
     scores, weights
         float64 (anchors,): scores of the anchors, at least one, and their weights.
     margin

@@ -21,16 +21,16 @@ from gbdt_pwiser.objectives._arrays import (
     zeros,
 )
 from gbdt_pwiser.objectives._block import Block
-from gbdt_pwiser.objectives._convolution import LogisticGrid
+from gbdt_pwiser.objectives._convolution import SmoothGrid
+from gbdt_pwiser.objectives._moments import HingeMoments, prefix, weighted_sum
 from gbdt_pwiser.objectives._peers import Peers
-from gbdt_pwiser.objectives._surrogates import Surrogate
-from gbdt_pwiser.objectives._sweep import prefix, shift_and_center, weighted_sum
+from gbdt_pwiser.objectives._surrogate import Surrogate
 
 # Segments up to this many anchors are paired one by one: at most this many operations an opponent.
 PAIRED_ONE_BY_ONE = 64
 
 
-class GroupedHingeSweep:
+class GroupedHingeSweep(HingeMoments):
     """Sums of max(0, t_j - s_i) ** degree over the pairs of each segment.
 
     Parameters
@@ -51,19 +51,17 @@ class GroupedHingeSweep:
         bounds: Index,
         dtype: Any,
     ) -> None:
-        self._degree, self._dtype, self._bounds = surrogate.degree, dtype, bounds
+        super().__init__(surrogate, scores, margin, dtype)
         xp = namespace(scores)
         anchors, segments = int(scores.shape[0]), int(bounds.shape[0]) - 1
         segment = xp.repeat(arange(scores, segments), bounds[1:] - bounds[:-1])
-        self._thresholds = thresholds
-        self._shift, center = shift_and_center(scores, margin)
-        self._scores = scores - center
-        self._moments = [prefix(weights * self._scores**k) for k in range(self._degree + 1)]
+        self._thresholds, self._bounds = thresholds, bounds
+        self._moments = [prefix(power) for power in self._powers(weights)]
         # A segment of k anchors has k + 1 places for an opponent, so anchor r of segment g has slot r + g.
         self._slot = arange(scores, anchors) + segment
         self._last_slot = take(bounds[1:] + arange(scores, segments), segment)
         self._longest = int(xp.max(bounds[1:] - bounds[:-1]))
-        self._opponents = [zeros(scores, anchors + segments) for _ in range(self._degree)]
+        self._by_slot = [zeros(scores, anchors + segments) for _ in range(self._degree)]
 
     def _locate(self, raw: Array, segment: Index, start: Index) -> Index:
         """Return how many thresholds of its segment, and of those before, lie below each raw score."""
@@ -89,15 +87,10 @@ class GroupedHingeSweep:
         xp, segment = namespace(block.raw), block.segment
         start = take(self._bounds, segment)
         location = self._locate(block.raw, segment, start)
-        t = block.s - self._shift
-        for k, total in enumerate(self._opponents):
-            values = block.weight if k == 0 else (t if block.weight is None else t * block.weight)
+        for total, values in zip(self._by_slot, self._shifted(block), strict=True):
             total += xp.astype(count(location + segment, values, total.shape[0]), xp.float64)
-        first = xp.astype(self._between(0, start, location), self._dtype)
-        if self._degree == 1:
-            return first, None
-        second = 2.0 * first
-        return second * t - 2.0 * xp.astype(self._between(1, start, location), self._dtype), second
+        below = [self._between(k, start, location) for k in range(self._degree)]
+        return self._pull(block, [xp.astype(moment, self._dtype) for moment in below])
 
     def share(self, peers: Peers) -> None:
         """Do nothing: a group lies with one worker."""
@@ -106,28 +99,23 @@ class GroupedHingeSweep:
         """Return the derivatives in the anchors' scores, for a weight of 1."""
         xp = namespace(self._scores)
         above = []
-        for total in self._opponents:
+        for total in self._by_slot:
             running = xp.cumulative_sum(total)
             above.append(take(running, self._last_slot) - take(running, self._slot))
-        if self._degree == 1:
-            return -above[0], None
-        return -2.0 * (above[1] - above[0] * self._scores), 2.0 * above[0]
+        return self._pull_on_anchors(above)
 
     def value(self, block: Block) -> float:
         """Return the weighted sum itself over a block of opponents."""
         start = take(self._bounds, block.segment)
         location = self._locate(block.raw, block.segment, start)
-        t = block.s - self._shift
-        m = [self._between(k, start, location) for k in range(self._degree + 1)]
-        each = m[0] * t - m[1] if self._degree == 1 else (m[0] * t - 2.0 * m[1]) * t + m[2]
-        return weighted_sum(each, block.weight)
+        return self._sum(block, [self._between(k, start, location) for k in range(self._degree + 1)])
 
 
-class GroupedLogistic:
-    """Sums of log(1 + exp(t_j - s_i)) over the pairs of each segment.
+class GroupedSmoothSums:
+    """Sums of phi(t_j - s_i) over the pairs of each segment.
 
     Pairs of a segment with few anchors are summed one by one, exactly; a segment with many gets a grid of
-    its own. Parameters as LogisticGrid; bounds as GroupedHingeSweep.
+    its own. Parameters as SmoothGrid; bounds as GroupedHingeSweep.
     """
 
     def __init__(
@@ -145,10 +133,10 @@ class GroupedLogistic:
         self._first, self._second = (zeros(scores, scores.shape[0]) for _ in range(2))
         many = nonzero(bounds[1:] - bounds[:-1] > PAIRED_ONE_BY_ONE)
         # Only segments with many anchors come here, so this loop is short.
-        self._grids: dict[int, tuple[slice, LogisticGrid]] = {}
+        self._grids: dict[int, tuple[slice, SmoothGrid]] = {}
         for g in (int(many[k]) for k in range(many.shape[0])):
             run = slice(int(bounds[g]), int(bounds[g + 1]))
-            self._grids[g] = run, LogisticGrid(surrogate, scores[run], weights[run], margin, low, high)
+            self._grids[g] = run, SmoothGrid(surrogate, scores[run], weights[run], margin, low, high)
 
     def _pairs(self, block: Block) -> tuple[Index, Index, Array]:
         """Opponent, anchor and t - s of every pair of the segments without a grid."""
@@ -162,7 +150,7 @@ class GroupedLogistic:
         t = xp.astype(block.s, xp.float64) + self._margin
         return opponent, anchor, take(t, opponent) - take(self._scores, anchor)
 
-    def _with_grid(self, block: Block) -> Iterator[tuple[LogisticGrid, Index, Block]]:
+    def _with_grid(self, block: Block) -> Iterator[tuple[SmoothGrid, Index, Block]]:
         for g, (_, grid) in self._grids.items():
             rows = nonzero(block.segment == g)
             if rows.shape[0]:

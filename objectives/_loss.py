@@ -23,12 +23,14 @@ from gbdt_pwiser.objectives._arrays import (
     take,
 )
 from gbdt_pwiser.objectives._block import Block, finite_range, in_type
-from gbdt_pwiser.objectives._convolution import LogisticGrid
-from gbdt_pwiser.objectives._groups import GroupedHingeSweep, GroupedLogistic
+from gbdt_pwiser.objectives._convolution import SmoothGrid, check_curvature
+from gbdt_pwiser.objectives._groups import GroupedHingeSweep, GroupedSmoothSums
+from gbdt_pwiser.objectives._logistic import sigmoid, sigmoid_and_rest, softplus
+from gbdt_pwiser.objectives._moments import weighted_sum
 from gbdt_pwiser.objectives._peers import Alone, Peers
 from gbdt_pwiser.objectives._plan import PairPlan, make_plan
-from gbdt_pwiser.objectives._surrogates import sigmoid, sigmoid_and_rest, softplus, surrogate_named
-from gbdt_pwiser.objectives._sweep import HingeSweep, weighted_sum
+from gbdt_pwiser.objectives._surrogates import surrogate_named
+from gbdt_pwiser.objectives._sweep import HingeSweep
 from gbdt_pwiser.objectives._terms import Scale, Term, merged_pull, pull_on_anchors, thresholds
 from gbdt_pwiser.objectives.errors import InputError, unknown
 from gbdt_pwiser.objectives.inputs import LARGEST_PARAMETER, numbers
@@ -65,7 +67,8 @@ class PWiseRLoss:
         By how much a converted exposure should score above a click-only and above an unclicked one; 0 to
         1e6, in units of s.
     surrogate
-        phi: "hinge" max(0, u), "squared_hinge" max(0, u)^2, "logistic" log(1 + e^u).
+        phi, by its name in SURROGATES: "hinge" max(0, u), "squared_hinge" max(0, u)^2, "logistic"
+        log(1 + e^u).
     scale
         s: "probability" (sigmoid of the raw score) or "logit" (the raw score).
     pairs
@@ -74,12 +77,12 @@ class PWiseRLoss:
     Raises
     ------
     InputError
-        A parameter breaks a rule above.
+        A parameter breaks a rule above, or the surrogate has derivatives without bound on the logit scale.
 
     Notes
     -----
-    Hinge sums are exact, in O(n + |V| log |V|); logistic ones come from a grid, to the bound of
-    `logistic_error_bound`. Source: Durmus et al., Pairwise Ranking Loss for Multi-Task Learning in
+    Hinge sums are exact, in O(n + |V| log |V|); those of a smooth surrogate come from a grid, to the bound of
+    `grid_error_bound`. Source: Durmus et al., Pairwise Ranking Loss for Multi-Task Learning in
     Recommender Systems, arXiv 2406.02163; docs/loss.md says what is theirs and what is our reading.
 
     Examples
@@ -99,7 +102,7 @@ class PWiseRLoss:
     pairs: Pairs = "all"
 
     def __post_init__(self) -> None:
-        surrogate_named(self.surrogate)
+        surrogate = surrogate_named(self.surrogate)
         for name, known in (("scale", ("probability", "logit")), ("pairs", ("all", "group"))):
             if getattr(self, name) not in known:
                 raise unknown(name, getattr(self, name), known)
@@ -112,6 +115,12 @@ class PWiseRLoss:
                     f"{name} is {str(number)[:20]}; give a finite number of at least 0, at most "
                     f"{LARGEST_PARAMETER:g}"
                 )
+        check_curvature(
+            surrogate,
+            self.scale,
+            click_margin=self.click_margin,
+            impression_margin=self.impression_margin,
+        )
 
     @property
     def ranks_pairs(self) -> bool:
@@ -347,7 +356,7 @@ class PWiseRLoss:
         scores = self._s(xp.astype(anchors.raw, xp.float64))
         sample = raw[:: max(1, plan.n // 2048)]
         low, high = 0.0, 1.0
-        if self.scale == "logit" and not surrogate.degree:
+        if self.scale == "logit" and surrogate.curvature:
             low, high = range_of_all(raw, plan.peers if plan.bounds is None else Alone())
         terms = []
         for opponents in plan.opponents:
@@ -355,7 +364,7 @@ class PWiseRLoss:
             # weight * n / pairs goes into the anchors' weights, and so into everything made of them.
             unit = self.weight * plan.total_weight / opponents.pairs
             shared = surrogate, scores, unit * anchors.weights, margin
-            sums: HingeSweep | LogisticGrid | GroupedHingeSweep | GroupedLogistic
+            sums: HingeSweep | SmoothGrid | GroupedHingeSweep | GroupedSmoothSums
             if surrogate.degree:
                 reached = thresholds(anchors.raw, scores, margin, self.scale)
                 if plan.bounds is None:
@@ -365,9 +374,9 @@ class PWiseRLoss:
             else:
                 limits = low + margin, high + margin
                 if plan.bounds is None:
-                    sums = LogisticGrid(*shared, *limits)
+                    sums = SmoothGrid(*shared, *limits)
                 else:
-                    sums = GroupedLogistic(*shared, plan.bounds, *limits)
+                    sums = GroupedSmoothSums(*shared, plan.bounds, *limits)
             terms.append(Term(opponents, unit, sums))
         return anchors, terms
 

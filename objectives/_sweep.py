@@ -12,8 +12,6 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from gbdt_pwiser.objectives._arrays import (
     Array,
     count,
@@ -26,15 +24,16 @@ from gbdt_pwiser.objectives._arrays import (
     zeros,
 )
 from gbdt_pwiser.objectives._block import Block
+from gbdt_pwiser.objectives._moments import HingeMoments, prefix, suffix
 from gbdt_pwiser.objectives._peers import Peers
 from gbdt_pwiser.objectives._score_grid import ScoreGrid
-from gbdt_pwiser.objectives._surrogates import Surrogate
+from gbdt_pwiser.objectives._surrogate import Surrogate
 
 # Up to this many thresholds inside a block's range are compared with its rows one after another.
 FEW = 6
 
 
-class HingeSweep:
+class HingeSweep(HingeMoments):
     """Sums of max(0, t_j - s_i) ** degree over all anchors i and opponents j, and their derivatives.
 
     t = s + margin is an opponent's shifted score. Opponents come in blocks; the anchors' side accumulates
@@ -68,20 +67,15 @@ class HingeSweep:
         sample: Array,
         dtype: Any,
     ) -> None:
-        xp = namespace(scores)
-        self._degree, self._dtype, self._sample = surrogate.degree, dtype, sample
+        super().__init__(surrogate, scores, margin, dtype)
+        xp, self._sample = namespace(scores), sample
         thresholds = xp.sort(thresholds)  # rounding may have swapped neighbours
         starts = xp.concat([thresholds[:1] == thresholds[:1], thresholds[1:] > thresholds[:-1]])
         self._distinct = take(thresholds, nonzero(starts))
         self._rank = xp.cumulative_sum(xp.astype(starts, xp.int64)) - 1
         distinct = int(self._distinct.shape[0])
         self._size = distinct + 1
-        # Sums of (t - s) are taken about a point inside the scores, or digits cancel.
-        self._shift, center = shift_and_center(scores, margin)
-        self._scores = scores - center
-        self._moments = [
-            prefix(count(self._rank, weights * self._scores**k, distinct)) for k in range(self._degree + 1)
-        ]
+        self._moments = [prefix(count(self._rank, power, distinct)) for power in self._powers(weights)]
         self._by_location = [zeros(scores, self._size) for _ in range(self._degree)]
         self._by_cell: list[Array] = []
 
@@ -113,22 +107,13 @@ class HingeSweep:
             return self._add_among_few(block, lowest, highest), None
         return self._add_among_many(block)
 
-    def _shifted(self, block: Block) -> list[Array | None]:
-        """Return what is summed by location: weights, and for degree 2 also weighted shifted scores."""
-        if self._degree == 1:
-            return [block.weight]
-        t = block.s - self._shift
-        return [block.weight, t if block.weight is None else t * block.weight]
-
     def _add_at_one_place(self, block: Block, location: int) -> tuple[Array, Array | None]:
         """Take in a block between two neighbouring thresholds: in practice most blocks are."""
         xp = namespace(block.raw)
         moments = [float(moment[location]) for moment in self._moments]
         for total, values in zip(self._by_location, self._shifted(block), strict=True):
             if values is None:
-                total[location] += float(
-                    block.raw.shape[0] - (0 if block.skip is None else block.skip.shape[0])
-                )
+                total[location] += block.opponents
             else:
                 total[location] += xp.sum(values, dtype=xp.float64)
                 if block.skip is not None:
@@ -184,14 +169,7 @@ class HingeSweep:
                 values = None if values is None else take(values, compared)
                 self._by_location[k] += xp.astype(count(at, values, self._size), xp.float64)
                 put(moments[k], compared, xp.astype(take(self._moments[k], at), self._dtype))
-        if self._degree == 1:
-            return moments[0], None
-        second = moments[0]
-        second *= 2.0
-        first = block.s - self._shift
-        first *= second
-        first -= 2.0 * moments[1]
-        return first, second
+        return self._pull(block, moments)
 
     def share(self, peers: Peers) -> None:
         """Add up what all workers have taken in; after the last block, before `anchors`."""
@@ -206,46 +184,11 @@ class HingeSweep:
 
     def anchors(self) -> tuple[Array, Array | None]:
         """Return the derivatives in the anchors' scores, for a weight of 1, for all opponents so far."""
-        above = [take(suffix(total), self._rank) for total in self._by_location]
-        if self._degree == 1:
-            return -above[0], None
-        return -2.0 * (above[1] - above[0] * self._scores), 2.0 * above[0]
+        return self._pull_on_anchors([take(suffix(total), self._rank) for total in self._by_location])
 
     def value(self, block: Block) -> float:
         """Return the weighted sum itself over a block of opponents."""
         location = self._grid.locate(block.raw)
         if block.skip is not None:
             put(location, block.skip, 0)  # below every threshold: no pair
-        t = block.s - self._shift
-        m = [take(moment, location) for moment in self._moments]
-        each = m[0] * t - m[1] if self._degree == 1 else (m[0] * t - 2.0 * m[1]) * t + m[2]
-        return weighted_sum(each, block.weight)
-
-
-def shift_and_center(scores: Array, margin: float) -> tuple[float, float]:
-    """Return what to take off an opponent's score s, and off an anchor's, for sums about the middle.
-
-    (s_j + margin) - s_i = (s_j - shift) - (s_i - center)
-
-    The shift has few digits, so that taking it off a float32 score takes off the same as in float64.
-    """
-    middle = float(scores[scores.shape[0] // 2])
-    shift = float(np.float32(middle - margin))
-    return shift, shift + margin
-
-
-def weighted_sum(values: Array, weight: Array | None) -> float:
-    """Return sum_i w_i x_i, with weights of 1 where there are none."""
-    return float(namespace(values).sum(values if weight is None else values * weight))
-
-
-def prefix(values: Array) -> Array:
-    """Return the sums of the first r values, for r = 0 .. all."""
-    xp = namespace(values)
-    return xp.concat([zeros(values, 1), xp.cumulative_sum(values)])
-
-
-def suffix(by_location: Array) -> Array:
-    """Return the sums over the locations > r, for r = 0 .. locations - 2."""
-    xp = namespace(by_location)
-    return xp.flip(xp.cumulative_sum(xp.flip(by_location[1:])))
+        return self._sum(block, [take(moment, location) for moment in self._moments])

@@ -5,6 +5,8 @@ from itertools import product
 
 import numpy as np
 
+from gbdt_pwiser.objectives import SURROGATES
+
 PHI = {
     "hinge": (lambda u: max(u, 0.0), lambda u: float(u > 0), lambda u: 0.0),
     "squared_hinge": (lambda u: max(u, 0.0) ** 2, lambda u: 2.0 * max(u, 0.0), lambda u: 2.0 * (u > 0)),
@@ -14,6 +16,14 @@ PHI = {
         lambda u: _sigmoid(u) * _sigmoid(-u),
     ),
 }
+
+
+def phi(surrogate):
+    """Return phi, phi' and phi'' of a scalar, for a surrogate that is not written out here its own."""
+    own = SURROGATES[surrogate]
+    return PHI.get(surrogate) or tuple(
+        lambda u, k=k: float(k(np.array([u]))[0]) for k in (own.value, own.first, own.second)
+    )
 
 
 def _sigmoid(x):
@@ -47,9 +57,9 @@ def value(loss, z, grade, *, group=None, sample_weight=None):
     w = np.ones(len(z)) if sample_weight is None else np.asarray(sample_weight, float)
     softplus = PHI["logistic"][0]
     bce = math.fsum(w[i] * (softplus(z[i]) - (grade[i] >= 1) * z[i]) for i in range(len(z))) / w.sum()
-    phi = PHI[loss.surrogate][0]
+    of_pair = phi(loss.surrogate)[0]
     return bce + loss.weight * math.fsum(
-        share * phi(u) for _, _, u, share in pairs_of(loss, z, grade, group, w)
+        share * of_pair(u) for _, _, u, share in pairs_of(loss, z, grade, group, w)
     )
 
 
@@ -61,13 +71,13 @@ def gradient_and_hessian(loss, z, grade, *, group=None, sample_weight=None):
     p = np.array([_sigmoid(x) for x in z])
     grad = w * (p - (grade >= 1))
     hessian = np.diag(w * np.array([_sigmoid(x) * _sigmoid(-x) for x in z]))
-    _, first, second = PHI[loss.surrogate]
+    _, first, second = phi(loss.surrogate)
     a = np.zeros(n)
     for i, j, u, share in pairs_of(loss, z, grade, group, w):
         a[i] -= share * first(u)
         a[j] += share * first(u)
-        pull = np.zeros(n)
-        pull[i], pull[j] = -ds[i], ds[j]
-        hessian += loss.weight * w.sum() * share * second(u) * np.outer(pull, pull)
+        pull = ((i, -ds[i]), (j, ds[j]))
+        for (row, up), (column, down) in product(pull, pull):
+            hessian[row, column] += loss.weight * w.sum() * share * second(u) * up * down
     a *= loss.weight * w.sum()
     return grad + a * ds, hessian + np.diag(a * dds)

@@ -1,4 +1,4 @@
-"""The objective inside both boosters: labels, weights, groups, cv, early stopping, scikit-learn, pickles."""
+"""The objective inside both boosters: weight 0, cv, early stopping, pickles, the GPU."""
 
 import copy
 import pickle
@@ -12,58 +12,15 @@ import xgboost as xgb
 
 from gbdt_pwiser.objectives import (
     InputError,
-    PWiseRLoss,
     PWiseRObjective,
-    PWiseRSklearnObjective,
     auc,
     auc_ctr,
-    base_score,
-    grade_from,
     make_dataset,
     make_dmatrix,
     pwiser_objective,
     xgboost_params,
 )
-
-ROUNDS = 20
-LGB = {"verbose": -1, "num_threads": 1, "deterministic": True, "force_row_wise": True}
-XGB = {"nthread": 1, "max_depth": 4}
-
-
-class Data:
-    """3,000 exposures whose click and conversion depend on different features."""
-
-    def __init__(self, seed=0, n=3000):
-        rng = np.random.default_rng(seed)
-        self.features = rng.normal(size=(n, 6)).astype(np.float32)
-        self.click = rng.random(n) < 1 / (1 + np.exp(1.5 - self.features[:, 0] - self.features[:, 1]))
-        self.conversion = self.click & (rng.random(n) < 1 / (1 + np.exp(1 - 2 * self.features[:, 1])))
-        self.weight = rng.integers(1, 4, n).astype(np.float32)
-        self.group = np.sort(rng.integers(0, 300, n))
-
-    @property
-    def grade(self):
-        return self.click.astype(int) + self.conversion
-
-
-@pytest.fixture(scope="module")
-def data():
-    return Data()
-
-
-def xgb_scores(data, objective, dmatrix=None, rounds=ROUNDS):
-    dtrain = dmatrix or make_dmatrix(data.features, data.click, data.conversion)
-    booster = xgb.train({**XGB, **xgboost_params(data.click)}, dtrain, rounds, obj=objective)
-    return booster.predict(xgb.DMatrix(data.features), output_margin=True)
-
-
-def lgb_scores(data, objective, dataset=None, rounds=ROUNDS):
-    dtrain = dataset or make_dataset(data.features, data.click, data.conversion)
-    booster = lgb.train({**LGB, "objective": objective}, dtrain, rounds)
-    return booster.predict(data.features, raw_score=True) + dtrain.get_init_score()[0]
-
-
-# ------------------------------------------------------------------------------ weight 0 is the built-in
+from tests.objectives.boosters import LGB, ROUNDS, XGB, Data, lgb_scores, xgb_scores
 
 
 @pytest.mark.parametrize("quantile", [False, True])
@@ -106,9 +63,6 @@ def test_weights_at_weight_0_are_the_librarys(data, library):
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
-# ------------------------------------------------------------------------------ what the term does
-
-
 @pytest.mark.parametrize("scores", [xgb_scores, lgb_scores])
 def test_the_pairwise_term_lifts_conversions(data, scores):
     unseen = Data(seed=1)
@@ -118,16 +72,6 @@ def test_the_pairwise_term_lifts_conversions(data, scores):
         return auc(scores(data, objective), data.conversion)
 
     assert conversion_auc(PWiseRObjective(weight=0.3)) > conversion_auc(PWiseRObjective(weight=0)) + 0.01
-
-
-# ------------------------------------------------------------------------------ labels
-
-
-def test_the_two_codings_of_xgboost_agree(data):
-    grades = xgb.DMatrix(data.features, label=data.grade)
-    np.testing.assert_array_equal(
-        xgb_scores(data, pwiser_objective, grades), xgb_scores(data, pwiser_objective)
-    )
 
 
 def test_one_object_serves_both_libraries_and_many_data_sets(data):
@@ -140,109 +84,10 @@ def test_one_object_serves_both_libraries_and_many_data_sets(data):
         np.testing.assert_array_equal(one, other_scores)
 
 
-@pytest.mark.parametrize("change", ["label", "conversion", "weight", "group"])
-def test_a_changed_data_set_is_read_again(data, change):
-    loss = PWiseRObjective(weight=1.0, pairs="group" if change == "group" else "all")
-    dtrain = make_dmatrix(
-        data.features, data.click, data.conversion, group=data.group if change == "group" else None
-    )
-    z = np.random.default_rng(0).normal(size=len(data.click)).astype(np.float32)
-    before, _ = loss(z, dtrain)
-    flipped = data.conversion.copy()
-    flipped[np.flatnonzero(data.click & ~data.conversion)[:50]] = True
-    if change == "label":
-        dtrain.set_label(np.maximum(data.click, np.arange(len(data.click)) % 7 == 0))
-    elif change == "conversion":
-        dtrain.set_float_info("label_lower_bound", flipped.astype(np.float32))
-    elif change == "weight":
-        dtrain.set_weight(data.weight)
-    else:
-        dtrain.set_info(group=[len(z)])
-    after, _ = loss(z, dtrain)
-    fresh, _ = PWiseRObjective(weight=1.0, pairs=loss.loss.pairs)(z, dtrain)
-    np.testing.assert_array_equal(after, fresh)
-    assert not np.array_equal(before, after)
-
-
-def test_groups_come_from_the_data_set(data):
-    z = np.random.default_rng(0).normal(size=len(data.click))
-    expected, _ = PWiseRLoss(pairs="group").gradient_hessian(z, data.grade, group=data.group, dtype="float32")
-    objective = PWiseRObjective(pairs="group")
-    for dtrain in (
-        make_dmatrix(data.features, data.click, data.conversion, group=data.group),
-        make_dataset(data.features, data.click, data.conversion, group=data.group).construct(),
-    ):
-        np.testing.assert_array_equal(objective(z, dtrain)[0], expected)
-
-
-def test_weights_per_group_of_xgboost(data):
-    sizes = np.unique(data.group, return_counts=True)[1]
-    dtrain = make_dmatrix(data.features, data.click, data.conversion, group=data.group)
-    per_group = np.arange(1, len(sizes) + 1, dtype=np.float32)
-    dtrain.set_weight(per_group)
-    z = np.random.default_rng(0).normal(size=len(data.click))
-    weight = np.repeat(per_group, sizes)
-    expected, _ = PWiseRLoss().gradient_hessian(z, data.grade, sample_weight=weight, dtype="float32")
-    np.testing.assert_array_equal(pwiser_objective(z, dtrain)[0], expected)
-
-
 def test_several_machines_of_lightgbm_are_refused(data):
     dtrain = make_dataset(data.features, data.click, data.conversion, params={"num_machines": 2})
     with pytest.raises(InputError, match="LightGBM's workers cannot tell each other"):
         pwiser_objective(np.zeros(len(data.click)), dtrain)
-
-
-def dmatrix(label, **info):
-    data = xgb.DMatrix(np.zeros((3, 1)), **({} if label is None else {"label": label}))
-    for name, value in info.items():
-        data.set_float_info(name, np.array(value, np.float32))
-    return data
-
-
-@pytest.mark.parametrize(
-    ("make", "says"),
-    [
-        (lambda: dmatrix(None), "has no label; give grades 0, 1, 2"),
-        (lambda: dmatrix([0, 3, 1]), "grade 3.0 in row 1"),
-        (lambda: dmatrix([0, 2, 1], label_lower_bound=[0, 1, 0]), "click is 2.0 in row 1"),
-        (lambda: dmatrix([0, 0, 1], label_lower_bound=[1, 0, 0]), "1 conversions have no click"),
-        (lambda: dmatrix([0, 0, 1], label_lower_bound=[0, 0, 5]), "conversion is 5.0 in row 2"),
-        (lambda: xgb.DMatrix(np.zeros((3, 1)), label=np.zeros((3, 2))), "several outputs"),
-        (lambda: lgb.Dataset(np.zeros((3, 1)), label=[0, 1, 4]).construct(), "grade 4"),
-        (lambda: np.zeros(3), "numpy.ndarray is no xgboost.DMatrix"),
-    ],
-)
-def test_labels_that_are_no_grades(make, says):
-    with pytest.raises(InputError, match=says):
-        pwiser_objective(np.zeros(3), make())
-
-
-def test_other_errors(data):
-    with pytest.raises(InputError, match='pairs="group" needs the group'):
-        PWiseRObjective(pairs="group")(np.zeros(3), dmatrix([0, 1, 2]))
-    with pytest.raises(InputError, match="several outputs"):
-        pwiser_objective(np.zeros((3, 3)), dmatrix([0, 1, 2]))
-    with pytest.raises(InputError, match="not adjacent"):
-        make_dmatrix(np.zeros((3, 1)), [0, 1, 1], [0, 0, 1], group=[1, 2, 1])
-    with pytest.raises(InputError, match="per group, not per row"):
-        make_dmatrix(np.zeros((3, 1)), [0, 1, 1], [0, 0, 1], group=[1, 1, 2], sample_weight=[1, 1, 1])
-    for rate in ([0, 0], [1, 1]):
-        with pytest.raises(InputError, match="the mean click is"):
-            base_score(rate)
-    with pytest.raises(InputError, match=r"click has shape \(2,\), conversion \(3,\)"):
-        grade_from([0, 1], [0, 0, 1])
-    with pytest.raises(InputError, match="click is nan in row 0"):
-        grade_from([float("nan"), 1], [0, 0])
-
-
-def test_labels_without_conversions_warn_and_train_bce(data):
-    clicks_only = xgb.DMatrix(data.features, label=data.click)
-    with pytest.warns(UserWarning, match="no conversion"):
-        got = xgb_scores(data, pwiser_objective, clicks_only)
-    np.testing.assert_array_equal(got, xgb_scores(data, PWiseRObjective(weight=0)))
-
-
-# ------------------------------------------------------------------------------ cv, metric, pickle, sklearn
 
 
 def test_cv_of_both_libraries_reports_ctr_auc(data):
@@ -330,49 +175,6 @@ def test_a_saved_xgboost_model_predicts_probabilities(data, tmp_path):
     loaded = xgb.Booster(model_file=tmp_path / "m.json")
     np.testing.assert_array_equal(loaded.predict(dtrain), booster.predict(dtrain))
     assert 0 < loaded.predict(dtrain).min() < loaded.predict(dtrain).max() < 1
-
-
-def sklearn_raw(model, features):
-    if isinstance(model, xgb.XGBModel):
-        return model.predict(features, output_margin=True)
-    return model.predict(features, raw_score=True)
-
-
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize(
-    ("estimator", "classifies", "options"),
-    [
-        (xgb.XGBClassifier, True, {"base_score": 0.25, **XGB}),
-        (xgb.XGBRegressor, False, {"base_score": np.log(0.25 / 0.75), **XGB}),
-        (lgb.LGBMClassifier, True, LGB),
-        (lgb.LGBMModel, False, LGB),
-    ],
-)
-def test_scikit_learn_estimators(data, estimator, classifies, options, weighted):
-    weight = data.weight if weighted else None
-    objective = PWiseRSklearnObjective(conversion=data.conversion if classifies else None, weight=0.1)
-    model = estimator(objective=objective, n_estimators=5, learning_rate=0.3, **options)
-    of_lightgbm = issubclass(estimator, lgb.LGBMModel)
-    more = {"init_score": np.full(len(data.click), np.log(0.25 / 0.75))} if of_lightgbm else {}
-    label = data.click.astype(int) if classifies else data.grade
-    model.fit(data.features, label, sample_weight=weight, **more)
-    if of_lightgbm:
-        dtrain = lgb.Dataset(data.features, label=data.grade, weight=weight, **more)
-        native = lgb.train({**LGB, "learning_rate": 0.3, "objective": PWiseRObjective(weight=0.1)}, dtrain, 5)
-        expected = native.predict(data.features, raw_score=True)
-    else:
-        dtrain = make_dmatrix(data.features, data.click, data.conversion, sample_weight=weight)
-        params = {**XGB, "learning_rate": 0.3, "objective": "binary:logistic", "base_score": 0.25}
-        native = xgb.train(params, dtrain, 5, obj=PWiseRObjective(weight=0.1))
-        expected = native.predict(dtrain, output_margin=True)
-    np.testing.assert_allclose(sklearn_raw(model, data.features), expected, atol=1e-5)
-
-
-def test_scikit_learn_objective_needs_the_conversions_of_the_fit(data):
-    objective = PWiseRSklearnObjective(conversion=data.conversion)
-    with pytest.raises(InputError, match="3000 conversions for a fit on 10 rows"):
-        objective(np.zeros(10), np.zeros(10))
-    assert repr(PWiseRSklearnObjective(weight=0.5)).startswith("PWiseRSklearnObjective(weight=0.5, ")
 
 
 def test_cuda_needs_cupy_and_a_gpu(monkeypatch):

@@ -20,15 +20,14 @@ from gbdt_pwiser.objectives import (
     make_dmatrix,
     xgboost_params,
 )
+from tests.objectives.boosters import LGB, ROUNDS, XGB
 
-N, ROUNDS = 2000, 20
+N = 2000
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(N, 5)).astype(np.float32)
 CLICK = RNG.random(N) < expit(X[:, 0] + X[:, 1] - 1.5)
 CONVERSION = CLICK & (RNG.random(N) < 0.3)
 WEIGHT = RNG.integers(1, 4, N).astype(np.float32)
-LGB = {"verbose": -1, "num_threads": 1, "deterministic": True, "force_row_wise": True}
-XGB = {"nthread": 1, "max_depth": 4}
 
 
 class Brier:

@@ -19,9 +19,8 @@ from gbdt_pwiser.objectives import (
     pwiser_objective,
     xgboost_params,
 )
+from tests.objectives.boosters import LGB, XGB
 
-LGB = {"verbose": -1, "num_threads": 1, "deterministic": True, "force_row_wise": True}
-XGB = {"nthread": 1, "max_depth": 4}
 N = 2000
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(N, 5))

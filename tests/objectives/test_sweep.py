@@ -1,29 +1,31 @@
-"""ScoreGrid finds what a binary search finds, whatever the scores and however its cells lie."""
+"""The sweep over all pairs, where rows lie between the anchors in every way."""
 
 import numpy as np
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
-from gbdt_pwiser.objectives._score_grid import ScoreGrid
-
-numbers = st.one_of(st.floats(-1e30, 1e30), st.floats(0, 1), st.sampled_from([0.0, -0.0, 1e30, 5e-324, 0.3]))
+from gbdt_pwiser.objectives import PWiseRLoss
 
 
-@given(st.lists(numbers, min_size=1), st.lists(numbers), st.lists(numbers))
-@example([0.3], [0.3], [])
-@example([0.0, 5e-324], [0.0, 5e-324, 1.0], [0.0, 1.0])
-def test_locate_is_a_binary_search(scores, t, sample):
-    distinct = np.unique(np.array(scores))
-    wanted = np.array(t + scores)
-    got = ScoreGrid(distinct, np.array(sample), np.float64).locate(wanted)
-    np.testing.assert_array_equal(got, np.searchsorted(distinct, wanted, side="left"))
-
-
-@pytest.mark.parametrize("crowd", [1, 2, 3, 1000])
-def test_cells_that_hold_many_scores(crowd):
-    rng = np.random.default_rng(0)
-    distinct = np.unique(np.r_[0.5 + 1e-9 * rng.random(crowd), 0.0, 1.0])
-    t = np.r_[distinct, np.nextafter(distinct, 2), 0.5 + 1e-9 * rng.random(1000), rng.random(1000)]
-    got = ScoreGrid(distinct, t, np.float64).locate(t)
-    np.testing.assert_array_equal(got, np.searchsorted(distinct, t, side="left"))
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("scale", ["probability", "logit"])
+def test_rows_that_the_sample_misses(scale, weighted):
+    """Most rows share one place among the anchors; a few between the sampled ones do not."""
+    n = 3 * 2048
+    z, grade = np.zeros(n), np.zeros(n, dtype=np.int8)
+    grade[:20], grade[20:60] = 2, 1
+    z[:20] = np.linspace(-1, 1, 20)
+    z[[100, 1000, 5000]] = [2.0, -2.0, 0.7]  # positions that are no multiple of 3
+    w = np.linspace(1, 2, n) if weighted else np.ones(n)
+    loss = PWiseRLoss(weight=1.0, scale=scale, impression_margin=0.2)
+    s, slope = (z, np.ones(n)) if scale == "logit" else (1 / (1 + np.exp(-z)), None)
+    slope = s * (1 - s) if slope is None else slope
+    pull = np.zeros(n)
+    for kind, margin in ((1, loss.click_margin), (0, loss.impression_margin)):
+        anchors, opponents = np.flatnonzero(grade == 2), np.flatnonzero(grade == kind)
+        pair = np.outer(w[anchors], w[opponents]) * (s[opponents] + margin > s[anchors, None])
+        total = w[anchors].sum() * w[opponents].sum()
+        pull[anchors] -= pair.sum(1) / total
+        pull[opponents] += pair.sum(0) / total
+    expected = w * (1 / (1 + np.exp(-z)) - (grade > 0)) + w.sum() * pull * slope
+    grad, _ = loss.gradient_hessian(z, grade, sample_weight=w if weighted else None)
+    np.testing.assert_allclose(grad, expected, rtol=1e-9, atol=1e-12)
