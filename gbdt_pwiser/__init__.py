@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     )
     from gbdt_pwiser.objectives import (
         InputError,
+        Objective,
         PWiseRLoss,
         PWiseRObjective,
         PWiseRSklearnObjective,
@@ -71,6 +72,7 @@ __all__ = [
     "InputError",
     "ModelSpec",
     "NetworkSettings",
+    "Objective",
     "PWiseRLoss",
     "PWiseRObjective",
     "PWiseRSklearnObjective",
@@ -102,6 +104,7 @@ _ROOMS: Final = {
     ),
     "objectives": (
         "InputError",
+        "Objective",
         "PWiseRLoss",
         "PWiseRObjective",
         "PWiseRSklearnObjective",
