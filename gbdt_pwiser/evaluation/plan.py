@@ -94,7 +94,9 @@ def _check_losses(
 def _candidates(
     spec: ModelSpec, weights: Sequence[float] | None, rival_weights: Mapping[str, Sequence[float]]
 ) -> list[ModelSpec]:
-    tried = weights if spec.loss == "pwiser" else rival_weights.get(spec.loss, LOSSES[spec.loss].weights)
+    tried = (
+        weights if spec.loss == "pwiser" else rival_weights.get(spec.loss, LOSSES[spec.loss].weights or None)
+    )
     if spec.loss == BASELINE or tried is None:
         return [spec]
     return with_weights(spec, tried)

@@ -84,6 +84,8 @@ def test_a_loss_of_scores_trains_every_model(model, monkeypatch, split):
     bce = varied(SPEC, model=model)
     brier = pctr(replace(bce, loss="brier"), split)
     assert 0.5 < np.corrcoef(brier, pctr(bce, split))[0, 1] < 1
+    rows = compare(Dataset(split.train), models=[model], losses=["brier"], seeds=[0], base=bce)
+    assert {r.weight for r in rows} == {0.0}
     with pytest.raises(InputError, match="brier has no weight; leave it out"):
         replace(bce, loss="brier").with_weight(0.5)
 

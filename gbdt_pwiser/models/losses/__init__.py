@@ -6,7 +6,14 @@ from typing import Final
 
 import numpy as np
 
-from gbdt_pwiser.models.losses import bce, combined_pair, lambdarank, pwiser, rank_pairwise, weighted_bce
+from gbdt_pwiser.models.losses import (
+    bce,
+    combined_pair,
+    lambdarank,
+    pwiser,
+    rank_pairwise,
+    weighted_bce,
+)
 from gbdt_pwiser.models.losses.loss import Loss
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives.errors import unknown
