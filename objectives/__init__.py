@@ -6,11 +6,12 @@ if __name__ != "gbdt_pwiser.objectives":
         "import gbdt_pwiser.objectives instead"
     )
 
-from gbdt_pwiser.objectives._auc import auc, auc_by_group, auc_ctr
+from gbdt_pwiser.objectives._auc import auc, auc_by_group, auc_ctr, auc_tasks
 from gbdt_pwiser.objectives._convolution import grid_error_bound, logistic_error_bound
 from gbdt_pwiser.objectives._loss import PWiseRLoss
 from gbdt_pwiser.objectives._objective import (
     Objective,
+    PWiseRMultiTaskObjective,
     PWiseRObjective,
     PWiseRSklearnObjective,
     pwiser_objective,
@@ -18,6 +19,7 @@ from gbdt_pwiser.objectives._objective import (
 from gbdt_pwiser.objectives._plan import PairPlan
 from gbdt_pwiser.objectives._surrogate import Surrogate
 from gbdt_pwiser.objectives._surrogates import SURROGATES
+from gbdt_pwiser.objectives._tasks import MultiTaskLoss
 from gbdt_pwiser.objectives.datasets import base_score, make_dataset, make_dmatrix, xgboost_params
 from gbdt_pwiser.objectives.errors import InputError
 from gbdt_pwiser.objectives.labels import grade_from
@@ -26,8 +28,10 @@ from gbdt_pwiser.objectives.protocol import ScoreLoss
 __all__ = [
     "SURROGATES",
     "InputError",
+    "MultiTaskLoss",
     "Objective",
     "PWiseRLoss",
+    "PWiseRMultiTaskObjective",
     "PWiseRObjective",
     "PWiseRSklearnObjective",
     "PairPlan",
@@ -36,6 +40,7 @@ __all__ = [
     "auc",
     "auc_by_group",
     "auc_ctr",
+    "auc_tasks",
     "base_score",
     "grade_from",
     "grid_error_bound",

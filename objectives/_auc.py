@@ -118,6 +118,42 @@ def auc_ctr(raw_score: Any, data: Any) -> tuple[str, float] | tuple[str, float, 
     return _named("auc_ctr", value, labels)
 
 
+def auc_tasks(raw_score: Any, data: Any) -> list[tuple[str, float]]:
+    """Return CTR AUC and CVR AUC as `custom_metric` of an XGBoost model of both tasks.
+
+    CVR AUC is that of the second output for conversions among clicked exposures. Weights, workers and names
+    are as in `auc_ctr`.
+
+    Parameters
+    ----------
+    raw_score
+        (n, 2): what the booster hands to a metric.
+    data
+        Built by `make_dmatrix(..., tasks=2)`.
+
+    Returns
+    -------
+    list
+        [("auc_ctr", value), ("auc_cvr", value)]; NaN where a class is empty.
+    """
+    labels, peers = read_labels(data, tasks=2), peers_of(data)
+    grade = labels.grade() if len(labels.label) or peers.size == 1 else np.zeros(0)
+    clicked, weight = grade > 0, labels.sample_weight()
+    scores = np.asarray(raw_score, dtype=np.float64).reshape(-1, 2)
+    told = []
+    for name, rows, score, positive in (
+        ("auc_ctr", slice(None), scores[:, 0], clicked),
+        ("auc_cvr", clicked, scores[:, 1], grade == 2),
+    ):
+        weights = None if weight is None else np.asarray(weight)[rows]
+        if peers.size == 1:
+            value = auc(score[rows], positive[rows], sample_weight=weights)
+        else:
+            value = _across(score[rows], positive[rows], weights, peers)
+        told.append((name, value))
+    return told
+
+
 def auc_by_group(raw_score: Any, data: Any) -> tuple[str, float] | tuple[str, float, bool]:
     """Return GAUC of the click as `custom_metric` of XGBoost or `feval` of LightGBM.
 

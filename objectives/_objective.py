@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any, TypedDict, Unpack
+from typing import Any, ClassVar, TypedDict, Unpack
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from gbdt_pwiser.objectives._arrays import Array, namespace
 from gbdt_pwiser.objectives._loss import Pairs, PWiseRLoss
 from gbdt_pwiser.objectives._plan import PairPlan
+from gbdt_pwiser.objectives._tasks import MultiTaskLoss
 from gbdt_pwiser.objectives._terms import Scale
 from gbdt_pwiser.objectives.errors import InputError
 from gbdt_pwiser.objectives.inputs import checked_binary, numbers
@@ -73,6 +74,9 @@ class Objective:
         shape or score, or what the loss refuses.
     """
 
+    tasks: ClassVar[int] = 1
+    """Outputs of the model: the click's raw score, or with two also that of a conversion given the click."""
+
     def __init__(self, loss: ScoreLoss, *, device: str = "cpu") -> None:
         if isinstance(loss, type) or not isinstance(loss, ScoreLoss):
             raise InputError(
@@ -85,8 +89,8 @@ class Objective:
         self._plans: WeakKeyDictionary[Any, tuple[Labels, PairPlan]] = WeakKeyDictionary()
 
     def __call__(self, raw_score: Any, data: Any) -> tuple[Array, Array]:
-        """Return (grad, hess), float32 (n,): what both libraries keep them as."""
-        scores = _one_output(raw_score)
+        """Return (grad, hess), float32 as both libraries keep them: (n,), or with two tasks (n, 2)."""
+        scores = _one_output(raw_score) if self.tasks == 1 else _two_outputs(raw_score)
         labels, plan, is_new = self._read(data)
         if self._cupy is None:
             grad, hess = _derivatives(self.loss, scores, plan)
@@ -95,13 +99,14 @@ class Objective:
             if labels.booster == "lightgbm":
                 grad, hess = grad.get(), hess.get()
         if is_new:
-            _warn_of_traps(self.loss, scores, data, labels, plan)
+            of_click = scores if scores.ndim == 1 else scores[:, 0]
+            _warn_of_traps(self.loss, of_click, data, labels, plan)
         return grad, hess
 
     def _read(self, data: Any) -> tuple[Labels, PairPlan, bool]:
         """Labels and plan of a data set, and whether the plan is new: the data set is, or has changed."""
         _refuse_what_lightgbm_cannot(data)
-        labels = read_labels(data)
+        labels = read_labels(data, tasks=self.tasks)
         known = self._plans.get(data)
         peers = peers_of(data)
         if known and known[1].peers.size == peers.size and labels.same_as(known[0]):
@@ -158,6 +163,66 @@ class PWiseRObjective(Objective):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
+
+
+class PWiseRMultiTaskObjective(Objective):
+    """Both tasks in one XGBoost model of two outputs: BCE + weight * PWiseR of the click, BCE of conversions.
+
+    The loss is `MultiTaskLoss`, its derivatives are exact, weights and groups count as in `PWiseRObjective`.
+    Trees have one leaf for both tasks with `multi_strategy="multi_output_tree"`, which `xgboost_params(click,
+    conversion=...)` sets together with where both outputs start; `predict` then gives pCTR and pCVR, (n, 2).
+    The built-in `auc` mixes the tasks, so give `custom_metric=auc_tasks`. XGBoost 3.2 or newer. What
+    `min_child_weight` means in trees of several outputs differs between versions: docs/multi_task.md.
+
+    Parameters
+    ----------
+    click_weight, conversion_weight
+        Of the tasks; see `MultiTaskLoss` for their unit.
+    device
+        "cpu" or "cuda"; see `Objective`.
+    **parameters
+        Those of PWiseRLoss, for the click.
+
+    Raises
+    ------
+    InputError
+        As `Objective`; called with a lightgbm.Dataset, one label per row or one raw score per row.
+
+    Examples
+    --------
+    >>> import xgboost
+    >>> from gbdt_pwiser.objectives import auc_tasks, make_dmatrix, xgboost_params
+    >>> rng = np.random.default_rng(0)
+    >>> features, click = rng.random((99, 2)), rng.integers(2, size=99)
+    >>> conversion = click * rng.integers(2, size=99)
+    >>> data = make_dmatrix(features, click, conversion, tasks=2)
+    >>> booster = xgboost.train(
+    ...     xgboost_params(click, conversion=conversion),
+    ...     data,
+    ...     num_boost_round=2,
+    ...     obj=PWiseRMultiTaskObjective(weight=0.1),
+    ...     custom_metric=auc_tasks,
+    ... )
+    >>> booster.predict(data).shape
+    (99, 2)
+    """
+
+    tasks = 2
+
+    def __init__(
+        self,
+        *,
+        click_weight: float = 1.0,
+        conversion_weight: float = 1.0,
+        device: str = "cpu",
+        **parameters: Unpack[LossParameters],
+    ) -> None:
+        click = PWiseRLoss(**parameters)
+        loss = MultiTaskLoss(click=click, click_weight=click_weight, conversion_weight=conversion_weight)
+        super().__init__(loss, device=device)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.loss!r}, device={self.device!r})"
 
 
 class PWiseRSklearnObjective:
@@ -293,6 +358,16 @@ def _ids(sizes: ArrayLike) -> NDArray[np.int64]:
     if counts.dtype.kind not in "iu" or (counts < 0).any():
         raise InputError("group holds the number of rows of each group; give whole numbers of at least 0")
     return np.repeat(np.arange(len(counts)), counts)
+
+
+def _two_outputs(raw_score: ArrayLike) -> NDArray[Any]:
+    scores = np.asarray(raw_score)
+    if scores.ndim != 2 or scores.shape[1] != 2:
+        raise InputError(
+            f"raw scores have shape {scores.shape}, and a model of both tasks has two per row; give the data "
+            "set a label of two columns, as make_dmatrix(..., tasks=2) does"
+        )
+    return scores
 
 
 def _one_output(raw_score: ArrayLike) -> NDArray[Any]:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gbdt_pwiser.objectives._tasks import conversion_rate
 from gbdt_pwiser.objectives.errors import InputError
 from gbdt_pwiser.objectives.inputs import (
     checked_binary,
@@ -42,12 +43,24 @@ def base_score(click: ArrayLike, *, sample_weight: ArrayLike | None = None) -> f
     return rate
 
 
-def xgboost_params(click: ArrayLike, *, sample_weight: ArrayLike | None = None) -> dict[str, Any]:
+def xgboost_params(
+    click: ArrayLike, *, conversion: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+) -> dict[str, Any]:
     """Return the parameters that make a custom objective start and predict as binary:logistic does.
 
     With `obj=` XGBoost does not estimate its intercept; `predict` applies the sigmoid of the named objective.
+    With conversions they are those of a model of both tasks, whose outputs start at the mean click and at the
+    mean conversion of clicks, and whose trees have one leaf for both.
     """
-    return {"objective": "binary:logistic", "base_score": base_score(click, sample_weight=sample_weight)}
+    start = base_score(click, sample_weight=sample_weight)
+    if conversion is None:
+        return {"objective": "binary:logistic", "base_score": start}
+    grade = grade_from(click, conversion)
+    return {
+        "objective": "binary:logistic",
+        "base_score": [start, conversion_rate(grade > 0, grade == 2, sample_weight)],
+        "multi_strategy": "multi_output_tree",
+    }
 
 
 def make_dmatrix(
@@ -59,9 +72,12 @@ def make_dmatrix(
     group: ArrayLike | None = None,
     base_margin: ArrayLike | None = None,
     quantile: bool = False,
+    tasks: int = 1,
     **options: Any,
 ) -> Any:
     """Build an xgboost.DMatrix whose label is the click and whose label_lower_bound is the conversion.
+
+    With two tasks the label is a matrix (n, 2) of both, for `PWiseRMultiTaskObjective`.
 
     Parameters
     ----------
@@ -75,10 +91,12 @@ def make_dmatrix(
         (n,): ids; rows of a group must be adjacent. Needed for pairs="group" only: with groups XGBoost's
         built-in `auc` becomes a mean over groups.
     base_margin
-        (n,): a prior, log-odds of a click, to start from in place of base_score; the data set to predict
-        needs its own.
+        (n,), with two tasks (n, 2): a prior, log-odds of a click, to start from in place of base_score; the
+        data set to predict needs its own.
     quantile
         Build a QuantileDMatrix.
+    tasks
+        1, or 2 for a model of both tasks.
     **options
         Passed on (`ref`, `max_bin`, `feature_types`, `enable_categorical`, ...).
 
@@ -94,13 +112,18 @@ def make_dmatrix(
         raise InputError("XGBoost takes weights per group, not per row, when groups are set; leave one out")
     grade, weight, sizes = _checked(features, click, conversion, sample_weight, group)
     _check_names(_names(features, options.get("feature_names")), "XGBoost", "[]<")
+    if tasks not in (1, 2):
+        raise InputError(f"tasks is {tasks!r}; give 1 for the click, or 2 for click and conversion")
     kind = xgboost.QuantileDMatrix if quantile else xgboost.DMatrix
-    data = kind(features, label=(grade > 0).astype(np.float32), weight=weight, **options)
-    data.set_float_info("label_lower_bound", (grade == 2).astype(np.float32))
+    label = np.stack([grade > 0, grade == 2], axis=1).astype(np.float32)
+    data = kind(features, label=label if tasks == 2 else label[:, 0], weight=weight, **options)
+    if tasks == 1:
+        data.set_float_info("label_lower_bound", label[:, 1])
     if sizes is not None:
         data.set_info(group=sizes)
     if base_margin is not None:
-        data.set_base_margin(_checked_prior("base_margin", base_margin, len(grade)))
+        rows = (len(grade), 2) if tasks == 2 else (len(grade),)
+        data.set_base_margin(_checked_prior("base_margin", base_margin, rows))
     return data
 
 
@@ -158,7 +181,7 @@ def make_dataset(
     grade, weight, sizes = _checked(features, click, conversion, sample_weight, group)
     _check_names(_names(features, options.get("feature_name")), "LightGBM", '",:[]{}')
     if init_score is not None:
-        start = _checked_prior("init_score", init_score, len(grade))
+        start = _checked_prior("init_score", init_score, (len(grade),))
     elif reference is not None:
         start = np.full(len(grade), _start_of(reference))
     else:
@@ -192,13 +215,14 @@ def _checked(
     return grade, weight, sizes
 
 
-def _checked_prior(what: str, prior: ArrayLike, rows: int) -> NDArray[np.float64]:
+def _checked_prior(what: str, prior: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
     values = numbers(what, prior, "a prior is the log-odds of a click").astype(np.float64)
-    if values.shape != (rows,):
-        raise InputError(f"{what} has shape {values.shape}; give one log-odds per exposure, shape ({rows},)")
+    if values.shape != shape:
+        each = "one log-odds per exposure" if len(shape) == 1 else "one log-odds per exposure and task"
+        raise InputError(f"{what} has shape {values.shape}; give {each}, shape {shape}")
     wrong = ~(np.abs(values) <= _GREATEST_PRIOR)
     if wrong.any():
-        row = int(np.argmax(wrong))
+        row = int(np.argmax(wrong if wrong.ndim == 1 else wrong.any(axis=1)))
         raise InputError(
             f"{what} is {values[row]} in row {row} ({int(wrong.sum())} such rows); a prior is finite "
             f"log-odds, of at most {_GREATEST_PRIOR:g}: clip probabilities off 0 and 1 before the logarithm"

@@ -74,11 +74,16 @@ class Labels:
         )
 
 
-def read_labels(data: Any) -> Labels:
-    """Read label, conversion, weights and groups of an xgboost.DMatrix or a lightgbm.Dataset."""
+def read_labels(data: Any, *, tasks: int = 1) -> Labels:
+    """Read label, conversion, weights and groups of an xgboost.DMatrix or a lightgbm.Dataset.
+
+    With two tasks the label is a matrix (n, 2) of clicks and conversions, as only XGBoost keeps it.
+    """
     empty = np.empty(0)
     if hasattr(data, "get_float_info"):
         label = np.asarray(data.get_label())
+        if tasks == 2:
+            return _of_two_tasks(label, data)
         if label.ndim != 1:
             raise InputError(
                 f"the label has shape {label.shape}, which makes a model of several outputs; {_REMEDY}"
@@ -93,6 +98,11 @@ def read_labels(data: Any) -> Labels:
             start=data.get_base_margin(),
         )
     if hasattr(data, "get_init_score"):
+        if tasks == 2:
+            raise InputError(
+                "LightGBM keeps one label per row and one tree per output, so it cannot share trees between "
+                "two tasks; train XGBoost, or PWiseRObjective for the click alone"
+            )
         label, weight, sizes, start = (
             data.get_label(),
             data.get_weight(),
@@ -110,6 +120,25 @@ def read_labels(data: Any) -> Labels:
     raise InputError(
         f"{type(data).__module__}.{type(data).__name__} is no xgboost.DMatrix and no lightgbm.Dataset; "
         "for XGBClassifier or LGBMClassifier use PWiseRSklearnObjective"
+    )
+
+
+def _of_two_tasks(label: Array, data: Any) -> Labels:
+    if label.ndim != 2 or label.shape[1] != 2:
+        if not label.size:  # a worker without rows
+            label = np.empty((0, 2))
+        else:
+            raise InputError(
+                f"the label has shape {label.shape}, and a model of both tasks needs a click and a "
+                "conversion per row, shape (n, 2); build the data set with make_dmatrix(..., tasks=2)"
+            )
+    return Labels(
+        booster="xgboost",
+        label=np.ascontiguousarray(label[:, 0]),
+        conversion=np.ascontiguousarray(label[:, 1]),
+        weight=data.get_weight(),
+        group_sizes=np.diff(data.get_uint_info("group_ptr").astype(np.int64)),
+        start=data.get_base_margin(),
     )
 
 

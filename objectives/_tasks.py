@@ -1,0 +1,168 @@
+"""The loss of both tasks in one model with two outputs: the click's, and BCE of conversions among clicks."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from gbdt_pwiser.objectives._arrays import Array, Index, at_least, namespace, put, take
+from gbdt_pwiser.objectives._logistic import sigmoid, softplus
+from gbdt_pwiser.objectives._loss import HESSIAN_FLOOR, PWiseRLoss
+from gbdt_pwiser.objectives._peers import Peers
+from gbdt_pwiser.objectives._plan import PairPlan
+from gbdt_pwiser.objectives.errors import InputError
+from gbdt_pwiser.objectives.inputs import LARGEST_PARAMETER
+from gbdt_pwiser.objectives.protocol import ScoreLoss
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultiTaskLoss:
+    """Loss of two raw scores per exposure: z of a click, u of a conversion given the click.
+
+    ::
+
+        L = click_weight * L_click(z)
+          + conversion_weight * sum_{i clicked} w_i [ softplus(u_i) - v_i u_i ] / sum_i w_i
+
+    with the conversion v_i. Both terms are divided by the weight of all exposures, so a clicked exposure
+    weighs conversion_weight times as much in the second as in the first, whatever the click rate. The second
+    is 0 without a click.
+
+    Parameters
+    ----------
+    click
+        The loss of z: `PWiseRLoss`, or another `ScoreLoss`.
+    click_weight, conversion_weight
+        At least 0; not both 0.
+
+    Raises
+    ------
+    InputError
+        A parameter breaks a rule above.
+
+    Examples
+    --------
+    >>> loss = MultiTaskLoss(click=PWiseRLoss(weight=0))
+    >>> bool(np.isclose(loss.value(np.zeros((4, 2)), loss.plan([0, 0, 1, 2])), 1.5 * np.log(2)))
+    True
+    """
+
+    click: ScoreLoss = field(default_factory=PWiseRLoss)
+    click_weight: float = 1.0
+    conversion_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("click_weight", "conversion_weight"):
+            weight = getattr(self, name)
+            is_number = isinstance(weight, int | float | np.number) and not isinstance(weight, bool)
+            if not (is_number and 0 <= weight <= LARGEST_PARAMETER):
+                raise InputError(f"{name} is {weight!r}; give a number from 0 to {LARGEST_PARAMETER:g}")
+        if not self.click_weight + self.conversion_weight:
+            raise InputError("click_weight and conversion_weight are 0; give at least one task a weight")
+
+    @property
+    def ranks_pairs(self) -> bool:
+        """Whether pairs count in the loss of the click."""
+        return bool(getattr(self.click, "ranks_pairs", False))
+
+    @property
+    def pairs(self) -> str:
+        """Which pairs the loss of the click has: "all" or "group"."""
+        return str(getattr(self.click, "pairs", "all"))
+
+    def plan(
+        self,
+        grade: ArrayLike,
+        *,
+        group: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        peers: Peers | None = None,
+    ) -> PairPlan:
+        """Check grades, groups and weights once; see `PWiseRLoss.plan`."""
+        return self.click.plan(grade, group=group, sample_weight=sample_weight, peers=peers)
+
+    def value(self, raw_score: Array, plan: PairPlan) -> float:
+        """Return L; 0.0 for no exposures.
+
+        Parameters
+        ----------
+        raw_score
+            (n, 2): z and u.
+        plan
+            Of the exposures.
+        """
+        if not plan.n:
+            return 0.0
+        total = self.click_weight * self.click.value(raw_score[:, 0], plan) if self.click_weight else 0.0
+        u, converted, weight, _ = self._clicked(raw_score, plan)
+        each = softplus(u) - converted * u
+        xp = namespace(each)
+        conversion = float(xp.sum(each if weight is None else weight * each))
+        return total + self.conversion_weight * conversion / plan.total_weight
+
+    def gradient_hessian(
+        self, raw_score: Array, plan: PairPlan, *, dtype: Literal["float32", "float64"] | None = None
+    ) -> tuple[Array, Array]:
+        """Return gradient and second-order value of n * L in both raw scores (sum of weights for n).
+
+        ::
+
+            grad_iz = click_weight * that of L_click
+            grad_iu = conversion_weight * w_i (sigmoid(u_i) - v_i) where i is clicked, else 0
+            hess_iu = conversion_weight * w_i q_i (1 - q_i), q_i = sigmoid(u_i), where i is clicked,
+                      and everywhere at least a floor > 0
+
+        Parameters are those of `value`; dtype is that of the result, None for that of raw_score.
+
+        Returns
+        -------
+        grad, hess
+            (n, 2): in the library and on the device of raw_score.
+        """
+        xp = namespace(raw_score)
+        kind = raw_score.dtype if dtype is None else getattr(xp, dtype)
+        floor = HESSIAN_FLOOR * plan.mean_weight
+        grad, hess = xp.zeros_like(raw_score, dtype=kind), xp.full_like(raw_score, floor, dtype=kind)
+        if self.click_weight:
+            of_click = self.click.gradient_hessian(raw_score[:, 0], plan, dtype=dtype)
+            grad[:, 0], hess[:, 0] = (xp.astype(self.click_weight * each, kind) for each in of_click)
+        if self.conversion_weight:
+            u, converted, weight, rows = self._clicked(raw_score, plan)
+            q = sigmoid(u)
+            g, h = q - converted, q * (1.0 - q)
+            scale = self.conversion_weight if weight is None else self.conversion_weight * weight
+            put(grad[:, 1], rows, xp.astype(scale * g, kind))
+            put(hess[:, 1], rows, xp.astype(at_least(scale * h, floor), kind))
+        return grad, hess
+
+    def _clicked(self, raw_score: Array, plan: PairPlan) -> tuple[Array, Array, Array | None, Index]:
+        """Return u, the conversions and the weights of the clicked exposures, in float64, and their rows."""
+        xp = namespace(raw_score)
+        plan = plan.beside(raw_score)
+        u = xp.astype(take(raw_score[:, 1], plan.clicked), xp.float64)
+        if not bool(xp.all(xp.isfinite(u))):
+            raise InputError(
+                "a raw score of the conversion is not finite; lower the learning rate or a task's weight"
+            )
+        flags = xp.zeros_like(raw_score[:, 1], dtype=xp.float64)
+        put(flags, plan.anchors, 1.0)
+        weight = None if plan.sample_weight is None else take(plan.sample_weight, plan.clicked)
+        return u, take(flags, plan.clicked), weight, plan.clicked
+
+
+def conversion_rate(click: ArrayLike, conversion: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    """Return the (weighted) mean conversion of clicks; InputError where it is 0, 1 or that of none."""
+    clicks, conversions = np.asarray(click, dtype=bool), np.asarray(conversion, dtype=bool)
+    weight = np.ones(len(clicks)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+    of = float(weight[clicks].sum())
+    rate = float(weight[clicks & conversions].sum()) / of if of else math.nan
+    if not 0.0 < rate < 1.0:
+        raise InputError(
+            f"the mean conversion of clicks is {rate}; a model of both tasks needs clicks with and without "
+            "a conversion"
+        )
+    return rate
