@@ -32,6 +32,8 @@ class ModelKind:
         What a round of its training is called.
     searched
         What `tune` varies of it, by the names of its settings.
+    shares_tasks
+        Whether click and conversion are learnt together, by trees or layers that both use.
     external_memory
         Whether its features may stay in files that are read in every round.
     on_workers
@@ -48,6 +50,7 @@ class ModelKind:
     library: str = ""
     rounds: str = "round"
     searched: Mapping[str, Range] = field(default_factory=dict)
+    shares_tasks: bool = False
     external_memory: bool = False
     on_workers: Callable[[ModelSpec, Any], Model] | None = None
     files: tuple[str, ...] = ()

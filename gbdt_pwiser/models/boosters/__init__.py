@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from gbdt_pwiser.models.boosters.settings import BoosterSettings
-from gbdt_pwiser.models.boosters.state import check_state
+from gbdt_pwiser.models.boosters.state import check_shared_state, check_state
 from gbdt_pwiser.models.kind import ModelKind
 from gbdt_pwiser.models.protocol import Model
-from gbdt_pwiser.models.ranges import Float, Int, LogFloat
+from gbdt_pwiser.models.ranges import Float, Int, LogFloat, Range
 from gbdt_pwiser.models.spec import ModelSpec
 
 __all__ = ["BOOSTERS", "BoosterSettings"]
@@ -29,11 +29,26 @@ def _xgboost(spec: ModelSpec) -> Model:
     return XGBoostModel(spec)
 
 
+def _xgboost_shared(spec: ModelSpec) -> Model:
+    from gbdt_pwiser.models.boosters.shared_model import SharedXGBoostModel
+
+    return SharedXGBoostModel(spec)
+
+
 def _xgboost_on_workers(spec: ModelSpec, client: Any) -> Model:
     from gbdt_pwiser.models.boosters.dask_model import DaskXGBoostModel
 
     return DaskXGBoostModel(spec, client)
 
+
+_SEARCHED_OF_XGBOOST: Final[dict[str, Range]] = {
+    "learning_rate": LogFloat(0.01, 0.2),
+    "max_depth": Int(3, 10, 6),
+    "min_child_weight": LogFloat(0.1, 100.0, 1.0),
+    "subsample": Float(0.5, 1.0, 0.8),
+    "colsample_bytree": Float(0.3, 1.0, 0.8),
+    "lambda": LogFloat(1e-3, 100.0, 1.0),
+}
 
 # Nothing that is searched decides the bins, so the features are binned once for all trials.
 BOOSTERS: Final[dict[str, ModelKind]] = {
@@ -58,18 +73,22 @@ BOOSTERS: Final[dict[str, ModelKind]] = {
         settings=BoosterSettings,
         library="xgboost",
         rounds="boosting round",
-        searched={
-            "learning_rate": LogFloat(0.01, 0.2),
-            "max_depth": Int(3, 10, 6),
-            "min_child_weight": LogFloat(0.1, 100.0, 1.0),
-            "subsample": Float(0.5, 1.0, 0.8),
-            "colsample_bytree": Float(0.3, 1.0, 0.8),
-            "lambda": LogFloat(1e-3, 100.0, 1.0),
-        },
+        searched=_SEARCHED_OF_XGBOOST,
         external_memory=True,
         on_workers=_xgboost_on_workers,
         files=("click.ubj", "conversion.ubj"),
         check_state=check_state,
+    ),
+    "xgboost_shared": ModelKind(
+        make=_xgboost_shared,
+        settings=BoosterSettings,
+        library="xgboost",
+        rounds="boosting round",
+        searched={**_SEARCHED_OF_XGBOOST, "conversion_weight": LogFloat(0.1, 10.0)},
+        shares_tasks=True,
+        external_memory=True,
+        files=("click.ubj", "conversion.ubj"),
+        check_state=check_shared_state,
     ),
 }
 """Boosters by name."""

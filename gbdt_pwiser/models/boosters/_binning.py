@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.objectives.datasets import group_sizes
 
+Encode = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
 
 class BlockSequence(lightgbm.Sequence):  # type: ignore[misc]
     """Rows for LightGBM, which reads single ones upwards for its sample and then all in batches.
@@ -53,9 +55,11 @@ class BlockSequence(lightgbm.Sequence):  # type: ignore[misc]
 class _BlockIterator(xgboost.DataIter):  # type: ignore[misc]
     """Blocks for XGBoost, which makes several passes over them."""
 
-    def __init__(self, exposures: Exposures, rows: int, cache_prefix: str | None, **columns: Any) -> None:
+    def __init__(
+        self, exposures: Exposures, rows: int, cache_prefix: str | None, encode: Encode, **columns: Any
+    ) -> None:
         super().__init__(cache_prefix=cache_prefix, release_data=True)
-        self._exposures, self._rows, self._columns = exposures, rows, columns
+        self._exposures, self._rows, self._encode, self._columns = exposures, rows, encode, columns
         self._blocks: Iterator[NDArray[np.float32]] = iter(())
 
     def reset(self) -> None:
@@ -69,7 +73,7 @@ class _BlockIterator(xgboost.DataIter):  # type: ignore[misc]
             raise _InterruptedError from stop
         if block is None:
             return False
-        input_data(data=block, **self._columns)
+        input_data(data=self._encode(block), **self._columns)
         return True
 
 
@@ -84,6 +88,8 @@ def block_dmatrix(
     external_memory: bool,
     feature_types: Sequence[str],
     group: NDArray[np.int64] | None = None,
+    encode: Encode = lambda block: block,
+    tasks: int = 1,
     **options: Any,
 ) -> Any:
     """Build what `make_dmatrix` builds, a QuantileDMatrix, from blocks of so many rows.
@@ -100,6 +106,10 @@ def block_dmatrix(
         As XGBoost has them.
     group
         int64 (n,): as in `make_dmatrix`.
+    encode
+        Of a block of features, what the trees are to get in its place.
+    tasks
+        As in `make_dmatrix`.
     **options
         Passed on (`ref`, `max_bin`, `enable_categorical`).
     """
@@ -108,17 +118,19 @@ def block_dmatrix(
         if external_memory:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="gbdt-pwiser-bins-"))
             kind, prefix = xgboost.ExtMemQuantileDMatrix, str(Path(folder, "bins"))
-        blocks = _BlockIterator(exposures, rows, prefix, feature_types=feature_types)
+        blocks = _BlockIterator(exposures, rows, prefix, encode, feature_types=feature_types)
         try:
             data = kind(blocks, **options)
         except _InterruptedError as stop:
             raise (stop.__cause__ or KeyboardInterrupt()) from None
         weakref.finalize(data, stack.pop_all().close)
-    data.set_info(
-        label=exposures.click.astype(np.float32),
-        label_lower_bound=exposures.conversion.astype(np.float32),
-        group=None if group is None else group_sizes(group),
-    )
+    label = np.stack([exposures.click, exposures.conversion], axis=1).astype(np.float32)
+    if tasks == 2:
+        data.set_info(label=label)
+    else:
+        data.set_info(label=label[:, 0], label_lower_bound=label[:, 1])
+    if group is not None:
+        data.set_info(group=group_sizes(group))
     return data
 
 

@@ -116,7 +116,7 @@ class DaskXGBoostModel(XGBoostModel):
     def _check_usable(self) -> None:
         pass  # the device is one of the workers
 
-    def _train_conversion(self, train: Exposures, valid: Exposures) -> Trained | None:
+    def _train_conversion(self, train: Exposures, valid: Exposures) -> Any:
         here = XGBoostModel(self.spec)
         here._columns = self._columns
         return here._train_conversion(train, valid)

@@ -26,6 +26,7 @@ class LightGBMModel(TreeModel):
     """LightGBM, leaf-wise trees of 31 leaves."""
 
     suffix = ".txt"
+    library = "lightgbm"
 
     def _bin(self, train: Exposures, valid: Exposures, grouped: bool) -> Binned:
         columns = train.features.columns

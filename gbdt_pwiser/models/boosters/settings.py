@@ -11,6 +11,7 @@ import numpy as np
 from gbdt_pwiser.models.settings import Settings, any_value
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives.errors import LARGEST, check_whole
+from gbdt_pwiser.objectives.inputs import LARGEST_PARAMETER
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,9 @@ class BoosterSettings(Settings):
         Shrinkage of each round, above 0 and at most 1.
     external_memory
         Whether the bins are kept in temporary files and read in every round, as XGBoost can.
+    conversion_weight
+        Weight of the conversion in trees that both tasks share, in the unit of `MultiTaskLoss`: so many times
+        as much as in the click does a clicked exposure weigh in it. Other boosters take 1 alone.
     params
         More parameters in the library's own words; they win over the defaults here.
 
@@ -43,6 +47,7 @@ class BoosterSettings(Settings):
     early_stopping: int = 50
     learning_rate: float = 0.05
     external_memory: bool = False
+    conversion_weight: float = 1.0
     params: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -52,6 +57,10 @@ class BoosterSettings(Settings):
         is_number = isinstance(rate, int | float | np.number) and not isinstance(rate, bool)
         if not (is_number and 0 < rate <= 1):
             raise InputError(f"learning_rate is {rate!r}; give a number above 0 and at most 1")
+        weight = self.conversion_weight
+        is_number = isinstance(weight, int | float | np.number) and not isinstance(weight, bool)
+        if not (is_number and 0 < weight <= LARGEST_PARAMETER):
+            raise InputError(f"conversion_weight is {weight!r}; give a positive number")
         if not isinstance(self.external_memory, bool):
             raise InputError(f"external_memory is {self.external_memory!r}; give True or False")
         if not isinstance(self.params, Mapping):
@@ -59,10 +68,12 @@ class BoosterSettings(Settings):
 
     @classmethod
     def names(cls, model: str) -> frozenset[str]:
-        """Return the names, aliases included, that the model's library knows."""
+        """Return the names, aliases included, that the model's library knows, and those that are not its."""
+        from gbdt_pwiser.models.boosters import BOOSTERS
         from gbdt_pwiser.models.boosters.parameters import known_params
 
-        return known_params(model)
+        kind = BOOSTERS[model]
+        return known_params(kind.library) | (frozenset({"conversion_weight"}) if kind.shares_tasks else set())
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> BoosterSettings:
@@ -79,10 +90,19 @@ class BoosterSettings(Settings):
         return self.rounds
 
     def check(self, model: str) -> None:
-        """Raise InputError for a parameter that the model's library does not know, or cannot have."""
+        """Raise InputError for a parameter that the model's library does not know, or cannot have.
+
+        Also for the weight of a conversion where no tree learns both tasks.
+        """
+        from gbdt_pwiser.models.boosters import BOOSTERS
         from gbdt_pwiser.models.boosters.parameters import check_params
 
-        check_params(model, self.params)
+        kind = BOOSTERS[model]
+        check_params(kind.library, self.params)
+        if self.conversion_weight != 1 and not kind.shares_tasks:
+            raise InputError(
+                f"conversion_weight is for trees that both tasks share, and {model} has none; leave it out"
+            )
 
     def value(self, name: str) -> Any:
         """Return a field, or a parameter in the library's own words; None where the model decides it."""
@@ -98,8 +118,12 @@ class BoosterSettings(Settings):
         return super().changed(own)
 
     def parameters(self) -> dict[str, Any]:
-        """Return the learning rate and the library's parameters; where bins lie decides no model."""
-        return {"learning_rate": self.learning_rate, **self.params}
+        """Return the learning rate, the weight of the conversion and the library's parameters.
+
+        Where bins lie decides no model.
+        """
+        weight = {} if self.conversion_weight == 1 else {"conversion_weight": self.conversion_weight}
+        return {"learning_rate": self.learning_rate, **weight, **self.params}
 
     @classmethod
     def _read_other(cls, key: str, text: str) -> Any:

@@ -23,6 +23,12 @@ def check_state(spec: ModelSpec, state: Mapping[str, Any], files: Mapping[str, s
         _check_task(task, of_task, files, task != TASKS[0] or LOSSES[spec.loss].is_log_odds)
 
 
+def check_shared_state(spec: ModelSpec, state: Mapping[str, Any], files: Mapping[str, str]) -> None:
+    """Raise the same for a pair of boosters that has click rates of categories beside it."""
+    require(isinstance(state["rates"], dict), "rates", state["rates"], "click rates by column")
+    check_state(spec, {task: of for task, of in state.items() if task != "rates"}, files)
+
+
 def _check_task(task: str, state: Mapping[str, Any], files: Mapping[str, str], is_log_odds: bool) -> None:
     require(
         set(state) - {"slope"} == {"file", "rounds", "start", "seconds"},

@@ -71,9 +71,11 @@ class TreeModel(ABC):
 
     suffix: ClassVar[str]
     """Of a booster's file."""
+    library: ClassVar[str]
+    """Which library's booster it is, as parameters and devices are named by it."""
 
     def __init__(self, spec: ModelSpec) -> None:
-        check_device(spec.device, spec.model)
+        check_device(spec.device, self.library)
         self.spec = spec
         refuse_params(self.settings.params, spec.loss)
         self.settings.check(spec.model)
@@ -118,11 +120,12 @@ class TreeModel(ABC):
                 lambda: self._bin(with_adjacent_groups(train) if grouped else train, valid, grouped),
             )
             click = self._train(binned, spec.loss, on_round)
-            self._conversion = _kept_with.get(
+            conversion = _kept_with.get(
                 train,
                 (valid, spec.model, spec.device, spec.seed, repr(sorted(settings.record().items()))),
                 lambda: self._train_conversion(train, valid),
             )
+        self._keep_conversion(conversion)
         self._click = click if LOSSES[spec.loss].is_log_odds else self._with_sigmoid(click, valid)
 
     def predict(self, exposures: Exposures) -> Predictions:
@@ -137,7 +140,7 @@ class TreeModel(ABC):
             rows = slice(start, start := start + len(block))
             pctr[rows] = self._probability(self._click, block)
             if self._conversion:
-                pcvr[rows] = self._probability(self._conversion, block)
+                pcvr[rows] = self._pcvr(self._conversion, block)
         return Predictions(pctr=pctr, pctcvr=pctr * pcvr)
 
     @property
@@ -156,19 +159,26 @@ class TreeModel(ABC):
         return sum(trained.rounds for trained in (self._click, self._conversion) if trained)
 
     def _check_usable(self) -> None:
-        check_usable(self.spec.device, self.spec.model)
+        check_usable(self.spec.device, self.library)
 
     @property
     def _own_params(self) -> dict[str, Any]:
         """The spec's own parameters, as the library has them."""
-        return by_position(self.settings.params, self._columns, self.spec.model)
+        return by_position(self.settings.params, self._columns, self.library)
 
-    def _train_conversion(self, train: Exposures, valid: Exposures) -> Trained | None:
+    def _train_conversion(self, train: Exposures, valid: Exposures) -> Any:
         """Train the booster for a conversion given a click; None where there is nothing to tell apart."""
         clicked, clicked_valid = (_conversions_of_clicks(part) for part in (train, valid))
         if len(np.unique(clicked.click)) < 2 or len(np.unique(clicked_valid.click)) < 2:
             return None
         return self._train(self._bin(clicked, clicked_valid, grouped=False), "bce")
+
+    def _keep_conversion(self, trained: Any) -> None:
+        """Take what `_train_conversion` returned, now or for an earlier loss on the same exposures."""
+        self._conversion = trained
+
+    def _pcvr(self, trained: Trained, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        return self._probability(trained, features)
 
     def _with_sigmoid(self, ranker: Trained, valid: Exposures) -> Trained:
         """Fit on validation what makes pCTR of a ranker's scores."""

@@ -26,6 +26,7 @@ class XGBoostModel(TreeModel):
     """XGBoost with histograms, trees of depth 6."""
 
     suffix = ".ubj"
+    library = "xgboost"
 
     def _bin(self, train: Exposures, valid: Exposures, grouped: bool) -> Binned:
         columns, categorical = train.features.columns, set(train.categorical)

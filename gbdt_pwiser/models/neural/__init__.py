@@ -74,6 +74,7 @@ NETWORKS: Final[dict[str, ModelKind]] = {
             "dropout": Float(0.0, 0.5),
             "weight_decay": LogFloat(1e-7, 1e-3),
         },
+        shares_tasks=name != "dnn",
         files=(FILE,),
     )
     for name in ARCHITECTURES

@@ -1,0 +1,115 @@
+"""XGBoost whose trees serve both tasks: the counterpart of the network `shared_bottom`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xgboost
+from numpy.typing import NDArray
+
+from gbdt_pwiser.data import Exposures
+from gbdt_pwiser.data.stored import BLOCK
+from gbdt_pwiser.models.boosters._binning import block_dmatrix
+from gbdt_pwiser.models.boosters._rates import ClickRates
+from gbdt_pwiser.models.boosters.trees import Trained, refusals
+from gbdt_pwiser.models.boosters.xgboost_model import XGBoostModel
+from gbdt_pwiser.models.spec import ModelSpec
+from gbdt_pwiser.objectives import InputError, PWiseRMultiTaskObjective, auc, xgboost_params
+
+OLDEST = (3, 2)
+"""XGBoost whose trees of several outputs start at a rate for each."""
+
+
+class SharedXGBoostModel(XGBoostModel):
+    """pCTR of `xgboost`, and pCVR from trees that learn click and conversion together.
+
+    The second booster has one leaf for both tasks: where to split is learnt from all clicks, which are many,
+    and from the conversions, which are few. Its first output is the click, with BCE whatever the loss that is
+    compared; its second is pCVR, and the round with the best CVR AUC on validation counts. Trees of several
+    outputs cannot split on categories in every XGBoost, so they get each category's click rate in training
+    in its place; a category that training had not counts as missing.
+
+    Raises
+    ------
+    InputError
+        XGBoost is older than 3.2, or what `xgboost` refuses.
+    """
+
+    def __init__(self, spec: ModelSpec) -> None:
+        if tuple(int(part) for part in xgboost.__version__.split(".")[:2]) < OLDEST:
+            raise InputError(
+                f"{spec.model} needs XGBoost {OLDEST[0]}.{OLDEST[1]} or newer, and {xgboost.__version__} is "
+                "installed; install a newer one, or choose xgboost"
+            )
+        super().__init__(spec)
+        self._rates = ClickRates({}, {})
+
+    def _train_conversion(self, train: Exposures, valid: Exposures) -> tuple[Trained, ClickRates] | None:
+        if any(len(np.unique(part.conversion[part.click])) < 2 for part in (train, valid)):
+            return None
+        rates = ClickRates.fit(train)
+        dmatrix = partial(
+            block_dmatrix,
+            rows=BLOCK,
+            external_memory=self.settings.external_memory,
+            feature_types=["q"] * len(train.features.columns),
+            max_bin=self.settings.params.get("max_bin"),
+            encode=rates.encode,
+            tasks=2,
+        )
+        data = dmatrix(train)
+        data_valid = dmatrix(valid, ref=data)
+        clicked, converted = np.flatnonzero(valid.click), valid.conversion[valid.click]
+
+        def cvr_auc(raw_score: NDArray[np.float32], _: Any) -> tuple[str, float]:
+            return "auc_cvr", auc(raw_score[clicked, 1], converted)
+
+        settings, params = self.settings, {**self._params, "disable_default_eval_metric": True}
+        del params["eval_metric"]
+        started = time.perf_counter()
+        booster = xgboost.train(
+            {**xgboost_params(train.click, conversion=train.conversion), **params},
+            data,
+            settings.rounds,
+            evals=[(data_valid, "valid")],
+            obj=PWiseRMultiTaskObjective(weight=0, conversion_weight=settings.conversion_weight),
+            custom_metric=cvr_auc,
+            verbose_eval=False,
+            callbacks=[
+                xgboost.callback.EarlyStopping(
+                    rounds=settings.early_stopping, metric_name="auc_cvr", maximize=True
+                )
+            ],
+        )
+        seconds = time.perf_counter() - started
+        return Trained(booster, int(booster.best_iteration) + 1, 0.0, seconds), rates
+
+    def _keep_conversion(self, trained: Any) -> None:
+        self._conversion, self._rates = trained or (None, ClickRates({}, {}))
+
+    def _pcvr(self, trained: Trained, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        return self._probability(trained, self._rates.encode(features))[:, 1]
+
+    def save(self, folder: Path) -> dict[str, Any]:
+        """Write the boosters and return the rest, the click rates of the categories included."""
+        return {**super().save(folder), "rates": self._rates.record()}
+
+    def restore(self, folder: Path, columns: Sequence[str], state: Mapping[str, Any]) -> None:
+        """Become the model that `save` wrote; see `TreeModel.restore`."""
+        super().restore(folder, columns, {task: of for task, of in state.items() if task != "rates"})
+        self._rates = ClickRates.from_record(state["rates"], columns)
+        if self._conversion is not None:
+            with refusals(self.spec.model):
+                outputs = self._pcvr_outputs(self._conversion)
+            if outputs != 2:
+                raise InputError(f"{folder} has a booster of {outputs} outputs in place of 2; train again")
+
+    def _pcvr_outputs(self, trained: Trained) -> int:
+        columns = trained.booster.num_features()
+        found = self._probability(trained, np.zeros((1, columns), dtype=np.float32))
+        return 1 if found.ndim == 1 else found.shape[1]
