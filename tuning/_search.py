@@ -146,7 +146,7 @@ def _run(
             else:
                 model.fit(train, valid)
             predictions = model.predict(valid)
-            told = evaluate(valid, predictions.pctr, predictions.pctcvr)
+            told = evaluate(valid, predictions.pctr, predictions.pctcvr, predictions.pcvr)
             values = [told[metric] for metric in metrics]
             if np.isnan(values).any():
                 raise InputError(f"{', '.join(metrics)} cannot be computed on the validation split")

@@ -164,7 +164,7 @@ def compare(
                     drawn.add_scored(fitted.model.spec, _training_curve(fitted), split.test, predicted)
                 scored = {"valid": (fitted.valid, fitted.valid_seconds)}
                 for part, p in predicted.items():
-                    scored[part] = (evaluate(split.test, p.pctr, p.pctcvr), seconds)
+                    scored[part] = (evaluate(split.test, p.pctr, p.pctcvr, p.pcvr), seconds)
                 if not doubted and too_good(scored["test"][0]["ctr_auc"], split.test.click):
                     doubted = True
                     _warn_of_test(fitted.model.spec, scored["test"][0]["ctr_auc"])
@@ -234,7 +234,7 @@ def fit(
     started = time.perf_counter()
     predictions = model.predict(valid)
     seconds = time.perf_counter() - started
-    scores = evaluate(valid, predictions.pctr, predictions.pctcvr)
+    scores = evaluate(valid, predictions.pctr, predictions.pctcvr, predictions.pcvr)
     return Fitted(model, predictions, scores, seconds, tuple(curve))
 
 
@@ -268,10 +268,7 @@ def _calibrated(fitted: Fitted, valid: Exposures, predictions: Predictions, meth
     """Calibrate pCTR on validation and leave pCVR as it is."""
     calibrator = Calibrator.fit(method, fitted.predictions.pctr, valid.click)
     pctr = calibrator(predictions.pctr)
-    pcvr = np.divide(
-        predictions.pctcvr, predictions.pctr, out=np.zeros_like(pctr), where=predictions.pctr > 0
-    )
-    return Predictions(pctr=pctr, pctcvr=pctr * pcvr)
+    return Predictions(pctr=pctr, pctcvr=pctr * predictions.pcvr, pcvr=predictions.pcvr)
 
 
 def _results(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdt_pwiser.data import Exposures
+from gbdt_pwiser.metrics import pcvr_of
 from gbdt_pwiser.models.spec import ModelSpec
 
 OnRound = Callable[[int, float], None]
@@ -26,11 +27,19 @@ class Predictions:
     pctr
         float64 (n,): click given exposure.
     pctcvr
-        float64 (n,): conversion given exposure, pCTR * pCVR.
+        float64 (n,): conversion given exposure, pctr * pcvr.
+    pcvr
+        float64 (n,): conversion given click. Where it is not given, it is pctcvr / pctr to 12 decimals, and
+        0 where pctr is 0.
     """
 
     pctr: NDArray[np.float64]
     pctcvr: NDArray[np.float64]
+    pcvr: NDArray[np.float64] = None  # type: ignore[assignment]  # an array once it is made
+
+    def __post_init__(self) -> None:
+        if self.pcvr is None:
+            object.__setattr__(self, "pcvr", pcvr_of(self.pctr, self.pctcvr))  # type: ignore[unreachable]
 
 
 class Model(Protocol):

@@ -197,8 +197,12 @@ NAN = float("nan")
 def test_of_equals_the_earlier_and_of_nan_any_other(
     dataset, written, monkeypatch, values, choice, metric, sign
 ):
-    written(lambda spec, part, exposures: Predictions(np.full(len(exposures), spec.weight), np.zeros(1)))
-    monkeypatch.setattr(module, "evaluate", lambda _, pctr, pctcvr: {metric: sign * values[pctr[0]]})
+    written(
+        lambda spec, part, exposures: Predictions(
+            np.full(len(exposures), spec.weight), np.zeros(len(exposures))
+        )
+    )
+    monkeypatch.setattr(module, "evaluate", lambda _, pctr, *others: {metric: sign * values[pctr[0]]})
     specs = [ModelSpec(model="a", loss="pwiser", pwiser=PWiseRLoss(weight=w)) for w in values]
     assert module.choose(specs, dataset.split(0), metric).model.spec.weight == choice
 

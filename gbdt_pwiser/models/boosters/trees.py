@@ -126,7 +126,7 @@ class TreeModel(ABC):
         self._click = click if LOSSES[spec.loss].is_log_odds else self._with_sigmoid(click, valid)
 
     def predict(self, exposures: Exposures) -> Predictions:
-        """Return pCTR and pCTCVR; InputError before `fit` or for other columns than in training."""
+        """Return pCTR, pCTCVR and pCVR; InputError before `fit` or for other columns than in training."""
         if self._click is None:
             raise InputError("the model is not trained; call fit first")
         if exposures.features.columns != self._columns:
@@ -138,7 +138,7 @@ class TreeModel(ABC):
             pctr[rows] = self._probability(self._click, block)
             if self._conversion:
                 pcvr[rows] = self._probability(self._conversion, block)
-        return Predictions(pctr=pctr, pctcvr=pctr * pcvr)
+        return Predictions(pctr=pctr, pctcvr=pctr * pcvr, pcvr=pcvr)
 
     @property
     def rounds_used(self) -> int:

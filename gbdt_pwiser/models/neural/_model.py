@@ -107,7 +107,7 @@ class NetworkModel(ABC):
             )
 
     def predict(self, exposures: Exposures) -> Predictions:
-        """Return pCTR and pCTCVR; InputError before `fit` or for other columns than in training."""
+        """Return pCTR, pCTCVR and pCVR; InputError before `fit` or for other columns than in training."""
         if self._encoder is None:
             raise InputError("the model is not trained; call fit first")
         if exposures.features.columns != self._columns:
@@ -222,10 +222,10 @@ class MultiTaskModel(NetworkModel):
 
         def probabilities(outputs: Outputs) -> Tensor:
             exact = Outputs(outputs.click.double(), outputs.conversion.double())
-            return torch.stack([torch.sigmoid(exact.click), network.pctcvr(exact)])
+            return torch.stack([torch.sigmoid(exact.click), network.pctcvr(exact), network.pcvr(exact)])
 
-        pctr, pctcvr = by_block(network, rows, probabilities)
-        return Predictions(pctr=pctr, pctcvr=pctcvr)
+        pctr, pctcvr, pcvr = by_block(network, rows, probabilities)
+        return Predictions(pctr=pctr, pctcvr=pctcvr, pcvr=pcvr)
 
 
 class SingleTaskModel(NetworkModel):
@@ -280,11 +280,12 @@ class SingleTaskModel(NetworkModel):
         )
 
     def _predict(self, rows: Rows | StoredRows) -> Predictions:
-        pctr, *pcvr = (
+        pctr, *conversion = (
             by_block(each.network, rows, lambda logit: torch.sigmoid(logit.double()))
             for each in self._trained.values()
         )
-        return Predictions(pctr=pctr, pctcvr=pctr * pcvr[0] if pcvr else pctr.copy())
+        pcvr = conversion[0] if conversion else np.ones_like(pctr)
+        return Predictions(pctr=pctr, pctcvr=pctr * pcvr, pcvr=pcvr)
 
 
 def make_network(spec: ModelSpec) -> NetworkModel:
