@@ -19,6 +19,7 @@ from gbdt_pwiser.evaluation.plan import check_named, plan
 from gbdt_pwiser.evaluation.results import BASELINE, Result
 from gbdt_pwiser.metrics import METRICS, check_optimisable, evaluate
 from gbdt_pwiser.models import Model, ModelSpec, Predictions, Settings, make_model
+from gbdt_pwiser.models.protocol import Task
 from gbdt_pwiser.models.registry import versions_of
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives.errors import check_whole
@@ -230,7 +231,12 @@ def fit(
     """Train one model and score it on validation."""
     model = make(spec)
     curve: list[float] = []
-    model.fit(train, valid, on_round=lambda _, ctr_auc: curve.append(ctr_auc))
+
+    def on_round(_: int, aucs: Mapping[Task, float]) -> None:
+        if "click" in aucs:
+            curve.append(aucs["click"])
+
+    model.fit(train, valid, on_round)
     started = time.perf_counter()
     predictions = model.predict(valid)
     seconds = time.perf_counter() - started

@@ -48,7 +48,8 @@ class Written:
 
     def fit(self, train, valid, on_round=None):
         for number in range(10):
-            on_round(number, 0.5 + 0.01 * number)
+            on_round(number, {"click": 0.5 + 0.01 * number})
+        on_round(0, {"conversion": 0.9})  # of a model of its own, and so no round of the curve
         self.train, self.valid = train, valid
         self.events.append(("fit", self.spec, train, valid))
 

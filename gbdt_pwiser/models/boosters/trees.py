@@ -28,7 +28,7 @@ from gbdt_pwiser.models.boosters.device import check_device, check_usable
 from gbdt_pwiser.models.boosters.settings import BoosterSettings
 from gbdt_pwiser.models.kept import KeptWith
 from gbdt_pwiser.models.losses import LOSSES
-from gbdt_pwiser.models.protocol import OnRound, Predictions
+from gbdt_pwiser.models.protocol import OnRound, OnRoundOfTask, Predictions, of_task
 from gbdt_pwiser.models.spec import ModelSpec
 from gbdt_pwiser.objectives import InputError
 
@@ -90,7 +90,8 @@ class TreeModel(ABC):
     def fit(self, train: Exposures, valid: Exposures, on_round: OnRound | None = None) -> None:
         """Train both boosters, stopping each early on the AUC of its task on validation.
 
-        `on_round` gets each round of the click booster, from 0, and its CTR AUC on validation.
+        `on_round` gets each round of the click booster, then each of the conversion booster where that one
+        is trained and not kept from another loss; see `OnRound`.
 
         Raises
         ------
@@ -117,11 +118,11 @@ class TreeModel(ABC):
                 (valid, type(self), spec.device, settings.external_memory, bins, grouped),
                 lambda: self._bin(with_adjacent_groups(train) if grouped else train, valid, grouped),
             )
-            click = self._train(binned, spec.loss, on_round)
+            click = self._train(binned, spec.loss, of_task(on_round, "click"))
             self._conversion = _kept_with.get(
                 train,
                 (valid, spec.model, spec.device, spec.seed, repr(sorted(settings.record().items()))),
-                lambda: self._train_conversion(train, valid),
+                lambda: self._train_conversion(train, valid, of_task(on_round, "conversion")),
             )
         self._click = click if LOSSES[spec.loss].is_log_odds else self._with_sigmoid(click, valid)
 
@@ -163,12 +164,14 @@ class TreeModel(ABC):
         """The spec's own parameters, as the library has them."""
         return by_position(self.settings.params, self._columns, self.spec.model)
 
-    def _train_conversion(self, train: Exposures, valid: Exposures) -> Trained | None:
+    def _train_conversion(
+        self, train: Exposures, valid: Exposures, on_round: OnRoundOfTask | None = None
+    ) -> Trained | None:
         """Train the booster for a conversion given a click; None where there is nothing to tell apart."""
         clicked, clicked_valid = (_conversions_of_clicks(part) for part in (train, valid))
         if len(np.unique(clicked.click)) < 2 or len(np.unique(clicked_valid.click)) < 2:
             return None
-        return self._train(self._bin(clicked, clicked_valid, grouped=False), "bce")
+        return self._train(self._bin(clicked, clicked_valid, grouped=False), "bce", on_round)
 
     def _with_sigmoid(self, ranker: Trained, valid: Exposures) -> Trained:
         """Fit on validation what makes pCTR of a ranker's scores."""
@@ -180,7 +183,7 @@ class TreeModel(ABC):
     def _bin(self, train: Exposures, valid: Exposures, grouped: bool) -> Binned: ...
 
     @abstractmethod
-    def _train(self, binned: Binned, loss: str, on_round: OnRound | None = None) -> Trained: ...
+    def _train(self, binned: Binned, loss: str, on_round: OnRoundOfTask | None = None) -> Trained: ...
 
     @abstractmethod
     def _score(self, trained: Trained, features: NDArray[np.float32]) -> NDArray[np.float64]:
