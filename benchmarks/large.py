@@ -46,7 +46,7 @@ def measure(arguments: argparse.Namespace, model: str) -> dict[str, object]:
     loaded, started = memory("VmRSS"), time.perf_counter()
     first: dict[str, float] = {}
 
-    def on_round(number: int, value: float) -> None:
+    def on_round(*_: object) -> None:
         if not first:
             first.update(seconds=time.perf_counter() - started, now=memory("VmRSS"), peak=memory("VmHWM"))
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import numpy as np
 import polars as pl
 from polars.selectors import by_name
 from tqdm import tqdm
@@ -99,7 +98,7 @@ class Predictor:
         """
         exposures, unseen = self.saved.manifest.columns.encode(table, source)
         raw = self.saved.model.predict(exposures)
-        pcvr = np.divide(raw.pctcvr, raw.pctr, out=np.zeros_like(raw.pctr), where=raw.pctr > 0).clip(max=1.0)
+        pcvr = raw.pcvr.clip(max=1.0)
         if self.calibrator.method == "none":
             columns = {"pctr": raw.pctr, "pcvr": pcvr, "pctcvr": raw.pctcvr}
         else:

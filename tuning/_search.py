@@ -17,6 +17,7 @@ from tqdm import tqdm
 from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.metrics import METRICS, evaluate
 from gbdt_pwiser.models import ModelSpec, make_model
+from gbdt_pwiser.models.protocol import OnRound, Task
 from gbdt_pwiser.models.registry import settings_of
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.tuning._result import Trial, choose
@@ -146,7 +147,7 @@ def _run(
             else:
                 model.fit(train, valid)
             predictions = model.predict(valid)
-            told = evaluate(valid, predictions.pctr, predictions.pctcvr)
+            told = evaluate(valid, predictions.pctr, predictions.pctcvr, predictions.pcvr)
             values = [told[metric] for metric in metrics]
             if np.isnan(values).any():
                 raise InputError(f"{', '.join(metrics)} cannot be computed on the validation split")
@@ -165,18 +166,18 @@ def _run(
             share.finish(trial, TrialState.COMPLETE, values, {"result": result})
 
 
-def _reports(trial: optuna.Trial, spec: ModelSpec, where: str, *, may_prune: bool) -> Any:
-    """Return a function that tells the pruner of a round, and stops the training where it says so.
+def _reports(trial: optuna.Trial, spec: ModelSpec, where: str, *, may_prune: bool) -> OnRound:
+    """Return a function that tells the pruner of CTR AUC, and stops the training where it says so.
 
     Fifty reports at most: each is a transaction.
     """
     every = max(1, settings_of(spec).most_rounds // 50)
 
-    def on_round(number: int, ctr_auc: float) -> None:
-        if (number + 1) % every:
+    def on_round(number: int, aucs: Mapping[Task, float]) -> None:
+        if "click" not in aucs or (number + 1) % every:
             return
         with storage_errors(where):
-            trial.report(ctr_auc, number + 1)
+            trial.report(aucs["click"], number + 1)
             stop = may_prune and trial.should_prune()
         if stop:
             raise optuna.TrialPruned

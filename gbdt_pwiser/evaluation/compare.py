@@ -19,6 +19,7 @@ from gbdt_pwiser.evaluation.plan import check_named, plan
 from gbdt_pwiser.evaluation.results import BASELINE, Result
 from gbdt_pwiser.metrics import METRICS, check_optimisable, evaluate
 from gbdt_pwiser.models import Model, ModelSpec, Predictions, Settings, make_model
+from gbdt_pwiser.models.protocol import Task
 from gbdt_pwiser.models.registry import versions_of
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives.errors import check_whole
@@ -164,7 +165,7 @@ def compare(
                     drawn.add_scored(fitted.model.spec, _training_curve(fitted), split.test, predicted)
                 scored = {"valid": (fitted.valid, fitted.valid_seconds)}
                 for part, p in predicted.items():
-                    scored[part] = (evaluate(split.test, p.pctr, p.pctcvr), seconds)
+                    scored[part] = (evaluate(split.test, p.pctr, p.pctcvr, p.pcvr), seconds)
                 if not doubted and too_good(scored["test"][0]["ctr_auc"], split.test.click):
                     doubted = True
                     _warn_of_test(fitted.model.spec, scored["test"][0]["ctr_auc"])
@@ -230,11 +231,16 @@ def fit(
     """Train one model and score it on validation."""
     model = make(spec)
     curve: list[float] = []
-    model.fit(train, valid, on_round=lambda _, ctr_auc: curve.append(ctr_auc))
+
+    def on_round(_: int, aucs: Mapping[Task, float]) -> None:
+        if "click" in aucs:
+            curve.append(aucs["click"])
+
+    model.fit(train, valid, on_round)
     started = time.perf_counter()
     predictions = model.predict(valid)
     seconds = time.perf_counter() - started
-    scores = evaluate(valid, predictions.pctr, predictions.pctcvr)
+    scores = evaluate(valid, predictions.pctr, predictions.pctcvr, predictions.pcvr)
     return Fitted(model, predictions, scores, seconds, tuple(curve))
 
 
@@ -268,10 +274,7 @@ def _calibrated(fitted: Fitted, valid: Exposures, predictions: Predictions, meth
     """Calibrate pCTR on validation and leave pCVR as it is."""
     calibrator = Calibrator.fit(method, fitted.predictions.pctr, valid.click)
     pctr = calibrator(predictions.pctr)
-    pcvr = np.divide(
-        predictions.pctcvr, predictions.pctr, out=np.zeros_like(pctr), where=predictions.pctr > 0
-    )
-    return Predictions(pctr=pctr, pctcvr=pctr * pcvr)
+    return Predictions(pctr=pctr, pctcvr=pctr * predictions.pcvr, pcvr=predictions.pcvr)
 
 
 def _results(

@@ -16,7 +16,7 @@ from gbdt_pwiser.metrics.probability import (
     pcoc,
     reliability,
 )
-from gbdt_pwiser.metrics.ranking import GroupAUC, gauc, group_aucs, pcvr_of_clicks, pr_auc
+from gbdt_pwiser.metrics.ranking import GroupAUC, gauc, group_aucs, pcvr_of, pr_auc
 from gbdt_pwiser.objectives import auc
 
 __all__ = [
@@ -34,7 +34,7 @@ __all__ = [
     "log_loss",
     "normalized_entropy",
     "pcoc",
-    "pcvr_of_clicks",
+    "pcvr_of",
     "pr_auc",
     "reliability",
     "score_quantiles",

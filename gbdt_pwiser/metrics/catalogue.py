@@ -62,11 +62,12 @@ def check_optimisable(name: str) -> None:
 
 
 def evaluate(
-    exposures: Exposures, pctr: NDArray[np.floating[Any]], pctcvr: NDArray[np.floating[Any]]
+    exposures: Exposures,
+    pctr: NDArray[np.floating[Any]],
+    pctcvr: NDArray[np.floating[Any]],
+    pcvr: NDArray[np.floating[Any]] | None = None,
 ) -> dict[str, float]:
     """Every metric of one prediction, in the order and by the names of `METRICS`.
-
-    pCVR = pCTCVR / pCTR on the clicked exposures, 0 where pCTR is 0.
 
     Parameters
     ----------
@@ -76,6 +77,8 @@ def evaluate(
         float (n,), probability of a click given the exposure.
     pctcvr
         float (n,), probability of a conversion given the exposure.
+    pcvr
+        float (n,), probability of a conversion given the click; None for pctcvr / pctr, 0 where pctr is 0.
 
     Returns
     -------
@@ -86,8 +89,8 @@ def evaluate(
     Raises
     ------
     InputError
-        A prediction has another shape, or is NaN or outside [0, 1].
+        A prediction has another shape, or is NaN, or pctr or pctcvr is outside [0, 1].
     """
-    scored = ScoredExposures(exposures, pctr, pctcvr)
+    scored = ScoredExposures(exposures, pctr, pctcvr, pcvr=pcvr)
     values = {name: metric.compute(scored) for name, metric in METRICS.items()}
     return {name: value for name, value in values.items() if value is not None}

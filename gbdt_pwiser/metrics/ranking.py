@@ -27,14 +27,21 @@ from gbdt_pwiser.objectives import InputError
 Weighting = Literal["exposures", "positives", "mean"]
 
 
-def pcvr_of_clicks(
-    click: NDArray[np.bool_], pctr: NDArray[np.floating[Any]], pctcvr: NDArray[np.floating[Any]]
-) -> NDArray[np.float64]:
-    """Return pCVR = pCTCVR / pCTR of the clicked exposures, float64 (clicks,); 0 where pCTR is 0."""
-    clicked = pctr[click].astype(np.float64)
-    pcvr = np.divide(pctcvr[click], clicked, out=np.zeros_like(clicked), where=clicked > 0)
+def pcvr_of(pctr: Floats, pctcvr: Floats) -> NDArray[np.float64]:
+    """Return pCVR = pCTCVR / pCTR of each exposure, float64 (n,), to 12 decimals; 0 where pCTR is 0.
+
+    InputError where their shapes differ.
+    """
+    if pctr.shape != pctcvr.shape:
+        raise InputError(f"pctcvr has shape {pctcvr.shape}, pctr {pctr.shape}; give both as (n,)")
+    click = pctr.astype(np.float64)
+    pcvr = np.divide(pctcvr, click, out=np.zeros_like(click), where=click > 0)
     # Dividing what was multiplied leaves rounding behind, which would break the ties of a constant pCVR.
     return np.asarray(np.round(pcvr, 12))
+
+
+def _pcvr_of_clicks(s: ScoredExposures) -> Floats:
+    return pcvr_of(s.pctr[s.click], s.pctcvr[s.click]) if s.pcvr is None else s.pcvr[s.click]
 
 
 def _noise_free(s: ScoredExposures) -> Ranking | None:
@@ -61,7 +68,7 @@ CVR_AUC: Final = auc_metric(
     "CVR AUC",
     "ranking",
     "among clicked exposures, chance that a converted one has a higher pCVR",
-    lambda s: Ranking(pcvr_of_clicks(s.click, s.pctr, s.pctcvr), s.conversion[s.click], rows=s.click),
+    lambda s: Ranking(_pcvr_of_clicks(s), s.conversion[s.click], rows=s.click),
 )
 NOISE_FREE_CTR_AUC: Final = auc_metric(
     "noise_free_ctr_auc",

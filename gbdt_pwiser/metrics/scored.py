@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdt_pwiser.data import Exposures
-from gbdt_pwiser.metrics.checks import Bools, Floats, check_probability
+from gbdt_pwiser.metrics.checks import Bools, Floats, check_probability, check_score
 
 T = TypeVar("T")
 
@@ -28,21 +28,26 @@ class ScoredExposures:
         float (n,), probability of a click given the exposure.
     pctcvr
         float (n,), probability of a conversion given the exposure.
+    pcvr
+        float (n,), probability of a conversion given the click; None for pctcvr / pctr.
 
     Raises
     ------
     InputError
-        A prediction has another shape, or is NaN or outside [0, 1].
+        A prediction has another shape, or is NaN, or pctr or pctcvr is outside [0, 1].
     """
 
     exposures: Exposures
     pctr: Floats
     pctcvr: Floats
+    pcvr: Floats | None = field(default=None, kw_only=True)
     _kept: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         check_probability(self.pctr, self.click, "pctr")
         check_probability(self.pctcvr, self.click, "pctcvr")
+        if self.pcvr is not None:
+            check_score(self.pcvr, self.click, "pcvr")  # a model may put a conversion above its click
 
     @cached_property
     def click(self) -> Bools:

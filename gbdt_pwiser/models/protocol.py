@@ -5,16 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gbdt_pwiser.data import Exposures
+from gbdt_pwiser.metrics import pcvr_of
 from gbdt_pwiser.models.spec import ModelSpec
 
-OnRound = Callable[[int, float], None]
-"""Called after each round, or epoch of a network, with its number from 0 and the CTR AUC on validation."""
+Task = Literal["click", "conversion"]
+
+OnRound = Callable[[int, Mapping[Task, float]], None]
+"""Called after each round, or epoch of a network, with its number from 0 and AUCs on validation by task.
+
+The AUC of the click is over all exposures; that of the conversion is over the clicked ones, NaN where these
+are of one kind. A model that trains both tasks together tells of both at once. One that trains them one after
+the other tells of the click's rounds first and then, from 0 again, of the conversion's; of the latter only
+where it trains them, and not where it has them from another loss on the same data.
+"""
+
+OnRoundOfTask = Callable[[int, float], None]
+"""The same of a training of one task, with its AUC alone."""
+
+
+def of_task(on_round: OnRound | None, task: Task) -> OnRoundOfTask | None:
+    """Return what a training of one task is to call."""
+    return None if on_round is None else lambda number, auc: on_round(number, {task: auc})
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,11 +43,19 @@ class Predictions:
     pctr
         float64 (n,): click given exposure.
     pctcvr
-        float64 (n,): conversion given exposure, pCTR * pCVR.
+        float64 (n,): conversion given exposure, pctr * pcvr.
+    pcvr
+        float64 (n,): conversion given click. Where it is not given, it is pctcvr / pctr to 12 decimals, and
+        0 where pctr is 0.
     """
 
     pctr: NDArray[np.float64]
     pctcvr: NDArray[np.float64]
+    pcvr: NDArray[np.float64] = None  # type: ignore[assignment]  # an array once it is made
+
+    def __post_init__(self) -> None:
+        if self.pcvr is None:
+            object.__setattr__(self, "pcvr", pcvr_of(self.pctr, self.pctcvr))  # type: ignore[unreachable]
 
 
 class Model(Protocol):
@@ -39,7 +64,7 @@ class Model(Protocol):
     spec: ModelSpec
 
     def fit(self, train: Exposures, valid: Exposures, on_round: OnRound | None = None) -> None:
-        """Train, stopping early on validation; what `on_round` raises ends the training."""
+        """Train, stopping early on validation; what `on_round` raises ends the training, see `OnRound`."""
 
     def predict(self, exposures: Exposures) -> Predictions:
         """Return probabilities for exposures with the training features."""

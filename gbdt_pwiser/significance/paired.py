@@ -55,7 +55,13 @@ def paired_tests(
     units = Units.of(exposures)
     tests, gains = _prepared(
         *(
-            Sample(exposures, np.asarray(p.pctr, np.float64), np.asarray(p.pctcvr, np.float64), units)
+            Sample(
+                exposures,
+                np.asarray(p.pctr, np.float64),
+                np.asarray(p.pctcvr, np.float64),
+                units,
+                pcvr=np.asarray(p.pcvr, np.float64),
+            )
             for p in (predictions, baseline)
         )
     )

@@ -67,7 +67,7 @@ class Quick:
 
     def fit(self, train, valid, on_round=None):
         if on_round is not None:
-            on_round(0, 0.5)
+            on_round(0, {"click": 0.5})
 
     def predict(self, exposures):
         noise = np.random.default_rng(self.spec.seed).uniform(0.1, 0.9, len(exposures))

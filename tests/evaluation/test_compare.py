@@ -48,7 +48,8 @@ class Written:
 
     def fit(self, train, valid, on_round=None):
         for number in range(10):
-            on_round(number, 0.5 + 0.01 * number)
+            on_round(number, {"click": 0.5 + 0.01 * number})
+        on_round(0, {"conversion": 0.9})  # of a model of its own, and so no round of the curve
         self.train, self.valid = train, valid
         self.events.append(("fit", self.spec, train, valid))
 
@@ -197,8 +198,12 @@ NAN = float("nan")
 def test_of_equals_the_earlier_and_of_nan_any_other(
     dataset, written, monkeypatch, values, choice, metric, sign
 ):
-    written(lambda spec, part, exposures: Predictions(np.full(len(exposures), spec.weight), np.zeros(1)))
-    monkeypatch.setattr(module, "evaluate", lambda _, pctr, pctcvr: {metric: sign * values[pctr[0]]})
+    written(
+        lambda spec, part, exposures: Predictions(
+            np.full(len(exposures), spec.weight), np.zeros(len(exposures))
+        )
+    )
+    monkeypatch.setattr(module, "evaluate", lambda _, pctr, *others: {metric: sign * values[pctr[0]]})
     specs = [ModelSpec(model="a", loss="pwiser", pwiser=PWiseRLoss(weight=w)) for w in values]
     assert module.choose(specs, dataset.split(0), metric).model.spec.weight == choice
 

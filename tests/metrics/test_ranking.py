@@ -50,6 +50,15 @@ def test_rounding_of_pctcvr_over_pctr_breaks_no_ties():
     assert evaluate(exposures, pctr, pctr * 0.3)["cvr_auc"] == 0.5
 
 
+def test_pcvr_that_is_given_is_ranked_as_it_is():
+    """Where pCTR is 0, and where it differs by less than the rounding of a ratio."""
+    exposures, pctr = make_exposures([0, 1, 1, 2]), np.array([0.5, 0.0, 0.5, 0.5])
+    pcvr = np.array([0.9, 0.4, 0.1, np.nextafter(0.4, 1)])
+    assert evaluate(exposures, pctr, pctr * pcvr, pcvr)["cvr_auc"] == 1.0
+    with pytest.raises(InputError, match="pcvr is NaN in 1 places"):
+        evaluate(exposures, pctr, pctr * 0.5, np.array([0.1, np.nan, 0.2, 0.3]))
+
+
 @pytest.mark.parametrize("weighting", ["exposures", "positives", "mean"])
 @given(data=scored(), seed=st.integers(0, 2**32 - 1))
 def test_gauc_is_a_loop_over_groups(data, seed, weighting):

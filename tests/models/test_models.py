@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gbdt_pwiser.models import MODELS, BoosterSettings, ModelSpec, NetworkSettings, make_model
+from gbdt_pwiser.models import MODELS, BoosterSettings, ModelSpec, NetworkSettings, Predictions, make_model
 from gbdt_pwiser.objectives import InputError, PWiseRLoss, auc
 from tests.models.helpers import SPEC, TREES, changed, every_part, fitted, make_split, pctr
 from tests.specs import spec_of, varied
@@ -46,6 +46,23 @@ def test_predictions_are_probabilities_that_rank(spec, split, loss):
     assert auc(predictions.pctr, split.test.click) > 0.55
     assert auc(predictions.pctcvr, split.test.conversion) > 0.55
     assert model.fit_seconds > 0
+
+
+def test_pctcvr_is_pctr_times_pcvr(spec, split):
+    """To the last bit, but in aitm, whose second head is pCTCVR itself."""
+    predictions = fitted(spec, split).predict(split.test)
+    assert (predictions.pcvr.dtype, predictions.pcvr.shape) == (np.float64, (len(split.test),))
+    assert 0 < predictions.pcvr.min() < predictions.pcvr.max() <= 1
+    product = predictions.pctr * predictions.pcvr
+    tolerance = 1e-14 if spec.model == "aitm" else 0
+    np.testing.assert_allclose(product, predictions.pctcvr, rtol=tolerance)
+
+
+def test_predictions_of_two_arrays_have_their_ratio():
+    pctr, pcvr = np.array([0.3, 0.0, 0.7, 1.0]), np.array([0.1, 0.0, 1.0, 0.0])
+    np.testing.assert_array_equal(Predictions(pctr, pctr * pcvr).pcvr, pcvr)
+    with pytest.raises(InputError, match=r"pctcvr has shape \(1,\), pctr \(4,\); give both as \(n,\)"):
+        Predictions(pctr, np.zeros(1))
 
 
 def test_predictions_are_of_the_row_alone(spec, split):
@@ -87,7 +104,7 @@ def test_the_pairwise_term_leaves_a_separate_pcvr(name, split):
     spec = varied(SPEC, model=name)
     pwiser = replace(spec, loss="pwiser", pwiser=PWiseRLoss(weight=0.3))
     bce, pairwise = (fitted(s, split).predict(split.test) for s in (spec, pwiser))
-    np.testing.assert_allclose(bce.pctcvr / bce.pctr, pairwise.pctcvr / pairwise.pctr, rtol=1e-12)
+    np.testing.assert_array_equal(bce.pcvr, pairwise.pcvr)
 
 
 @pytest.mark.parametrize("loss", ["bce", "pwiser"])

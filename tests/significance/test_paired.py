@@ -9,6 +9,7 @@ import pytest
 from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.metrics import METRICS, evaluate, gauc, log_loss, normalized_entropy, pcoc, pr_auc
 from gbdt_pwiser.metrics.probability import equal_mass_bins
+from gbdt_pwiser.models import Predictions
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.significance.intervals import delong, group_bootstrap
 from gbdt_pwiser.significance.paired import paired_tests
@@ -31,9 +32,7 @@ def two_predictions():
 
     def predictions(noise):
         pctr = 1 / (1 + np.exp(1 - meant - noise * rng.normal(size=480)))
-        return SimpleNamespace(
-            pctr=np.round(pctr, 2), pctcvr=np.round(pctr, 2) * np.round(rng.random(480), 1)
-        )
+        return Predictions(pctr=np.round(pctr, 2), pctcvr=np.round(pctr, 2) * np.round(rng.random(480), 1))
 
     return exposures, predictions(0.3), predictions(1.0)
 
@@ -111,7 +110,7 @@ def test_a_prediction_that_is_no_probability_is_refused(two_predictions):
         (ours.pctr[1:], r"pctr has shape \(479,\); give one per exposure, shape \(480,\)"),
         (ours.pctr + 1.5, r"pctr runs from 1\.\d+ to 2\.\d+; a probability lies in \[0, 1\]"),
     ):
-        wrong = SimpleNamespace(pctr=pctr, pctcvr=ours.pctcvr)
+        wrong = SimpleNamespace(pctr=pctr, pctcvr=ours.pctcvr, pcvr=ours.pcvr)
         for pair in ((wrong, ours), (ours, wrong)):
             with pytest.raises(InputError, match=says):
                 paired_tests(exposures, *pair, replicates=2)

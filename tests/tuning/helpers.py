@@ -38,7 +38,7 @@ class BestAt:
         time.sleep(self.patience)
         for number in range(ROUNDS):
             if on_round is not None:
-                on_round(number, 0.5 + 0.5 * self.quality() * (number + 1) / ROUNDS)
+                on_round(number, {"click": 0.5 + 0.5 * self.quality() * (number + 1) / ROUNDS})
 
     def predict(self, exposures):
         noise = np.random.default_rng(self.spec.seed).random(len(exposures))

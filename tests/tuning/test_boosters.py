@@ -31,16 +31,22 @@ def test_each_round_is_reported_with_its_auc(model, loss):
     spec = spec_of(model, loss=loss, rounds=6, threads=1)
     trained = make_model(spec)
     trained.fit(split.train, split.valid, on_round=lambda *report: told.append(report))
-    assert [number for number, _ in told] == list(range(6))
-    best = max(value for _, value in told)
-    assert best == pytest.approx(auc(trained.predict(split.valid).pctr, split.valid.click), abs=1e-6)
+    clicks, predictions = split.valid.click, trained.predict(split.valid)
+    scores = {
+        "click": auc(predictions.pctr, clicks),
+        "conversion": auc(predictions.pcvr[clicks], split.valid.conversion[clicks]),
+    }
+    assert [(number, *aucs) for number, aucs in told] == [(n, task) for task in scores for n in range(6)]
+    for task, score in scores.items():
+        best = max(aucs[task] for _, aucs in told if task in aucs)
+        assert best == pytest.approx(score, abs=1e-6)
 
 
 @pytest.mark.parametrize("model", BOOSTERS)
 def test_what_a_report_raises_ends_the_training_and_the_next_one_is_whole(fresh, model):
     spec = spec_of(model, loss="pwiser", rounds=6, threads=1)
 
-    def stop(number, value):
+    def stop(number, _):
         if number == 2:
             raise optuna.TrialPruned
 

@@ -110,7 +110,7 @@ def test_pruned_trials_count_and_are_never_chosen(search, pruner):
 def test_bce_is_not_pruned_whatever_it_reports(search, fake):
     def fit(self, train, valid, on_round=None):
         for number in range(10 if on_round else 0):
-            on_round(number, 0.9 if self.spec.weight else 0.1)
+            on_round(number, {"click": 0.9 if self.spec.weight else 0.1, "conversion": 0.5})
 
     fake.fit = fit
     assert search(pruner="hyperband").trials[0].state == "complete"

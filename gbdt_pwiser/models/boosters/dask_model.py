@@ -16,7 +16,7 @@ from gbdt_pwiser.models.boosters._losses import objective_of
 from gbdt_pwiser.models.boosters.trees import Binned, Trained
 from gbdt_pwiser.models.boosters.xgboost_model import XGBoostModel
 from gbdt_pwiser.models.losses import LOSSES
-from gbdt_pwiser.models.protocol import OnRound
+from gbdt_pwiser.models.protocol import OnRoundOfTask
 from gbdt_pwiser.models.spec import ModelSpec
 from gbdt_pwiser.objectives import InputError, PWiseRObjective, base_score
 
@@ -34,8 +34,8 @@ class DaskXGBoostModel(XGBoostModel):
     """XGBoost on the workers of a Dask cluster.
 
     The model is that of one machine, up to the cuts and the rows that each worker draws. The conversion
-    booster, on clicked exposures, is trained here. `fit` never calls its `on_round`: the workers have the
-    rounds.
+    booster, on clicked exposures, is trained here. `fit` tells its `on_round` of that one only: the
+    workers have the rounds of the click.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class DaskXGBoostModel(XGBoostModel):
         types = ["c" if column in exposures.categorical else "q" for column in columns]
         return Parts(da.concatenate(blocks), click, conversion, types)
 
-    def _train(self, binned: Binned, loss: str, on_round: OnRound | None = None) -> Trained:
+    def _train(self, binned: Binned, loss: str, on_round: OnRoundOfTask | None = None) -> Trained:
         settings, params = self.settings, self._params
         if not self.spec.threads:
             params.pop("nthread")  # as many as a worker has
@@ -116,10 +116,12 @@ class DaskXGBoostModel(XGBoostModel):
     def _check_usable(self) -> None:
         pass  # the device is one of the workers
 
-    def _train_conversion(self, train: Exposures, valid: Exposures) -> Any:
+    def _train_conversion(
+        self, train: Exposures, valid: Exposures, on_round: OnRoundOfTask | None = None
+    ) -> Any:
         here = XGBoostModel(self.spec)
         here._columns = self._columns
-        return here._train_conversion(train, valid)
+        return here._train_conversion(train, valid, on_round)
 
 
 def _matrix(exposures: Exposures) -> NDArray[np.float32]:

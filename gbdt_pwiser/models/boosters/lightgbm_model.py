@@ -18,7 +18,7 @@ from gbdt_pwiser.models.boosters._features import plain_names
 from gbdt_pwiser.models.boosters._files import read_lightgbm
 from gbdt_pwiser.models.boosters._losses import lightgbm_loss
 from gbdt_pwiser.models.boosters.trees import Binned, Trained, TreeModel
-from gbdt_pwiser.models.protocol import OnRound
+from gbdt_pwiser.models.protocol import OnRoundOfTask
 from gbdt_pwiser.objectives import make_dataset
 
 
@@ -74,7 +74,7 @@ class LightGBMModel(TreeModel):
             **self._own_params,
         }
 
-    def _train(self, binned: Binned, loss: str, on_round: OnRound | None = None) -> Trained:
+    def _train(self, binned: Binned, loss: str, on_round: OnRoundOfTask | None = None) -> Trained:
         spec, settings = self.spec, self.settings
         callbacks: list[Any] = [lightgbm.early_stopping(settings.early_stopping, verbose=False)]
         if on_round:

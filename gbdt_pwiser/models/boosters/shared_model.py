@@ -17,7 +17,8 @@ from gbdt_pwiser.data.stored import BLOCK
 from gbdt_pwiser.models.boosters._binning import block_dmatrix
 from gbdt_pwiser.models.boosters._rates import ClickRates
 from gbdt_pwiser.models.boosters.trees import Trained, refusals
-from gbdt_pwiser.models.boosters.xgboost_model import XGBoostModel
+from gbdt_pwiser.models.boosters.xgboost_model import Rounds, XGBoostModel
+from gbdt_pwiser.models.protocol import OnRoundOfTask
 from gbdt_pwiser.models.spec import ModelSpec
 from gbdt_pwiser.objectives import InputError, PWiseRMultiTaskObjective, auc, xgboost_params
 
@@ -49,7 +50,9 @@ class SharedXGBoostModel(XGBoostModel):
         super().__init__(spec)
         self._rates = ClickRates({}, {})
 
-    def _train_conversion(self, train: Exposures, valid: Exposures) -> tuple[Trained, ClickRates] | None:
+    def _train_conversion(
+        self, train: Exposures, valid: Exposures, on_round: OnRoundOfTask | None = None
+    ) -> tuple[Trained, ClickRates] | None:
         if any(len(np.unique(part.conversion[part.click])) < 2 for part in (train, valid)):
             return None
         rates = ClickRates.fit(train)
@@ -71,6 +74,13 @@ class SharedXGBoostModel(XGBoostModel):
 
         settings, params = self.settings, {**self._params, "disable_default_eval_metric": True}
         del params["eval_metric"]
+        callbacks: list[Any] = [
+            xgboost.callback.EarlyStopping(
+                rounds=settings.early_stopping, metric_name="auc_cvr", maximize=True
+            )
+        ]
+        if on_round:
+            callbacks.append(Rounds(on_round, "auc_cvr"))
         started = time.perf_counter()
         booster = xgboost.train(
             {**xgboost_params(train.click, conversion=train.conversion), **params},
@@ -80,11 +90,7 @@ class SharedXGBoostModel(XGBoostModel):
             obj=PWiseRMultiTaskObjective(weight=0, conversion_weight=settings.conversion_weight),
             custom_metric=cvr_auc,
             verbose_eval=False,
-            callbacks=[
-                xgboost.callback.EarlyStopping(
-                    rounds=settings.early_stopping, metric_name="auc_cvr", maximize=True
-                )
-            ],
+            callbacks=callbacks,
         )
         seconds = time.perf_counter() - started
         return Trained(booster, int(booster.best_iteration) + 1, 0.0, seconds), rates

@@ -28,7 +28,7 @@ from gbdt_pwiser.models.boosters.device import check_device, check_usable
 from gbdt_pwiser.models.boosters.settings import BoosterSettings
 from gbdt_pwiser.models.kept import KeptWith
 from gbdt_pwiser.models.losses import LOSSES
-from gbdt_pwiser.models.protocol import OnRound, Predictions
+from gbdt_pwiser.models.protocol import OnRound, OnRoundOfTask, Predictions, of_task
 from gbdt_pwiser.models.spec import ModelSpec
 from gbdt_pwiser.objectives import InputError
 
@@ -92,7 +92,8 @@ class TreeModel(ABC):
     def fit(self, train: Exposures, valid: Exposures, on_round: OnRound | None = None) -> None:
         """Train both boosters, stopping each early on the AUC of its task on validation.
 
-        `on_round` gets each round of the click booster, from 0, and its CTR AUC on validation.
+        `on_round` gets each round of the click booster, then each of the conversion booster where that one
+        is trained and not kept from another loss; see `OnRound`.
 
         Raises
         ------
@@ -119,17 +120,17 @@ class TreeModel(ABC):
                 (valid, type(self), spec.device, settings.external_memory, bins, grouped),
                 lambda: self._bin(with_adjacent_groups(train) if grouped else train, valid, grouped),
             )
-            click = self._train(binned, spec.loss, on_round)
+            click = self._train(binned, spec.loss, of_task(on_round, "click"))
             conversion = _kept_with.get(
                 train,
                 (valid, spec.model, spec.device, spec.seed, repr(sorted(settings.record().items()))),
-                lambda: self._train_conversion(train, valid),
+                lambda: self._train_conversion(train, valid, of_task(on_round, "conversion")),
             )
         self._keep_conversion(conversion)
         self._click = click if LOSSES[spec.loss].is_log_odds else self._with_sigmoid(click, valid)
 
     def predict(self, exposures: Exposures) -> Predictions:
-        """Return pCTR and pCTCVR; InputError before `fit` or for other columns than in training."""
+        """Return pCTR, pCTCVR and pCVR; InputError before `fit` or for other columns than in training."""
         if self._click is None:
             raise InputError("the model is not trained; call fit first")
         if exposures.features.columns != self._columns:
@@ -141,7 +142,7 @@ class TreeModel(ABC):
             pctr[rows] = self._probability(self._click, block)
             if self._conversion:
                 pcvr[rows] = self._pcvr(self._conversion, block)
-        return Predictions(pctr=pctr, pctcvr=pctr * pcvr)
+        return Predictions(pctr=pctr, pctcvr=pctr * pcvr, pcvr=pcvr)
 
     @property
     def rounds_used(self) -> int:
@@ -166,12 +167,14 @@ class TreeModel(ABC):
         """The spec's own parameters, as the library has them."""
         return by_position(self.settings.params, self._columns, self.library)
 
-    def _train_conversion(self, train: Exposures, valid: Exposures) -> Any:
+    def _train_conversion(
+        self, train: Exposures, valid: Exposures, on_round: OnRoundOfTask | None = None
+    ) -> Any:
         """Train the booster for a conversion given a click; None where there is nothing to tell apart."""
         clicked, clicked_valid = (_conversions_of_clicks(part) for part in (train, valid))
         if len(np.unique(clicked.click)) < 2 or len(np.unique(clicked_valid.click)) < 2:
             return None
-        return self._train(self._bin(clicked, clicked_valid, grouped=False), "bce")
+        return self._train(self._bin(clicked, clicked_valid, grouped=False), "bce", on_round)
 
     def _keep_conversion(self, trained: Any) -> None:
         """Take what `_train_conversion` returned, now or for an earlier loss on the same exposures."""
@@ -190,7 +193,7 @@ class TreeModel(ABC):
     def _bin(self, train: Exposures, valid: Exposures, grouped: bool) -> Binned: ...
 
     @abstractmethod
-    def _train(self, binned: Binned, loss: str, on_round: OnRound | None = None) -> Trained: ...
+    def _train(self, binned: Binned, loss: str, on_round: OnRoundOfTask | None = None) -> Trained: ...
 
     @abstractmethod
     def _score(self, trained: Trained, features: NDArray[np.float32]) -> NDArray[np.float64]:

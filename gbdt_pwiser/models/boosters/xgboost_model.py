@@ -18,7 +18,7 @@ from gbdt_pwiser.models.boosters._files import read_xgboost
 from gbdt_pwiser.models.boosters._losses import xgboost_loss
 from gbdt_pwiser.models.boosters.device import check_usable
 from gbdt_pwiser.models.boosters.trees import Binned, Trained, TreeModel, refusals
-from gbdt_pwiser.models.protocol import OnRound
+from gbdt_pwiser.models.protocol import OnRoundOfTask
 from gbdt_pwiser.objectives import make_dmatrix
 
 
@@ -68,11 +68,11 @@ class XGBoostModel(TreeModel):
             **self._own_params,
         }
 
-    def _train(self, binned: Binned, loss: str, on_round: OnRound | None = None) -> Trained:
+    def _train(self, binned: Binned, loss: str, on_round: OnRoundOfTask | None = None) -> Trained:
         spec, settings = self.spec, self.settings
         callbacks = [xgboost.callback.EarlyStopping(rounds=settings.early_stopping, maximize=True)]
         if on_round:
-            callbacks.append(_Rounds(on_round))
+            callbacks.append(Rounds(on_round, "auc"))
         started = time.perf_counter()
         with xgboost_loss(binned.train, spec, loss) as (of_loss, objective):
             booster = xgboost.train(
@@ -119,12 +119,12 @@ class XGBoostModel(TreeModel):
             return booster, booster.num_features()
 
 
-class _Rounds(xgboost.callback.TrainingCallback):  # type: ignore[misc]
-    """Hands each round's CTR AUC on validation to a function."""
+class Rounds(xgboost.callback.TrainingCallback):  # type: ignore[misc]
+    """Hands each round's AUC on validation to a function."""
 
-    def __init__(self, on_round: OnRound) -> None:
-        self.on_round = on_round
+    def __init__(self, on_round: OnRoundOfTask, metric: str) -> None:
+        self.on_round, self._metric = on_round, metric
 
     def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-        self.on_round(epoch, evals_log["valid"]["auc"][-1])
+        self.on_round(epoch, evals_log["valid"][self._metric][-1])
         return False

@@ -76,7 +76,7 @@ class Network(nn.Module):  # type: ignore[misc]
     """Features to a logit for each of the two tasks.
 
     The conversion head is trained on clicked exposures and predicts pCVR; a network whose head lives in
-    another sample space says so by its own `conversion_loss` and `pctcvr`.
+    another sample space says so by its own `conversion_loss`, `pctcvr` and `pcvr`.
     """
 
     def __init__(self, layout: Layout, config: NetworkSettings) -> None:
@@ -97,4 +97,8 @@ class Network(nn.Module):  # type: ignore[misc]
 
     def pctcvr(self, outputs: Outputs) -> Tensor:
         """Return the probability (n,) of a conversion given the exposure."""
-        return torch.sigmoid(outputs.click) * torch.sigmoid(outputs.conversion)
+        return torch.sigmoid(outputs.click) * self.pcvr(outputs)
+
+    def pcvr(self, outputs: Outputs) -> Tensor:
+        """Return the probability (n,) of a conversion given the click."""
+        return torch.sigmoid(outputs.conversion)

@@ -6,7 +6,7 @@ import io
 import json
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
@@ -28,12 +28,13 @@ from gbdt_pwiser.models.neural._training import (
     Trained,
     by_block,
     device_named,
+    finite_auc,
     seeded,
     train_network,
 )
 from gbdt_pwiser.models.neural.dnn import DNN
 from gbdt_pwiser.models.neural.settings import NetworkSettings
-from gbdt_pwiser.models.protocol import OnRound, Predictions
+from gbdt_pwiser.models.protocol import OnRound, Predictions, Task
 from gbdt_pwiser.models.spec import ModelSpec, check_device
 from gbdt_pwiser.objectives import InputError, PWiseRLoss, base_score
 
@@ -64,7 +65,8 @@ class NetworkModel(ABC):
     def fit(self, train: Exposures, valid: Exposures, on_round: OnRound | None = None) -> None:
         """Train, stopping early on the AUC of the click on validation.
 
-        `on_round` gets each epoch of the network with the click head, from 0, and its CTR AUC on validation.
+        `on_round` gets each epoch with the AUCs of both tasks. Of `dnn` it gets the epochs of the click's
+        network, then those of the conversion's where that one is not kept from another loss; see `OnRound`.
 
         Raises
         ------
@@ -107,7 +109,7 @@ class NetworkModel(ABC):
             )
 
     def predict(self, exposures: Exposures) -> Predictions:
-        """Return pCTR and pCTCVR; InputError before `fit` or for other columns than in training."""
+        """Return pCTR, pCTCVR and pCVR; InputError before `fit` or for other columns than in training."""
         if self._encoder is None:
             raise InputError("the model is not trained; call fit first")
         if exposures.features.columns != self._columns:
@@ -204,12 +206,25 @@ class MultiTaskModel(NetworkModel):
             click = click_loss(outputs.click, batch.host_grade, batch.group)
             return click + network.conversion_loss(outputs, batch.grade)
 
+        grade = data.valid.host_grade
+        clicked = grade >= 1
+
+        def ranked(outputs: Outputs) -> Tensor:
+            return torch.stack([outputs.click.double(), network.pcvr(exact(outputs))])
+
+        def validate() -> dict[Task, float]:
+            click, pcvr = by_block(network, data.valid, ranked)
+            return {
+                "click": finite_auc(click, clicked, self.spec.model),
+                "conversion": finite_auc(pcvr[clicked], grade[clicked] == 2, self.spec.model),
+            }
+
         trained = train_network(
             network,
             loss,
-            lambda: by_block(network, data.valid, lambda outputs: outputs.click),
+            validate,
             rows=data.train,
-            positive=data.valid.host_grade >= 1,
+            task="click",
             config=self.settings,
             seed=self.spec.seed,
             title=self.spec.model,
@@ -221,11 +236,16 @@ class MultiTaskModel(NetworkModel):
         network = self._trained["click"].network
 
         def probabilities(outputs: Outputs) -> Tensor:
-            exact = Outputs(outputs.click.double(), outputs.conversion.double())
-            return torch.stack([torch.sigmoid(exact.click), network.pctcvr(exact)])
+            logits = exact(outputs)
+            return torch.stack([torch.sigmoid(logits.click), network.pctcvr(logits), network.pcvr(logits)])
 
-        pctr, pctcvr = by_block(network, rows, probabilities)
-        return Predictions(pctr=pctr, pctcvr=pctcvr)
+        pctr, pctcvr, pcvr = by_block(network, rows, probabilities)
+        return Predictions(pctr=pctr, pctcvr=pctcvr, pcvr=pcvr)
+
+
+def exact(outputs: Outputs) -> Outputs:
+    """Return the logits as float64, of which probabilities near 1 stay apart."""
+    return Outputs(outputs.click.double(), outputs.conversion.double())
 
 
 class SingleTaskModel(NetworkModel):
@@ -240,51 +260,61 @@ class SingleTaskModel(NetworkModel):
 
     def _train(self, data: Data, on_round: OnRound | None) -> dict[str, Trained]:
         spec, layout = self.spec, data.encoder.layout
-        trained = {"click": self._train_click(data, on_round)}
+        click_loss = loss_of_clicks(spec, self.settings.anchor_memory)
+
+        def of_click(logit: Tensor, batch: Rows) -> Tensor:
+            return click_loss(logit, batch.host_grade, batch.group)
+
+        def of_conversion(logit: Tensor, batch: Rows) -> Tensor:
+            return exposed_bce(logit, batch.grade)
+
+        trained = {"click": self._train_task("click", of_click, layout, data.train, data.valid, on_round)}
         clicked, clicked_valid = data.train.clicked(), data.valid.clicked()
         if all(len(np.unique(rows.host_grade)) == 2 for rows in (clicked, clicked_valid)):
             trained["conversion"] = _kept_with.get(
                 data.train,
                 (data.valid, self.settings, spec.seed),
-                lambda: self._train_conversion(layout, clicked, clicked_valid),
+                lambda: self._train_task(
+                    "conversion", of_conversion, layout, clicked, clicked_valid, on_round
+                ),
             )
         return trained
 
-    def _train_click(self, data: Data, on_round: OnRound | None) -> Trained:
-        network = self._build(data.encoder.layout).to(self._device)
-        click_loss = loss_of_clicks(self.spec, self.settings.anchor_memory)
+    def _train_task(
+        self,
+        task: Task,
+        loss: Callable[[Tensor, Rows], Tensor],
+        layout: Layout,
+        train: Rows | StoredRows,
+        valid: Rows | StoredRows,
+        on_round: OnRound | None,
+    ) -> Trained:
+        torch.manual_seed(self.spec.seed)  # the conversion's, whatever the click's training has drawn
+        network = self._build(layout).to(self._device)
+        positive, title = valid.host_grade >= (1 if task == "click" else 2), f"dnn, {task}"
+
+        def validate() -> dict[Task, float]:
+            return {task: finite_auc(by_block(network, valid, lambda logit: logit), positive, title)}
+
         return train_network(
             network,
-            lambda batch: click_loss(network(batch.codes, batch.numbers), batch.host_grade, batch.group),
-            lambda: by_block(network, data.valid, lambda logit: logit),
-            rows=data.train,
-            positive=data.valid.host_grade >= 1,
+            lambda batch: loss(network(batch.codes, batch.numbers), batch),
+            validate,
+            rows=train,
+            task=task,
             config=self.settings,
             seed=self.spec.seed,
-            title="dnn, click",
+            title=title,
             on_round=on_round,
         )
 
-    def _train_conversion(self, layout: Layout, clicked: Rows, clicked_valid: Rows) -> Trained:
-        torch.manual_seed(self.spec.seed)  # whatever the training of the click has drawn
-        network = self._build(layout).to(self._device)
-        return train_network(
-            network,
-            lambda batch: exposed_bce(network(batch.codes, batch.numbers), batch.grade),
-            lambda: by_block(network, clicked_valid, lambda logit: logit),
-            rows=clicked,
-            positive=clicked_valid.host_grade == 2,
-            config=self.settings,
-            seed=self.spec.seed,
-            title="dnn, conversion",
-        )
-
     def _predict(self, rows: Rows | StoredRows) -> Predictions:
-        pctr, *pcvr = (
+        pctr, *conversion = (
             by_block(each.network, rows, lambda logit: torch.sigmoid(logit.double()))
             for each in self._trained.values()
         )
-        return Predictions(pctr=pctr, pctcvr=pctr * pcvr[0] if pcvr else pctr.copy())
+        pcvr = conversion[0] if conversion else np.ones_like(pctr)
+        return Predictions(pctr=pctr, pctcvr=pctr * pcvr, pcvr=pcvr)
 
 
 def make_network(spec: ModelSpec) -> NetworkModel:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from gbdt_pwiser.models.neural._rows import Rows, StoredRows
 from gbdt_pwiser.models.neural.settings import NetworkSettings
+from gbdt_pwiser.models.protocol import OnRound, Task
 from gbdt_pwiser.objectives import InputError, auc
 
 # Exposures that are predicted at a time.
@@ -48,14 +49,14 @@ class Trained:
 def train_network(
     network: nn.Module,
     loss: Callable[[Rows], Tensor],
-    validate: Callable[[], NDArray[np.float64]],
+    validate: Callable[[], Mapping[Task, float]],
     *,
     rows: Rows | StoredRows,
-    positive: NDArray[np.bool_],
+    task: Task,
     config: NetworkSettings,
     seed: int,
     title: str,
-    on_round: Callable[[int, float], None] | None = None,
+    on_round: OnRound | None = None,
 ) -> Trained:
     """Minimise the mean loss with Adam and return the weights of the epoch with the best AUC on validation.
 
@@ -66,22 +67,22 @@ def train_network(
     loss
         Of a batch.
     validate
-        Scores of the validation exposures under the present weights.
+        AUCs on validation under the present weights, by task.
     rows
         To train on.
-    positive
-        bool: what the scores should rank first.
+    task
+        Whose AUC decides which epoch is best.
     seed
         Of the order of the batches: equal for all losses.
     title
         For the progress bar and the message of an interrupt.
     on_round
-        Called with each epoch, from 0, and its AUC on validation; what it raises ends the training.
+        Called with each epoch, from 0, and its AUCs on validation; what it raises ends the training.
 
     Raises
     ------
     InputError
-        The scores are no longer finite, or validation has one class only.
+        What `validate` raises, or validation has one class only.
     KeyboardInterrupt
         Before the first epoch is through; later the best epoch is kept and training just ends.
     """
@@ -104,13 +105,16 @@ def train_network(
                 optimizer.step()
                 progress.update(len(batch))
             schedule.step()
-            value = _auc(validate(), positive, title)
+            aucs = validate()
+            value = aucs[task]
+            if np.isnan(value):
+                raise InputError(f"{title}: validation has one class only, so no epoch is best; give it both")
             progress.set_postfix(epoch=epoch, auc=f"{value:.4f}")
             if value > best:
                 weights = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
                 best_epoch, best, kept = epoch, value, weights
             if on_round is not None:
-                on_round(epoch - 1, value)
+                on_round(epoch - 1, aucs)
             if epoch - best_epoch >= config.patience:
                 break
     except KeyboardInterrupt:
@@ -123,13 +127,11 @@ def train_network(
     return Trained(network, best_epoch, time.perf_counter() - started)
 
 
-def _auc(scores: NDArray[np.float64], positive: NDArray[np.bool_], title: str) -> float:
+def finite_auc(scores: NDArray[np.float64], positive: NDArray[np.bool_], title: str) -> float:
+    """Return AUC, NaN for one class only; InputError where training has blown up the scores."""
     if not np.isfinite(scores).all():
         raise InputError(f"{title}: scores are no longer finite; lower learning_rate or set clip_norm")
-    value = auc(scores, positive)
-    if np.isnan(value):
-        raise InputError(f"{title}: validation has one class only, so no epoch is best; give it both")
-    return value
+    return auc(scores, positive)
 
 
 def device_named(name: str) -> torch.device:

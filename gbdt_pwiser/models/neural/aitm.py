@@ -6,6 +6,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from gbdt_pwiser.models.neural._blocks import Network, Outputs, Tower, layers
 from gbdt_pwiser.models.neural._features import Layout
@@ -73,3 +74,8 @@ class AITM(Network):
     def pctcvr(self, outputs: Outputs) -> Tensor:
         """Return the probability of the second head, at most pCTR."""
         return torch.sigmoid(torch.minimum(outputs.conversion, outputs.click))
+
+    def pcvr(self, outputs: Outputs) -> Tensor:
+        """Return pCTCVR / pCTR, in logarithms, where pCTR cannot round to 0."""
+        either = torch.minimum(outputs.conversion, outputs.click)
+        return torch.exp(functional.logsigmoid(either) - functional.logsigmoid(outputs.click))

@@ -17,9 +17,9 @@ class MMoE(Network):
         logit_k = tower_k(sum_i g_k(x)_i f_i(x)),    g_k(x) = softmax(W_k x)
 
     Source: Ma et al., Modeling Task Relationships in Multi-task Learning with Multi-gate Mixture-of-Experts,
-    KDD 2018. As there, gates have no bias; in Multitask-Recommendation-Library and torch-rechub they have
-    one. The former trains the second tower on all exposures as pCTCVR, here it learns pCVR from the clicked
-    ones.
+    KDD 2018. As there, gates have no bias. In Multitask-Recommendation-Library they have one; in torch-rechub
+    they are Linear, batch norm, softmax. The former trains the second tower on all exposures as pCTCVR, here
+    it learns pCVR from the clicked ones.
     """
 
     def __init__(self, layout: Layout, config: NetworkSettings) -> None:

@@ -51,8 +51,9 @@ class PLE(Network):
     Source: Tang et al., Progressive Layered Extraction (PLE): A Novel Multi-Task Learning (MTL) Model for
     Personalized Recommendations, RecSys 2020. As in Multitask-Recommendation-Library there is one level per
     width of `bottom`, with experts of one layer, as many shared as of each task; torch-rechub repeats levels
-    of equal experts. Both have gates with a bias, and leave the sample spaces to the data; here, as in the
-    paper, each task has its own: the clicked exposures for pCVR.
+    of equal experts. Gates, here without a bias, have one in the former and are Linear, batch norm, softmax
+    in the latter. Both leave the sample spaces to the data; here, as in the paper, each task has its own: the
+    clicked exposures for pCVR.
     """
 
     def __init__(self, layout: Layout, config: NetworkSettings) -> None:

@@ -160,6 +160,7 @@ def test_sample_spaces(name):
         probability = sigmoid(a) * p
     assert loss == pytest.approx(expected, rel=1e-10)
     np.testing.assert_allclose(pctcvr, probability, rtol=1e-12)
+    np.testing.assert_allclose(network.pcvr(outputs).numpy(), probability / sigmoid(a), rtol=1e-12)
 
 
 def test_a_code_that_is_unseen_adds_nothing_and_learns_nothing():
