@@ -12,7 +12,6 @@ from tests.command_line import COMPARE, SWEEP, beside_compare, refused
 from tests.folders import names, snapshot
 
 ONE = [*COMPARE, "--model", "lightgbm", "--weight", "0.1"]
-
 QUICK = ("compare", "--dataset", "simulated", "--exposures", 4000, "--ctr", 0.2, "--cvr", 0.3, "--seeds", 1)
 QUICK += ("--rounds", 3, "--threads", 1, "--bootstrap", 0)
 
