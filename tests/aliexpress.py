@@ -39,9 +39,9 @@ def write_lines(path: Path, lines: list[str]) -> None:
     path.write_text("\n".join(lines) + "\n")
 
 
-def write_raw(folder: Path) -> Path:
-    """The four raw files: 3 searches of 4 items for train, 2 of 3 for test."""
-    for part, searches, items in (("train", 3, 4), ("test", 2, 3)):
+def write_raw(folder: Path, train: tuple[int, int] = (3, 4), test: tuple[int, int] = (2, 3)) -> Path:
+    """The four raw files: so many searches of so many items for train and for test."""
+    for part, (searches, items) in (("train", train), ("test", test)):
         write_lines(folder / f"us_user_{part}.csv", user_lines(searches))
         write_lines(folder / f"us_item_{part}.csv", item_lines(searches, items))
     return folder

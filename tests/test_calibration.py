@@ -1,3 +1,5 @@
+"""Calibration of the pCTR, isotonic and sigmoid."""
+
 import json
 import math
 

@@ -2,11 +2,9 @@
 
 import errno
 import os
-import resource
 import stat
 import subprocess
 import threading
-from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -21,39 +19,12 @@ from gbdt_pwiser._files import (
     replacing_file,
     replacing_folder,
 )
+from tests.folders import mounted, names, small_files
 
 
 def write(path, content=b"new"):
     with replacing_file(path) as temporary:
         temporary.write_bytes(content)
-
-
-@contextmanager
-def mounted(folder, *options):
-    """A file system of its own on a folder, where this process may mount one."""
-    folder.mkdir(exist_ok=True)
-    done = subprocess.run(["mount", "-t", "tmpfs", *options, "tmpfs", folder], capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"nothing can be mounted here ({done.stderr.strip()})")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", folder], check=True)
-
-
-@contextmanager
-def small_files(size):
-    """A limit on the size of files, which stands for a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
 
 
 # ------------------------------------------------------------------------------ files

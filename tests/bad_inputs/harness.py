@@ -1,21 +1,27 @@
-"""What every refusal of the command line has in common."""
+"""The command lines that the tables of refusals vary, and what every refusal has in common."""
 
 from pathlib import Path
 
+from tests import command_line
+from tests.folders import snapshot
 
-def snapshot(folder: Path) -> dict[Path, bytes | None]:
-    """Content of each file below a folder; None for what is none: a folder, a link to nowhere, a device."""
-    return {path: path.read_bytes() if path.is_file() else None for path in sorted(folder.rglob("*"))}
+TINY = ["--rounds", "2", "--early-stopping", "2", "--threads", "1"]
+DATA = ["--dataset", "simulated", "--exposures", "800", "--ctr", "0.2", "--cvr", "0.3"]
+COMPARE = ["compare", *DATA, *TINY, "--seeds", "1"]
+TRAIN = ["train", *DATA, *TINY, "--output", "new"]
+TUNE = ["tune", *DATA, *TINY]
+PREDICT = ["predict", "--model", "model", "--input", "new.parquet", "--output", "p.parquet", "--threads", "1"]
+BEST = 'model = "xgboost"\n[loss]\n[parameters.bce]\n[parameters.pwiser]\nmax_depth = 2\n'
 
 
 def refused(run, folder: Path, *arguments) -> str:
     """Return the message of a command that ends in one line with code 2 and leaves the folder as it was."""
     before = snapshot(folder)
-    code, out, err = run(*arguments)
-    lines = err.splitlines()
-    assert code == 2, f"exit code {code}: {err}"
-    assert len(lines) == 1, err
-    assert lines[0].startswith("gbdt-pwiser: "), err
-    assert out == ""
+    told = command_line.refused(run(*arguments))
     assert snapshot(folder) == before
-    return lines[0].removeprefix("gbdt-pwiser: ")
+    return told
+
+
+def ends(value: object) -> str:
+    """Return the id of a parameter: the command and its last option, and nothing for a message."""
+    return " ".join(value[:1] + value[-2:]) if isinstance(value, list) else ""

@@ -1,28 +1,28 @@
 """Odd values for every option of every command: what comes is success or one line, never a traceback."""
 
 import importlib
+import shutil
 from dataclasses import replace
 
 import click
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gbdt_pwiser.cli import cli
 from gbdt_pwiser.models import MODELS, Predictions
-from gbdt_pwiser.sources import load
 from gbdt_pwiser.tuning import _confirm
+from tests.bad_inputs.harness import BEST, DATA, TINY
 
-SMALL = ["--rounds", "2", "--early-stopping", "2", "--threads", "1"]
-DATA = ["--dataset", "simulated", "--exposures", "800", "--ctr", "0.2", "--cvr", "0.3", *SMALL]
 BASE = {
     "prepare": ["--dataset", "us", "--source", "folder"],
     "datasets": [],
-    "compare": [*DATA, "--seeds", "1", "--bootstrap", "0", "--model", "xgboost"],
+    "compare": [*DATA, *TINY, "--seeds", "1", "--bootstrap", "0", "--model", "xgboost"],
     "report": [],
-    "tune": [*DATA, "--n-trials", "1", "--sampler", "random"],
-    "train": [*DATA, "--output", "trained", "--model", "xgboost"],
+    "tune": [*DATA, *TINY, "--n-trials", "1", "--sampler", "random"],
+    "train": [*DATA, *TINY, "--output", "trained", "--model", "xgboost"],
     "predict": ["--model", "model", "--input", "test.parquet", "--output", "p.parquet"],
 }
 ODD = (
@@ -77,26 +77,15 @@ class Quick:
         path.touch()
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """A folder with a small model, and exposures for it."""
-    folder = tmp_path_factory.mktemp("trained")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        cli.main(["train", *DATA, "--output", "model"], standalone_mode=False)
-    load("simulated", n_exposures=30).exposures.features.write_parquet(folder / "test.parquet")
-    return folder
-
-
 @pytest.fixture
 def here(monkeypatch, trained, tmp_path):
     """The current folder, with a file of each kind; `..` and `~` are the test's own, too."""
     place = tmp_path / "deep" / "down"
     (place / "folder").mkdir(parents=True)
-    for name in ("model", "test.parquet"):
-        (place / name).symlink_to(trained / name)
+    shutil.copytree(trained / "model", place / "model")  # what is drawn may write into it
+    pl.read_parquet(trained / "new.parquet").head(30).write_parquet(place / "test.parquet")
     (place / "file").write_text("not ours\n")
-    (place / "best.toml").write_text('model = "xgboost"\n[loss]\n[parameters.bce]\n[parameters.pwiser]\n')
+    (place / "best.toml").write_text(BEST)
     monkeypatch.chdir(place)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("GBDT_PWISER_DATA", str(tmp_path / "data"))

@@ -1,4 +1,4 @@
-"""One's own data through the commands: any name, and nothing that belongs to others beside it."""
+"""One's own data through the commands: any name, any fault, and nothing that belongs to others beside it."""
 
 import json
 
@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-TINY = ["--rounds", "4", "--early-stopping", "2", "--learning-rate", "0.3", "--threads", "1"]
+from tests.command_line import TINY, refused
+
 NAMES = {"click": "^c.*$", "buy": "*", "price": "^.*$", "shop": "^s", "user": "", "item": "age<18"}
 
 
@@ -89,3 +90,91 @@ def test_a_leak_is_told_by_every_command(run, tmp_path):
             "AUC 1.0000 for the click); list in ignore what is known only after the exposure"
         ]
         assert len(told) <= 3  # at most one more each of two comparisons
+
+
+# ------------------------------------------------------------------------------ a fault in the data
+
+
+GRADE = 'grade = "grade"\nignore = ["click", "conversion"]\n'
+TIMED = 'click = "click"\nconversion = "conversion"\ntime = "day"\n'
+
+
+def graded():
+    """300 rows in which every grade occurs, in any part of any split."""
+    grade = pl.int_range(300, eager=True) % 3
+    return pl.DataFrame(
+        {
+            "click": (grade > 0).cast(int),
+            "conversion": (grade == 2).cast(int),
+            "grade": grade,
+            "x": (pl.int_range(300, eager=True) * 7 % 11).cast(float),
+            "day": pl.int_range(300, eager=True) // 30,
+        }
+    )
+
+
+def shown(folder, change=lambda data: data, text='click = "click"\nconversion = "conversion"\n'):
+    change(graded()).write_csv(folder / "shown.csv")
+    (folder / "shown.toml").write_text(f'source = "shown.csv"\n{text}')
+    return ["compare", "--dataset", folder / "shown.toml", "--seeds", "1", "--weight", "0.1", *TINY]
+
+
+def in_row_5(**values):
+    fifth = pl.int_range(pl.len()) == 4
+    return lambda data: data.with_columns(
+        **{name: pl.when(fifth).then(pl.lit(value)).otherwise(pl.col(name)) for name, value in values.items()}
+    )
+
+
+def test_a_described_file_is_compared(run, tmp_path):
+    code, out, err = run(*shown(tmp_path, text=GRADE + 'time = "day"\n'))
+    assert (code, err) == (0, "")
+    assert out.startswith("shown, test split, 1 seed\n")
+
+
+@pytest.mark.parametrize(
+    ("change", "text", "message"),
+    [
+        (lambda data: data.drop("conversion"), None, "unknown columns conversion"),
+        (lambda data: data.drop("day"), TIMED, "unknown columns day"),
+        (in_row_5(click=0, conversion=1), None, "1 rows convert without a click (the first is row 5)"),
+        (in_row_5(click=None), None, "click = 'click' is not 0 or 1 in 1 rows (the first is row 5: None)"),
+        (
+            in_row_5(click=float("nan")),
+            None,
+            "click = 'click' is not 0 or 1 in 1 rows (the first is row 5: None)",
+        ),
+        (in_row_5(grade=3), GRADE, "grade = 'grade' is not 0, 1 or 2 in 1 rows (the first is row 5: 3)"),
+        (in_row_5(grade=-1), GRADE, "(the first is row 5: -1)"),
+        (in_row_5(x=float("inf")), None, "infinite values in x"),
+        (lambda data: data.head(0), None, "has no rows"),
+        (lambda data: data.with_columns(day=pl.lit(1)), TIMED, "validation split of 'shown' is empty"),
+        (lambda data: data.filter(pl.col("grade") < 2), None, "one-class split: the train split"),
+        (
+            lambda data: data.filter((pl.col("day") < 6) | (pl.col("grade") == 1)),
+            TIMED,
+            "one-class split: the test split",
+        ),
+        (None, "click = 'click'\n", "give either grade, or click and conversion"),
+        (None, "click = \n", "not a TOML file"),
+        (None, 'click = "click"\nconversion = "conversion"\ngrp = "day"\n', "unknown keys grp"),
+        (None, 'click = "click"\nconversion = "conversion"\ngroup = "shop"\n', "unknown columns shop"),
+    ],
+)
+def test_bad_data(run, tmp_path, change, text, message):
+    arguments = {"change": change, "text": text}
+    command = shown(tmp_path, **{name: value for name, value in arguments.items() if value is not None})
+    err = refused(run(*command))
+    assert message in err
+    assert str(tmp_path / "shown.toml") in err or "split" in err or "infinite" in err
+
+
+def test_files_that_are_not_what_they_are_called(run, tmp_path):
+    command = shown(tmp_path)
+    (tmp_path / "shown.csv").write_bytes(b"\xff\xfe\x00PAR1\n\x00\x01\x02")
+    refused(run(*command))
+    (tmp_path / "shown.toml").write_text('source = "shown.parquet"\ngrade = "grade"\n')
+    (tmp_path / "shown.parquet").write_bytes(b"PAR1 and no more")
+    assert "cannot be read" in refused(run(*command))
+    (tmp_path / "shown.toml").write_bytes(b"\xff\xfe")
+    assert "not a TOML file" in refused(run(*command))

@@ -1,90 +1,21 @@
-"""`train` and `predict` as a user meets them."""
+"""`gbdt-pwiser train` as a user meets it."""
 
-import importlib
 import json
-import subprocess
-import sys
+from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pytest
 
-from gbdt_pwiser.calibration import Calibrator
 from gbdt_pwiser.evaluation import compare
 from gbdt_pwiser.metrics import evaluate
 from gbdt_pwiser.models import load_model
-from gbdt_pwiser.sources import load, load_description
-from tests.aliexpress import item_lines, user_lines, write_lines
+from gbdt_pwiser.sources import load
+from tests.command_line import SIMULATED, refused
+from tests.comparison import HARNESS
+from tests.folders import mounted, names
 from tests.specs import spec_of
 
-HARNESS = importlib.import_module("gbdt_pwiser.evaluation.compare")  # beside the function of that name
-TINY = ["--rounds", "4", "--early-stopping", "2", "--learning-rate", "0.3", "--threads", "1"]
-SIMULATED = ["--dataset", "simulated", "--exposures", "3000", "--ctr", "0.2", "--cvr", "0.3", *TINY]
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "new" / "model"
-
-
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory):
-    """A description with texts and a group, and its file."""
-    folder = tmp_path_factory.mktemp("toy")
-    rng = np.random.default_rng(0)
-    n = 3000
-    shop, price = rng.integers(0, 9, n), rng.normal(size=n)
-    click = rng.random(n) < 1 / (1 + np.exp(1 - price - (shop - 4) / 2))
-    pl.DataFrame(
-        {
-            "click": click,
-            "buy": click & (rng.random(n) < 0.3),
-            "search": rng.integers(0, 300, n),
-            "shop": [None if k == 8 else f"shop {k}" for k in shop],
-            "price": price,
-        }
-    ).write_parquet(folder / "toy.parquet", row_group_size=500)
-    (folder / "toy.toml").write_text(
-        'source = "toy.parquet"\nclick = "click"\nconversion = "buy"\ngroup = "search"\n'
-    )
-    return folder / "toy.toml"
-
-
-# ------------------------------------------------------------------------------ train
-
-
-def test_train_then_predict(run, toy, folder, tmp_path):
-    code, out, err = run(
-        "train", "--dataset", toy, "--model", "xgboost", "--weight", "0.1", *TINY, "--output", folder,
-        "--calibrate", "sigmoid", "--seed", "1",
-    )  # fmt: skip
-    assert (code, err) == (0, "")
-    lines = out.splitlines()
-    assert lines[0] == "xgboost pwiser, weight 0.1, 4 rounds"
-    assert lines[1] == "toy, seed 1: 1,796 train, 605 valid, 599 test"
-    assert lines[2] == "validation, before calibration"
-    assert lines[3].startswith("  CTR AUC             0.")
-    assert lines[-1] == str(folder)
-
-    target = tmp_path / "out" / "p.parquet"
-    source = toy.with_suffix(".parquet")
-    options = ["--batch-size", "700", "--keep", "search", "--threads", "1"]
-    code, out, err = run("predict", "--model", folder, "--input", source, "--output", target, *options)
-    assert (code, out, err) == (0, f"{target}\n", "")
-    table = pl.read_parquet(target)
-    assert table.columns == ["search", "pctr", "pcvr", "pctcvr", "pctr_uncalibrated"]
-    model, manifest = load_model(folder, threads=1)
-    # The whole of a described file has the codes of training, rows that were in test included.
-    exposures = load_description(toy).exposures
-    raw = model.predict(exposures).pctr
-    np.testing.assert_array_equal(table["pctr_uncalibrated"], raw)
-    valid = load_description(toy).split(1).valid
-    fitted = Calibrator.fit("sigmoid", model.predict(valid).pctr, valid.click)
-    assert fitted.to_dict() == Calibrator.from_dict(manifest.calibration).to_dict()
-    np.testing.assert_array_equal(table["pctr"], fitted(raw))
-    assert manifest.command == f"gbdt-pwiser train --dataset {toy} --model xgboost --weight 0.1 " + " ".join(
-        [*TINY, "--output", str(folder), "--calibrate", "sigmoid", "--seed", "1"]
-    )
+TRAIN = ["train", *SIMULATED, "--weight", "0.1"]
 
 
 def test_it_is_the_model_of_compare(run, folder):
@@ -148,11 +79,71 @@ def test_params_of_a_search(run, folder, tmp_path):
     assert spec.pwiser.surrogate == "squared_hinge"
     run("train", *SIMULATED, "--params", best, "--weight", "0.5", "--output", folder)
     assert load_model(folder).manifest.spec.weight == 0.5
-    code, _, err = run("train", *SIMULATED, "--params", best, "--model", "lightgbm", "--output", folder)
-    assert (code, err) == (2, f"gbdt-pwiser: {best} is for xgboost, not lightgbm; leave --model out\n")
-    code, _, err = run("train", *SIMULATED, "--params", best, "--loss", "weighted_bce", "--output", folder)
-    assert code == 2
-    assert err == f"gbdt-pwiser: {best} holds bce and pwiser, not weighted_bce; leave --params out\n"
+    again = ["train", *SIMULATED, "--params", best, "--output", folder]
+    told = refused(run(*again, "--model", "lightgbm"))
+    assert told == f"{best} is for xgboost, not lightgbm; leave --model out"
+    told = refused(run(*again, "--loss", "weighted_bce"))
+    assert told == f"{best} holds bce and pwiser, not weighted_bce; leave --params out"
+
+
+# ------------------------------------------------------------------------------ the folder it writes
+
+
+def test_training_again_keeps_what_is_not_the_models(run, tmp_path):
+    folder = tmp_path / "model"
+    assert run(*TRAIN, "--output", folder)[0] == 0
+    (folder / "notes.txt").write_text("mine")
+    (folder / "plots").mkdir()
+    assert run(*TRAIN, "--model", "xgboost", "--output", folder)[0] == 0
+    assert names(folder) == ["click.ubj", "conversion.ubj", "manifest.json", "notes.txt", "plots"]
+    assert (folder / "notes.txt").read_text() == "mine"
+    (folder / "click.txt").write_text("a booster of somebody else's")
+    wanted = f"{folder / 'click.txt'} exists and was not written by gbdt-pwiser"
+    assert refused(run(*TRAIN, "--output", folder)).startswith(wanted)
+    assert names(tmp_path) == ["model"]
+
+
+def test_a_manifest_of_something_else_is_no_model(run, tmp_path):
+    (tmp_path / "manifest.json").write_text('{"manifest_version": 3, "name": "a browser\'s extension"}')
+    assert "exists and is no model folder" in refused(run(*TRAIN, "--output", tmp_path))
+    assert names(tmp_path) == ["manifest.json"]
+
+
+def test_a_damaged_model_may_be_trained_again(run, tmp_path):
+    folder = tmp_path / "model"
+    assert run(*TRAIN, "--output", folder)[0] == 0
+    manifest = folder / "manifest.json"
+    manifest.write_text(manifest.read_text()[:200])
+    assert run(*TRAIN, "--output", folder)[0] == 0
+    assert names(folder) == ["click.txt", "conversion.txt", "manifest.json"]
+
+
+def test_a_volume_that_is_mounted_and_new(run, tmp_path):
+    with mounted(tmp_path / "volume") as volume:
+        (volume / "lost+found").mkdir()
+        assert run(*TRAIN, "--output", volume)[0] == 0
+        assert names(volume) == ["click.txt", "conversion.txt", "lost+found", "manifest.json"]
+
+
+def test_the_current_folder(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run(*TRAIN, "--output", ".")[0] == 0
+    assert names(tmp_path) == ["click.txt", "conversion.txt", "manifest.json"]
+
+
+def test_the_home_folder(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert run(*TRAIN, "--output", "~/model")[0] == 0
+    assert (Path(tmp_path) / "model" / "manifest.json").is_file()
+
+
+def test_a_folder_of_something_else_stays(run, untrained, tmp_path):
+    (tmp_path / "diary").touch()
+    wanted = f"{tmp_path} exists and is no model folder; give another path or remove it"
+    assert refused(run("train", *SIMULATED, "--output", tmp_path)) == wanted
+
+
+# ------------------------------------------------------------------------------ bad arguments
 
 
 @pytest.mark.parametrize(
@@ -169,88 +160,11 @@ def test_params_of_a_search(run, folder, tmp_path):
         (["--params", "nowhere.toml"], "nowhere.toml cannot be read"),
     ],
 )
-def test_what_train_refuses(run, options, message, folder, monkeypatch):
+def test_what_train_refuses(run, untrained, options, message, folder):
     """Before anything is trained, or any folder made."""
-    monkeypatch.setattr(HARNESS, "fit", None)
-    code, out, err = run("train", *SIMULATED, "--output", folder, *options)
-    assert (code, out) == (2, "")
-    assert err.startswith(f"gbdt-pwiser: {message}")
-    assert err.count("\n") == 1
+    assert refused(run("train", *SIMULATED, "--output", folder, *options)).startswith(message)
     assert not folder.parent.exists()
 
 
-def test_a_folder_of_something_else_stays(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(HARNESS, "fit", None)
-    (tmp_path / "diary").touch()
-    code, _, err = run("train", *SIMULATED, "--output", tmp_path)
-    wanted = f"gbdt-pwiser: {tmp_path} exists and is no model folder; give another path or remove it\n"
-    assert (code, err) == (2, wanted)
-
-
 def test_an_output_is_needed(run):
-    assert run("train", *SIMULATED) == (2, "", "gbdt-pwiser: Missing option '--output'.\n")
-
-
-# ------------------------------------------------------------------------------ predict
-
-
-@pytest.mark.filterwarnings("ignore:us. on train")  # the item decides the grade
-def test_a_prepared_set(run, folder, tmp_path):
-    for part, searches in (("train", 250), ("test", 60)):
-        write_lines(tmp_path / "raw" / f"us_user_{part}.csv", user_lines(searches))
-        write_lines(tmp_path / "raw" / f"us_item_{part}.csv", item_lines(searches, 6))
-    where = ["--dataset", "us", "--data-dir", tmp_path / "sets"]
-    run("prepare", "--source", tmp_path / "raw", *where)
-    code, _, err = run("train", *where, *TINY, "--weight", "0.1", "--output", folder)
-    assert (code, err) == (0, "")
-    source, target = tmp_path / "sets" / "us" / "test.parquet", tmp_path / "p.parquet"
-    code, out, err = run(
-        "predict", "--model", folder, "--input", source, "--output", target, "--json",
-        "--keep", "search_id", "--keep", "grade",
-    )  # fmt: skip
-    assert (code, err) == (0, "")
-    told, table = json.loads(out), pl.read_parquet(target)
-    assert (told["output"], told["rows"], told["unseen"]) == (str(target), 360, {})
-    assert told["mean_pctr"] == pytest.approx(table["pctr"].mean())
-    assert table.columns == ["search_id", "grade", "pctr", "pcvr", "pctcvr"]
-    test = load("us", data_dir=tmp_path / "sets").split(0).test
-    np.testing.assert_array_equal(table["pctr"], load_model(folder).model.predict(test).pctr)
-    np.testing.assert_array_equal(table["grade"], test.grade)
-
-
-def test_unseen_values_are_reported(run, toy, folder, tmp_path):
-    run("train", "--dataset", toy, *TINY, "--weight", "0.1", "--output", folder)
-    new = pl.DataFrame({"price": [1.0, 2.0, None], "shop": ["shop 1", "elsewhere", None]})
-    new.write_parquet(tmp_path / "new.parquet")
-    arguments = ["predict", "--model", folder, "--input", tmp_path / "new.parquet"]
-    code, out, err = run(*arguments, "--output", tmp_path / "p.parquet", "--json")
-    assert (code, json.loads(out)["unseen"]) == (0, {"shop": 1})
-    assert err == "gbdt-pwiser: values that training did not have count as missing: shop 1\n"
-
-
-def test_what_predict_refuses(run, toy, folder, tmp_path):
-    run("train", "--dataset", toy, *TINY, "--weight", "0.1", "--output", folder)
-    target = tmp_path / "p.parquet"
-
-    def refusal(model, source):
-        code, out, err = run("predict", "--model", model, "--input", source, "--output", target)
-        assert (code, out, err.count("\n"), target.exists()) == (2, "", 1, False)
-        return err.removeprefix("gbdt-pwiser: ")
-
-    assert refusal(tmp_path, toy).startswith(f"{tmp_path} is no model folder")
-    assert refusal(folder, tmp_path / "no.parquet").startswith(f"{tmp_path / 'no.parquet'} is not a file")
-    pl.DataFrame({"price": [1.0]}).write_parquet(tmp_path / "new.parquet")
-    assert "lacks 1 of 2 feature columns: shop;" in refusal(folder, tmp_path / "new.parquet")
-    (folder / "click.txt").write_text("tree\n")
-    assert "click.txt is not the file that was saved" in refusal(folder, toy.with_suffix(".parquet"))
-
-
-def test_help_needs_no_library():
-    for command in ("train", "predict"):
-        code = (
-            "import sys; from gbdt_pwiser.cli import cli\n"
-            f"cli.main([{command!r}, '--help'], standalone_mode=False)\n"
-            "print({'polars', 'lightgbm', 'xgboost', 'sklearn', 'torch'} & set(sys.modules))"
-        )
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-        assert done.stdout.endswith("set()\n"), done.stderr
+    assert refused(run("train", *SIMULATED)) == "Missing option '--output'."

@@ -1,6 +1,7 @@
 """`gbdt-pwiser tune` as a user meets it."""
 
 import json
+import os
 import sqlite3
 import sys
 import tomllib
@@ -10,10 +11,10 @@ import pytest
 
 from gbdt_pwiser.metrics import METRICS
 from gbdt_pwiser.tuning import _confirm, read_params
+from tests.command_line import SIMULATED, refused
+from tests.folders import names, snapshot
 
-TINY = ["--rounds", "4", "--early-stopping", "2", "--learning-rate", "0.3", "--threads", "1"]
-SIMULATED = ["--dataset", "simulated", "--exposures", "6000", "--ctr", "0.2", "--cvr", "0.3", *TINY]
-TUNE = ["tune", *SIMULATED, "--n-trials", "3"]
+TUNE = ["tune", *SIMULATED, "--exposures", "6000", "--n-trials", "3"]
 
 
 @pytest.fixture(autouse=True)
@@ -75,9 +76,9 @@ def test_options_reach_the_search(run, tmp_path):
     assert specs["pwiser"].pwiser.surrogate == "squared_hinge"
     assert tomllib.loads((tmp_path / "out" / "best.toml").read_text())["training"]["rounds"] == 4
     with sqlite3.connect(tmp_path / "mine.db") as database:
-        names = {name for (name,) in database.execute("select study_name from studies")}
+        studies = {name for (name,) in database.execute("select study_name from studies")}
     database.close()
-    assert names == {"mine", "mine-bce"}
+    assert studies == {"mine", "mine-bce"}
 
 
 def test_several_processes_may_share_the_trials(run):
@@ -107,6 +108,76 @@ def test_without_the_report_extra_all_but_the_page_is_written(run, tmp_path, mon
     assert (tmp_path / "out" / "best.toml").exists()
 
 
+# ------------------------------------------------------------------------------ the files it keeps
+
+
+def foreign(kind, path):
+    if kind == "parquet":
+        pl.DataFrame({"x": range(100)}).write_parquet(path)
+    elif kind == "sqlite":
+        with sqlite3.connect(path) as database:
+            database.execute("create table customers (name text)")
+        database.close()
+    else:
+        path.write_text({"csv": "a,b\n1,2\n3", "jsonl": '{"a": 1}\n{"a": 2'}[kind])
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv", "jsonl", "sqlite"])
+@pytest.mark.parametrize("url", ["{}", "sqlite:///{}"])
+def test_a_storage_of_something_else_is_left_alone(run, tmp_path, kind, url):
+    path = tmp_path / "file"
+    foreign(kind, path)
+    before = snapshot(tmp_path)
+    told = refused(run(*TUNE, "--storage", url.format(path), "--output", tmp_path / "out"))
+    assert told.startswith(f"--storage {url.format(path)} ")
+    assert snapshot(tmp_path) == before
+
+
+def test_a_storage_that_is_no_regular_file(run, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for place in (tmp_path / "pipe", "/dev/null", tmp_path):
+        told = refused(run(*TUNE, "--storage", place, "--output", tmp_path / "out"))
+        assert (
+            told
+            == f"--storage {place} is no regular file; give the path of a journal file, or a database URL"
+        )
+
+
+def test_an_empty_file_and_a_cut_journal_are_storages(run, tmp_path):
+    journal = tmp_path / "study.log"
+    journal.touch()
+    tune = [
+        *TUNE,
+        "--exposures",
+        "3000",
+        "--n-trials",
+        "1",
+        "--storage",
+        journal,
+        "--output",
+        tmp_path / "out",
+    ]
+    assert run(*tune)[0] == 0
+    whole = journal.read_bytes()
+    journal.write_bytes(whole + b'{"op_code":5,"work')
+    assert run(*tune)[0] == 0
+    assert journal.read_bytes().startswith(whole)
+    assert b'"work{' not in journal.read_bytes()
+    journal.write_bytes(whole[:9])  # the disk was full at the first entry
+    assert run(*tune)[0] == 0
+
+
+@pytest.mark.parametrize("name", ["best.toml", "trials.parquet", "results.parquet", "tuning.html"])
+def test_a_search_replaces_its_own_files_alone(run, tmp_path, name):
+    (tmp_path / name).write_text("model = 'mine'")
+    told = refused(run(*TUNE, "--output", tmp_path))
+    assert told.startswith(f"{tmp_path / name} exists and was not written by gbdt-pwiser")
+    assert names(tmp_path) == [name]
+
+
+# ------------------------------------------------------------------------------ refusals
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -122,22 +193,17 @@ def test_without_the_report_extra_all_but_the_page_is_written(run, tmp_path, mon
         (["--sampler", "grid"], "unknown sampler 'grid'; choose one of tpe, gp, random"),
         (["--storage", "mysqll://host/db"], "--storage mysqll://host/db cannot be used"),
         (["--weight", "-1"], "weight is -1"),
-        (["--output", __file__], "is a file"),
+        (["--output", "/proc/version"], "is a file"),
         (["--timeout", "0"], "timeout is 0.0"),
         (["--max-total-trials", "0"], "max_total_trials is 0"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_bad_arguments(run, arguments, message):
-    code, out, err = run(*TUNE, *arguments)
-    assert (code, out) == (2, "")
-    assert err.startswith("gbdt-pwiser: ")
-    assert err.count("\n") == 1
-    assert message in err
+    assert message in refused(run(*TUNE, *arguments))
 
 
 def test_other_settings_than_the_study_has(run):
     run(*TUNE)
-    code, out, err = run(*TUNE, "--metric", "gauc")
-    assert (code, out) == (2, "")
-    assert "was made with other settings: metrics was ['ctr_auc'], now ['gauc']" in err
+    told = refused(run(*TUNE, "--metric", "gauc"))
+    assert "was made with other settings: metrics was ['ctr_auc'], now ['gauc']" in told

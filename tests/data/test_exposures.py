@@ -1,3 +1,5 @@
+"""Exposures in memory: their labels, their matrix, and the rules that they keep."""
+
 import numpy as np
 import polars as pl
 import pytest

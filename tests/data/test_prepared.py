@@ -12,12 +12,9 @@ import pytest
 from gbdt_pwiser.data.prepared import Counts, Schema, load_prepared, write_part
 from gbdt_pwiser.data.stored import StoredFeatures
 from gbdt_pwiser.objectives import InputError
-from gbdt_pwiser.sources import aliexpress, prepare_aliexpress
+from gbdt_pwiser.sources import aliexpress
 from tests.aliexpress import item_lines, write_lines, write_raw
-
-
-def prepare(source: Path, data_dir: Path) -> Path:
-    return prepare_aliexpress("us", source, data_dir, progress=False)
+from tests.sources.aliexpress import prepare
 
 
 @pytest.fixture

@@ -1,3 +1,5 @@
+"""Splits by group, time or row, and the parts of which none can be used."""
+
 from dataclasses import replace
 
 import numpy as np

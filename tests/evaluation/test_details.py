@@ -1,3 +1,5 @@
+"""The details of a comparison: what it notes in them, and the file they are kept in."""
+
 import json
 import math
 from dataclasses import replace
@@ -5,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gbdt_pwiser.evaluation import Details, read_details, write_details
+from gbdt_pwiser.evaluation import Details, compare, read_details, write_details
 from gbdt_pwiser.evaluation.details import ReliabilityCurve, TrainingCurve, check_belongs
 from gbdt_pwiser.metrics import ScoreDistribution
 from gbdt_pwiser.metrics.distribution import EDGES
 from gbdt_pwiser.objectives import InputError
+from tests.evaluation.written import compared, ranked, shares
 from tests.report.made import made
 
 
@@ -142,3 +145,68 @@ def test_a_distribution_counts_each_exposure_once():
 def test_a_distribution_refuses_what_is_no_score(pctr, grade, says):
     with pytest.raises(InputError, match=says):
         ScoreDistribution.from_scores("m", "bce", np.array(pctr), np.array(grade, np.int8))
+
+
+# ------------------------------------------------------------------------------ what a comparison notes
+
+
+def test_every_candidate_is_told_by_what_validation_says_of_it(dataset, written):
+    best = {0: 0.1, 1: 1.0}
+
+    def answer(spec, part, exposures):
+        return ranked(exposures, {"valid": 0.8 if spec.weight == best[spec.seed] else 0.2, "test": 0.5}[part])
+
+    written(answer)
+    details = Details()
+    results = compared(dataset, seeds=[0, 1], details=details, choose_by="gauc")
+    assert details.choose_by == "gauc"
+    assert [(p.model, p.loss, p.seed, p.weight) for p in details.sweep] == [
+        ("a", loss, seed, weight)
+        for seed in (0, 1)
+        for loss, weight in (("bce", 0.0), ("pwiser", 0.01), ("pwiser", 0.1), ("pwiser", 1.0))
+    ]
+    for p in details.sweep:
+        if p.loss == "pwiser":
+            assert p.chosen == (p.weight == best[p.seed])
+            assert p.ctr_auc == pytest.approx(0.9 if p.chosen else 0.6, abs=2e-3)
+    check_belongs(details, results)
+
+
+def test_curves_are_of_the_first_seed_and_of_test(dataset, written):
+    written(shares({0.0: (0.5, 0.5), 0.01: (0.1, 0.1), 0.1: (0.9, 0.3), 1.0: (0.5, 0.5)}))
+    details = Details()
+    compared(dataset, models=["a", "b"], seeds=[3, 5], calibrate="sigmoid", details=details)
+    split = dataset.split(3)
+    trained = [(model, loss) for model in ("a", "b") for loss in ("bce", "pwiser")]
+    assert [(s.split, s.exposures, s.clicks) for s in details.sizes] == [
+        (name, len(part), part.click.sum())
+        for name, part in (("train", split.train), ("valid", split.valid), ("test", split.test))
+    ]
+    assert [(c.model, c.loss, c.weight) for c in details.curves] == [
+        (*key, 0.1 * (key[1] == "pwiser")) for key in trained
+    ]
+    for curve in details.curves:
+        assert (curve.best, curve.ctr_auc) == (7, tuple(0.5 + 0.01 * number for number in range(10)))
+    assert [(d.model, d.loss) for d in details.distributions] == trained
+    assert [(c.model, c.loss, c.split) for c in details.reliability] == [
+        (*key, part) for key in trained for part in ("test", "test_sigmoid")
+    ]
+    plain, calibrated = details.reliability[2:4]
+    for counts in (plain.exposures, calibrated.exposures):
+        assert sum(counts) == len(split.test)
+    assert plain.predicted == pytest.approx((0.1, 0.3))  # 30 % of the clicks, and nothing else, at .3
+    high = round(0.3 * split.test.click.sum())
+    low = len(split.test) - high
+    assert plain.exposures == (low, high)
+    assert plain.observed == pytest.approx(((split.test.click.sum() - high) / low, 1.0))
+    assert calibrated.predicted != plain.predicted
+    for row, part in zip(details.distributions[0].counts, np.bincount(split.test.grade), strict=True):
+        assert row.sum() == part
+
+
+@pytest.mark.parametrize("released", [False, True])
+def test_details_know_whether_figures_are_published_on_the_data(dataset, written, released):
+    written(lambda spec, part, exposures: ranked(exposures, 0.5))
+    details = Details()
+    compare(replace(dataset, released=released), models=["a"], losses=["bce"], seeds=[0], details=details)
+    assert details.released == released

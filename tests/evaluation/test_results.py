@@ -1,3 +1,5 @@
+"""The rows of a comparison: which belong together, and the file they are kept in."""
+
 import json
 import math
 from dataclasses import replace

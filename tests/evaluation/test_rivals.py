@@ -1,26 +1,15 @@
 """Rival losses in a comparison: which are run for which model, with which weights."""
 
-import importlib
-
 import numpy as np
 import pytest
 
-from gbdt_pwiser.data import Dataset
 from gbdt_pwiser.evaluation import compare
 from gbdt_pwiser.models import LOSSES
 from gbdt_pwiser.objectives import InputError
-from gbdt_pwiser.sources import simulate
+from tests.comparison import HARNESS
 from tests.specs import spec_of, varied
 
-# The package exports the function under the name of its module.
-module = importlib.import_module("gbdt_pwiser.evaluation.compare")
-
 BASE = spec_of("lightgbm", rounds=4, early_stopping=2, learning_rate=0.2, threads=1)
-
-
-@pytest.fixture(scope="module")
-def dataset():
-    return Dataset(simulate(4000, ctr=0.2, cvr=0.3).exposures)
 
 
 def test_a_loss_is_run_for_the_models_that_have_it(dataset):
@@ -61,7 +50,7 @@ def test_what_is_tried(dataset, monkeypatch, tuned_bce):
         tried.append(candidates)
         raise EnoughError
 
-    monkeypatch.setattr(module, "choose", choose)
+    monkeypatch.setattr(HARNESS, "choose", choose)
     tuned = {"bce": varied(BASE, learning_rate=0.3)} if tuned_bce else {}
     for loss in ("bce", "pwiser", "weighted_bce", "lambdarank"):
         with pytest.raises(EnoughError):
@@ -105,7 +94,7 @@ def test_what_is_tried(dataset, monkeypatch, tuned_bce):
 def test_what_cannot_be_compared_is_refused_before_anything_is_trained(
     dataset, monkeypatch, options, message
 ):
-    monkeypatch.delattr(module, "choose")
+    monkeypatch.delattr(HARNESS, "choose")
     asked = {"models": ["lightgbm"], "losses": ["bce", "weighted_bce"], "seeds": [0], "base": BASE}
     with pytest.raises(InputError, match=message):
         compare(dataset, **{**asked, **options})

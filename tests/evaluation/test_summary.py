@@ -1,3 +1,5 @@
+"""The means of a comparison, their errors and verdicts."""
+
 import math
 from dataclasses import replace
 

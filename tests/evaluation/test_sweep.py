@@ -1,3 +1,5 @@
+"""The path of the weights: the means of what each weight gave on validation."""
+
 import math
 
 import pytest

@@ -8,6 +8,7 @@ from gbdt_pwiser.sources import simulate
 from tests.specs import FEW_ROUNDS, spec_of
 
 TREES = ("lightgbm", "xgboost")
+BOOSTERS = (*TREES, "xgboost_shared")
 SPEC = spec_of("lightgbm", settings=FEW_ROUNDS)
 PARTS = ("train", "valid", "test")
 # Some features of the search, and those of the item that show the most.

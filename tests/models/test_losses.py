@@ -16,7 +16,7 @@ from gbdt_pwiser._sigmoid import fit_sigmoid
 from gbdt_pwiser.models import LOSSES, MODELS, ModelSpec, losses_of, make_model, models_of
 from gbdt_pwiser.models.losses import lambdarank
 from gbdt_pwiser.objectives import InputError, PWiseRLoss, auc
-from tests.models.helpers import SPEC, TREES, every_part, fitted, make_split, pctr
+from tests.models.helpers import BOOSTERS, SPEC, TREES, every_part, fitted, make_split, pctr
 from tests.specs import varied
 
 TORCH = pytest.mark.skipif(find_spec("torch") is None, reason="needs PyTorch")
@@ -52,7 +52,7 @@ def test_which_model_has_which_loss():
         "xgboost": ("bce", "pwiser", "weighted_bce", "rank_pairwise"),
         "dnn": ("bce", "pwiser", "weighted_bce", "combined_pair"),
     }
-    assert {losses_of(name) for name in MODELS if name not in TREES} == {losses_of("dnn")}
+    assert {losses_of(name) for name in MODELS if name not in BOOSTERS} == {losses_of("dnn")}
 
 
 def test_the_losses_are_consistent():

@@ -9,14 +9,14 @@ import pytest
 
 from gbdt_pwiser.models import MODELS, BoosterSettings, ModelSpec, NetworkSettings, Predictions, make_model
 from gbdt_pwiser.objectives import InputError, PWiseRLoss, auc
-from tests.models.helpers import SPEC, TREES, changed, every_part, fitted, make_split, pctr
+from tests.models.helpers import BOOSTERS, SPEC, TREES, changed, every_part, fitted, make_split, pctr
 from tests.specs import spec_of, varied
 
 TORCH = pytest.mark.skipif(find_spec("torch") is None, reason="needs PyTorch")
-NAMES = [name if name in TREES else pytest.param(name, marks=TORCH) for name in MODELS]
+NAMES = [name if name in BOOSTERS else pytest.param(name, marks=TORCH) for name in MODELS]
 # With a conversion model of its own, which no loss of the click reaches.
 LENGTH = {"booster": "rounds", "network": "epochs"}
-SEPARATE = [*TREES, pytest.param("dnn", marks=TORCH)]
+SEPARATE = [*BOOSTERS, pytest.param("dnn", marks=TORCH)]
 
 
 @pytest.fixture(params=NAMES)
@@ -178,7 +178,7 @@ def test_missing_values_are_values(spec, split, value, dtype):
         return replace(part, features=features, categorical=("x",) if dtype == pl.Int32 else ())
 
     missing = every_part(split, missing_where_clicked)
-    long = varied(spec, **({"epochs": 10} if spec.model not in TREES else {}))
+    long = varied(spec, **({"epochs": 10} if spec.model not in BOOSTERS else {}))
     assert auc(pctr(long, missing), split.test.click) > 0.999
 
 

@@ -15,13 +15,14 @@ from scipy.special import expit
 from gbdt_pwiser.models import BoosterSettings, ModelSpec, NetworkSettings, load_model, make_model, save_model
 from gbdt_pwiser.models.manifest import FORMAT
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
-from tests.models.helpers import SPEC, TREES, every_part, fitted
+from tests.models.helpers import BOOSTERS, SPEC, TREES, every_part, fitted
 from tests.specs import varied
 
-MODELS = [*TREES, pytest.param("dnn", marks=pytest.mark.skipif(not find_spec("torch"), reason="no torch"))]
+MODELS = [*BOOSTERS, pytest.param("dnn", marks=pytest.mark.skipif(not find_spec("torch"), reason="no torch"))]
 FILES = {
     "lightgbm": ["click.txt", "conversion.txt", "manifest.json"],
     "xgboost": ["click.ubj", "conversion.ubj", "manifest.json"],
+    "xgboost_shared": ["click.ubj", "conversion.ubj", "manifest.json"],
     "dnn": ["manifest.json", "network.pt"],
 }
 # Overfits at once, so that the best round is not the last.
@@ -31,7 +32,7 @@ STOPS = varied(SPEC, loss="pwiser", rounds=40, early_stopping=4, learning_rate=0
 @pytest.fixture(scope="module")
 def models(split):
     """Trained models by name."""
-    names = [name for name in FILES if name in TREES or find_spec("torch")]
+    names = [name for name in FILES if name in BOOSTERS or find_spec("torch")]
     return {name: fitted(varied(STOPS, model=name), split) for name in names}
 
 
@@ -273,7 +274,7 @@ def test_format_1_is_read(name, folder, models, split):
         spec = stored["spec"]
         own = spec.pop("settings")
         boosters, networks = BoosterSettings().record(), NetworkSettings().record()
-        spec |= {**boosters, **own, "network": networks} if name in TREES else {**boosters, "network": own}
+        spec |= {**boosters, **own, "network": networks} if name in BOOSTERS else {**boosters, "network": own}
         stored["format"] = 1
 
     path = folder(name)

@@ -1,3 +1,5 @@
+"""What a report advises of calibration."""
+
 from dataclasses import replace
 
 import pytest

@@ -1,3 +1,5 @@
+"""The page of a comparison."""
+
 import math
 import re
 import sys

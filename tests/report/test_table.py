@@ -1,3 +1,5 @@
+"""The table of a comparison, as text."""
+
 import math
 from dataclasses import replace
 

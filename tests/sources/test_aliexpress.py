@@ -16,21 +16,9 @@ from tests.aliexpress import (
     item_lines,
     user_lines,
     write_lines,
-    write_processed,
-    write_raw,
 )
 from tests.sources.aliexpress import prepare, refused
 from tests.sources.helpers import shared_data
-
-
-@pytest.fixture
-def raw(tmp_path: Path) -> Path:
-    return write_raw(tmp_path / "raw")
-
-
-@pytest.fixture
-def processed(tmp_path: Path) -> Path:
-    return write_processed(tmp_path / "processed")
 
 
 def test_raw_files_are_joined_in_the_order_of_the_items(raw: Path, out: Path) -> None:

@@ -9,18 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.aliexpress import RAW_NAMES, write_processed, write_raw, zipped
+from tests.aliexpress import RAW_NAMES, zipped
 from tests.sources.aliexpress import prepare, refused
-
-
-@pytest.fixture
-def raw(tmp_path: Path) -> Path:
-    return write_raw(tmp_path / "raw")
-
-
-@pytest.fixture
-def processed(tmp_path: Path) -> Path:
-    return write_processed(tmp_path / "processed")
 
 
 def nested_zip(raw: Path, tmp_path: Path) -> Path:

@@ -1,3 +1,5 @@
+"""Data sets by name: where each is looked for, loaded from and prepared to."""
+
 import re
 from pathlib import Path
 

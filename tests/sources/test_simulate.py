@@ -1,3 +1,5 @@
+"""Simulated exposures: the rates asked for, the truth behind them, and the columns of AliExpress."""
+
 from itertools import pairwise
 
 import numpy as np

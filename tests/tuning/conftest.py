@@ -1,3 +1,5 @@
+"""A search that takes no time, by a model whose quality is known."""
+
 import pytest
 
 from gbdt_pwiser.models import MODELS

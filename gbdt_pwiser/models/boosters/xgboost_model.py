@@ -120,11 +120,12 @@ class XGBoostModel(TreeModel):
 
 
 class Rounds(xgboost.callback.TrainingCallback):  # type: ignore[misc]
-    """Hands each round's AUC on validation to a function."""
+    """Hands a metric of each round on validation to a function."""
 
     def __init__(self, on_round: OnRoundOfTask, metric: str) -> None:
         self.on_round, self._metric = on_round, metric
 
     def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+        """Tell of a round; training goes on."""
         self.on_round(epoch, evals_log["valid"][self._metric][-1])
         return False

@@ -63,7 +63,7 @@ def small_blocks(monkeypatch):
     return make_small
 
 
-@pytest.fixture(params=TREES)
+@pytest.fixture(params=BOOSTERS)
 def spec(request):
     return varied(SPEC, model=request.param)
 
