@@ -113,7 +113,7 @@ def test_the_folder_and_what_it_says(name, models, saved_folders, split):
         "conversions": split.valid.conversion.sum(),
     }
     assert (manifest.calibration, manifest.command, dict(manifest.validation)) == (None, "", {})
-    library = {"dnn": "torch"}.get(name, name)
+    library = {"dnn": "torch", "xgboost_shared": "xgboost"}.get(name, name)
     assert manifest.versions.keys() == {"gbdt-pwiser", library, "numpy", "polars"}
     assert json.loads((folder / "manifest.json").read_text())["format"] == FORMAT
 

@@ -38,11 +38,14 @@ def read_lightgbm(path: Path) -> Any:
         raise _refusal(path, "lightgbm", error) from error
 
 
-def read_xgboost(path: Path) -> Any:
-    """Return the xgboost.Booster of a UBJSON file, for prediction; InputError where it is none."""
+def read_xgboost(path: Path, outputs: int = 1) -> Any:
+    """Return the xgboost.Booster of a UBJSON file, for prediction; InputError where it is none.
+
+    With several outputs it has trees of which each leaf holds a value for each.
+    """
     content = path.read_bytes()
     try:
-        _check_model(_Reader(content).document())
+        _check_model(_Reader(content).document(), outputs)
         return xgboost.Booster(model_file=bytearray(content))
     except (
         *(_DamageError, ValueError, LookupError, TypeError, OverflowError, RecursionError, struct.error),
@@ -194,12 +197,13 @@ _LARGEST_CATEGORY: Final = 1 << 24
 """XGBoost counts categories as float32."""
 
 
-def _check_model(document: Any) -> None:
+def _check_model(document: Any, outputs: int) -> None:
     """Check what XGBoost follows when it reads and predicts; LookupError or TypeError for another form."""
     learner = document["learner"]
     sizes = learner["learner_model_param"]
     features = int(sizes["num_feature"])
-    _require(int(sizes["num_class"]) in (0, 1) and int(sizes["num_target"]) == 1, "it has many outputs")
+    found = int(sizes["num_target"])
+    _require(int(sizes["num_class"]) in (0, 1) and found == outputs, f"it has {found} outputs, not {outputs}")
     for name in ("feature_names", "feature_types"):
         _require(len(learner[name]) in (0, features), f"{name} are not {features}")
         _require(all(isinstance(text, str) for text in learner[name]), f"{name} are no texts")
@@ -222,26 +226,33 @@ def _check_model(document: Any) -> None:
         _require(not any(len(part) for part in model["cats"].values()), "it encodes categories itself")
     for number, tree in enumerate(trees):
         try:
-            _check_model_tree(tree, number, features)
+            _check_model_tree(tree, number, features, outputs)
         except (_DamageError, LookupError, TypeError, ValueError) as error:
             raise _DamageError(f"tree {number}: {error}") from error
 
 
-def _check_model_tree(tree: Mapping[str, Any], number: int, features: int) -> None:
+def _check_model_tree(tree: Mapping[str, Any], number: int, features: int, outputs: int) -> None:
     sizes = {name: int(text) for name, text in tree["tree_param"].items()}
     nodes = sizes["num_nodes"]
-    _require(nodes >= 1 and sizes["size_leaf_vector"] in (0, 1), "its size is wrong")
+    leaf_sizes = (0, 1) if outputs == 1 else (outputs,)
+    _require(nodes >= 1 and sizes["size_leaf_vector"] in leaf_sizes, "its size is wrong")
     _require(sizes["num_feature"] == features and sizes["num_deleted"] >= 0, "its size is wrong")
     _require(tree["id"] == number, "it is in another one's place")
     each = {
         name: _counted(_array(tree[name]), nodes)
         for name in (
             *("left_children", "right_children", "parents", "split_indices", "split_type"),
-            *("split_conditions", "default_left", "base_weights", "loss_changes", "sum_hessian"),
+            *("split_conditions", "default_left", "loss_changes", "sum_hessian"),
         )
     }
+    _counted(_array(tree["base_weights"]), nodes * outputs)
     left, right = each["left_children"].astype(np.int64), each["right_children"].astype(np.int64)
     inner = left != -1
+    if outputs > 1:  # a leaf has its place among the values of the leaves where its right child would be
+        values = _counted(_array(tree["leaf_weights"]), outputs * int((~inner).sum()))
+        _require(np.isfinite(values).all(), "a leaf has no value")
+        _require(_within(right[~inner], 0, len(values) // outputs), "a leaf has no value")
+        right = np.where(inner, right, -1)
     _require(
         _within(left[inner], 0, nodes) and _within(right[inner], 0, nodes) and (right[~inner] == -1).all(),
         "a child is missing",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -78,12 +78,10 @@ class ClickRates:
         }
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any], columns: Sequence[str]) -> ClickRates:
+    def from_record(cls, record: Mapping[str, Any]) -> ClickRates:
         """Return what `record` described; ValueError, LookupError or TypeError where it makes no sense."""
         codes, rates = {}, {}
         for place, (known, of) in record.items():
-            if not 0 <= int(place) < len(columns):
-                raise ValueError(f"there is no column {place}")
             codes[int(place)], rates[int(place)] = (np.array(each, dtype=np.float32) for each in (known, of))
             is_ascending = (np.diff(codes[int(place)]) > 0).all()
             if len(known) != len(of) or not (is_ascending and np.isfinite(rates[int(place)]).all()):

@@ -109,6 +109,6 @@ class LightGBMModel(TreeModel):
         # Through Python, which tells of a full disk.
         path.write_text(trained.booster.model_to_string(num_iteration=trained.rounds), encoding="utf-8")
 
-    def _read(self, path: Path) -> tuple[Any, int]:
+    def _read(self, path: Path, task: str) -> tuple[Any, int]:
         booster = read_lightgbm(path)
         return booster, booster.num_feature()

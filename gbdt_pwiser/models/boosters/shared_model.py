@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.data.stored import BLOCK
 from gbdt_pwiser.models.boosters._binning import block_dmatrix
 from gbdt_pwiser.models.boosters._rates import ClickRates
-from gbdt_pwiser.models.boosters.trees import Trained, refusals
+from gbdt_pwiser.models.boosters.trees import Trained
 from gbdt_pwiser.models.boosters.xgboost_model import Rounds, XGBoostModel
 from gbdt_pwiser.models.protocol import OnRoundOfTask
 from gbdt_pwiser.models.spec import ModelSpec
@@ -40,6 +41,8 @@ class SharedXGBoostModel(XGBoostModel):
     InputError
         XGBoost is older than 3.2, or what `xgboost` refuses.
     """
+
+    _outputs = MappingProxyType({"click": 1, "conversion": 2})
 
     def __init__(self, spec: ModelSpec) -> None:
         if tuple(int(part) for part in xgboost.__version__.split(".")[:2]) < OLDEST:
@@ -108,14 +111,6 @@ class SharedXGBoostModel(XGBoostModel):
     def restore(self, folder: Path, columns: Sequence[str], state: Mapping[str, Any]) -> None:
         """Become the model that `save` wrote; see `TreeModel.restore`."""
         super().restore(folder, columns, {task: of for task, of in state.items() if task != "rates"})
-        self._rates = ClickRates.from_record(state["rates"], columns)
-        if self._conversion is not None:
-            with refusals(self.spec.model):
-                outputs = self._pcvr_outputs(self._conversion)
-            if outputs != 2:
-                raise InputError(f"{folder} has a booster of {outputs} outputs in place of 2; train again")
-
-    def _pcvr_outputs(self, trained: Trained) -> int:
-        columns = trained.booster.num_features()
-        found = self._probability(trained, np.zeros((1, columns), dtype=np.float32))
-        return 1 if found.ndim == 1 else found.shape[1]
+        self._rates = ClickRates.from_record(state["rates"])
+        if not set(self._rates.codes) <= set(range(len(columns))):
+            raise InputError(f"{folder} has click rates of other columns; train again")

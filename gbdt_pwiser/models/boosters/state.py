@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from gbdt_pwiser.models.boosters._rates import ClickRates
 from gbdt_pwiser.models.checks import is_number, require
 from gbdt_pwiser.models.losses import LOSSES
 from gbdt_pwiser.models.spec import ModelSpec
@@ -26,6 +27,7 @@ def check_state(spec: ModelSpec, state: Mapping[str, Any], files: Mapping[str, s
 def check_shared_state(spec: ModelSpec, state: Mapping[str, Any], files: Mapping[str, str]) -> None:
     """Raise the same for a pair of boosters that has click rates of categories beside it."""
     require(isinstance(state["rates"], dict), "rates", state["rates"], "click rates by column")
+    ClickRates.from_record(state["rates"])
     check_state(spec, {task: of for task, of in state.items() if task != "rates"}, files)
 
 

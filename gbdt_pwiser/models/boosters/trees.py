@@ -226,7 +226,7 @@ class TreeModel(ABC):
                 rest = dict(state[task])
                 path = folder / rest.pop("file")
                 try:
-                    booster, features = self._read(path)
+                    booster, features = self._read(path, task)
                 except (lightgbm.basic.LightGBMError, xgboost.core.XGBoostError) as error:
                     raise InputError(f"{path} is no booster of {self.spec.model}; train again") from error
                 if features != len(columns):
@@ -248,8 +248,8 @@ class TreeModel(ABC):
     def _write(self, trained: Trained, path: Path) -> None: ...
 
     @abstractmethod
-    def _read(self, path: Path) -> tuple[Any, int]:
-        """Return the booster of a file, and how many features it has."""
+    def _read(self, path: Path, task: str) -> tuple[Any, int]:
+        """Return the booster of a task's file, and how many features it has."""
 
 
 @contextmanager

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,7 @@ class XGBoostModel(TreeModel):
 
     suffix = ".ubj"
     library = "xgboost"
+    _outputs: Mapping[str, int] = MappingProxyType({"click": 1, "conversion": 1})
 
     def _bin(self, train: Exposures, valid: Exposures, grouped: bool) -> Binned:
         columns, categorical = train.features.columns, set(train.categorical)
@@ -111,8 +114,8 @@ class XGBoostModel(TreeModel):
         # Through Python, which tells of a full disk.
         path.write_bytes(trained.booster[: trained.rounds].save_raw("ubj"))
 
-    def _read(self, path: Path) -> tuple[Any, int]:
-        booster = read_xgboost(path)
+    def _read(self, path: Path, task: str) -> tuple[Any, int]:
+        booster = read_xgboost(path, self._outputs[task])
         check_usable(self.spec.device, "xgboost")
         with refusals("xgboost"):
             booster.set_param({"nthread": self.spec.threads, "device": self.spec.device})

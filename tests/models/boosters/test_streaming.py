@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 
 from gbdt_pwiser.data import stored
-from gbdt_pwiser.models.boosters import _binning, lightgbm_model, trees, xgboost_model
+from gbdt_pwiser.models.boosters import _binning, _rates, lightgbm_model, shared_model, trees, xgboost_model
 from gbdt_pwiser.objectives import InputError, PWiseRLoss, auc
 from tests.exposures import store
-from tests.models.helpers import PARTS, SPEC, TREES, changed, every_part, fitted, make_split
+from tests.models.helpers import BOOSTERS, PARTS, SPEC, changed, every_part, fitted, make_split
 from tests.specs import varied
 
 BLOCK = 500
@@ -56,7 +56,7 @@ def small_blocks(monkeypatch):
     """Call it to have blocks of few rows from then on."""
 
     def make_small():
-        for module in (trees, lightgbm_model, xgboost_model):
+        for module in (trees, lightgbm_model, xgboost_model, shared_model, _rates):
             monkeypatch.setattr(module, "BLOCK", BLOCK)
         monkeypatch.setattr(stored, "BLOCK", 370)
 
