@@ -1,18 +1,18 @@
 """What boosters gain where they learn click and conversion together: python -m benchmarks.multi_task
 
-Each variant takes pCTR from the booster on all exposures that the models `xgboost` and `lightgbm` have, and
-only pCVR (or pCTCVR) from elsewhere, but for the last of XGBoost's. Trained with the settings of those models,
-stopped on validation; the differences to separate boosters are tested on test, paired by row, over the seeds.
+pCTR is that of the models `xgboost` and `lightgbm`; a variant has only pCVR, or pCTCVR, from elsewhere. All are
+trained with the settings of those models and stopped on validation. Gains over separate boosters are tested on
+test, paired by row, and combined over the seeds.
 
 separate     the models as they are: a booster on clicked exposures
 on rates     the same with the click rate of each category in its place, as the shared trees have it
-shared       one leaf for both tasks: BCE of clicks, BCE of conversions on clicked exposures (`xgboost_shared`)
+shared       one leaf for both tasks: BCE of clicks, and of conversions on clicked exposures (`xgboost_shared`)
+both shared  the same, and pCTR is the first output
 all rows     one leaf for both tasks, the second output pCTCVR, with BCE of conversions on all exposures
-coupled      entire space: BCE(click, p) + BCE(conversion, p r); one leaf for both in XGBoost, two trees a round
-             in LightGBM
-transfer     a booster on clicked exposures that starts at a share of the click's log-odds, of 0, 1/4, 1/2 and 1
-             the best on validation in CTCVR AUC
-both shared  as shared, and pCTR is the first output
+coupled      entire space: BCE(click, p) + BCE(conversion, p r); one leaf for both in XGBoost, in LightGBM two
+             trees a round
+transfer     a booster on clicked exposures that starts at a share of the click's log-odds: of 0, 1/4, 1/2 and
+             1 the one with the best CTCVR AUC on validation
 """
 
 from __future__ import annotations
@@ -296,9 +296,7 @@ def encoded_split(part: Exposures, rates: ClickRates) -> Exposures:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--dataset", default="simulated")
-    parser.add_argument(
-        "--exposures", type=int, default=200_000, help="simulated: with 5 % clicks, 10 % conversions"
-    )
+    parser.add_argument("--exposures", type=int, default=200_000, help="simulated, with 5 % clicks")
     parser.add_argument("--model", action="append", help="xgboost, lightgbm; both unless given")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)

@@ -42,7 +42,7 @@ def train(
     sample_weight: Any = None,
     group: Any = None,
     feature_types: Sequence[str] | None = None,
-    valid: tuple[Any, Any] | None = None,
+    valid: tuple[Any, ...] | None = None,
     num_boost_round: int = 100,
     **options: Any,
 ) -> Any:
@@ -59,7 +59,8 @@ def train(
     click, conversion
         Dask arrays or series (n,), 0 or 1, partitioned as the features.
     objective
-        The loss; what its pairs are is decided by its parameters.
+        The loss; what its pairs are is decided by its parameters. With `PWiseRMultiTaskObjective` the booster
+        has two outputs, pCTR and pCVR.
     sample_weight
         (n,): at least 0.
     group
@@ -67,9 +68,9 @@ def train(
     feature_types
         XGBoost's, "q" for numbers and "c" for codes; None where all are numbers.
     valid
-        Features and click to evaluate on after each round, under the name "valid". XGBoost's own AUC is exact
-        where they are one partition, else it averages it over workers; `custom_metric=auc_ctr` is exact in
-        any case.
+        Features and click, for two outputs also conversion, to evaluate on after each round, under the name
+        "valid". XGBoost's own AUC is exact where they are one partition, else it averages it over workers;
+        `custom_metric=auc_ctr`, for two outputs `auc_tasks`, is exact in any case.
     num_boost_round
         Boosting rounds.
     **options
@@ -96,7 +97,7 @@ def train(
     if group is not None and sample_weight is not None:
         raise InputError("XGBoost takes weights per group, not per row, when groups are set; leave one out")
     warn_without_effect(params)
-    rate = _mean_click(client, click, conversion, sample_weight, group)
+    start = _start(client, click, conversion, sample_weight, group, objective.tasks)
     binning = {
         "feature_types": feature_types,
         "enable_categorical": feature_types is not None,
@@ -105,18 +106,21 @@ def train(
     data = xgboost.dask.DaskQuantileDMatrix(
         client,
         features,
-        label=click,
-        label_lower_bound=conversion,
+        **_labels(objective.tasks, click, conversion),
         weight=sample_weight,
         qid=group,
         **binning,
     )
     if valid is not None:
-        data_valid = xgboost.dask.DaskQuantileDMatrix(client, valid[0], label=valid[1], ref=data, **binning)
+        if len(valid) != 1 + objective.tasks:
+            wanted = "features, click and conversion" if objective.tasks == 2 else "features and click"
+            raise InputError(f"valid has {len(valid)} entries; give {wanted}")
+        labels = {"label": valid[1]} if objective.tasks == 1 else _labels(2, *valid[1:])
+        data_valid = xgboost.dask.DaskQuantileDMatrix(client, valid[0], **labels, ref=data, **binning)
         options["evals"] = [(data_valid, "valid")]
     result = xgboost.dask.train(
         client,
-        {**params, "objective": "binary:logistic", "base_score": rate},
+        {**params, "objective": "binary:logistic", **start},
         data,
         num_boost_round=num_boost_round,
         obj=objective,
@@ -125,17 +129,36 @@ def train(
     return result["booster"]
 
 
+def _labels(tasks: int, click: Any, conversion: Any) -> dict[str, Any]:
+    """Return the labels as `make_dmatrix` has them."""
+    if tasks == 1:
+        return {"label": click, "label_lower_bound": conversion}
+    import dask.array as da
+
+    both = [
+        each.to_dask_array(lengths=True) if hasattr(each, "to_dask_array") else each
+        for each in (click, conversion)
+    ]
+    return {"label": da.stack(both, axis=1).rechunk({1: 2})}
+
+
 class _Part(NamedTuple):
-    """What a partition adds to the mean click, and its first and last group."""
+    """What a partition adds to the mean click and conversion, and its first and last group."""
 
     clicks: float
+    conversions: float
     weight: float
     first: Any = None
     last: Any = None
 
 
-def _mean_click(client: Any, click: Any, conversion: Any, sample_weight: Any, group: Any) -> float:
-    """Return the (weighted) mean click, after every partition has passed the checks of one machine."""
+def _start(
+    client: Any, click: Any, conversion: Any, sample_weight: Any, group: Any, tasks: int
+) -> dict[str, Any]:
+    """Return where training starts, after every partition has passed the checks of one machine.
+
+    That is the (weighted) mean click, and with two tasks the mean conversion of clicks.
+    """
     from dask import delayed
 
     columns = {"click": click, "conversion": conversion, "sample_weight": sample_weight, "group": group}
@@ -145,8 +168,8 @@ def _mean_click(client: Any, click: Any, conversion: Any, sample_weight: Any, gr
         said = ", ".join(f"{name} {count}" for name, count in counts.items())
         raise InputError(f"the numbers of partitions differ ({said}); repartition all of them alike")
     check = delayed(_checked)
-    tasks = [check(**dict(zip(parts, part, strict=True))) for part in zip(*parts.values(), strict=True)]
-    found = client.gather(client.compute(tasks))
+    checks = [check(**dict(zip(parts, part, strict=True))) for part in zip(*parts.values(), strict=True)]
+    found = client.gather(client.compute(checks))
     for number, part in enumerate(found):
         if isinstance(part, str):
             raise InputError(f"partition {number}: {part}")
@@ -157,13 +180,26 @@ def _mean_click(client: Any, click: Any, conversion: Any, sample_weight: Any, gr
                 f"group {one.last!r} lies in two partitions, and pairs are those inside a partition; cut the "
                 "partitions between groups"
             )
-    clicks, weight = (sum(getattr(part, name) for part in of_parts) for name in ("clicks", "weight"))
+    clicks, conversions, weight = (
+        sum(getattr(part, name) for part in of_parts) for name in ("clicks", "conversions", "weight")
+    )
     if sample_weight is not None and of_parts and not weight:
         raise InputError("every sample_weight is 0; give at least one exposure a positive weight")
     rate = clicks / weight if weight else float("nan")
     if not 0.0 < rate < 1.0:
         raise InputError(f"the mean click is {rate}; training needs exposures with and without a click")
-    return float(rate)
+    if tasks == 1:
+        return {"base_score": float(rate)}
+    if not 0 < conversions < clicks:
+        raise InputError(
+            f"the mean conversion of clicks is {conversions / clicks:g}; a model of both tasks needs clicks "
+            "with and without a conversion"
+        )
+    return {
+        "base_score": [float(rate), float(conversions / clicks)],
+        "multi_strategy": "multi_output_tree",
+        "num_target": 2,  # of a worker without rows, whose label has no columns
+    }
 
 
 def _checked(click: Any, conversion: Any, sample_weight: Any = None, group: Any = None) -> _Part | str | None:
@@ -172,16 +208,16 @@ def _checked(click: Any, conversion: Any, sample_weight: Any = None, group: Any 
     What is wrong is returned: a worker would log what is raised, with a traceback.
     """
     try:
-        clicks = grade_from(click, conversion) > 0
-        if not len(clicks):
+        grade = grade_from(click, conversion)
+        if not len(grade):
             return None
-        weight = np.ones(len(clicks))
+        weight = np.ones(len(grade))
         if sample_weight is not None:
-            weight = checked_weight(sample_weight, len(clicks), some=False)
-        part = _Part(float(weight @ clicks), float(weight.sum()))
+            weight = checked_weight(sample_weight, len(grade), some=False)
+        part = _Part(float(weight @ (grade > 0)), float(weight @ (grade == 2)), float(weight.sum()))
         if group is None:
             return part
-        ids = checked_group(group, len(clicks))
+        ids = checked_group(group, len(grade))
         group_sizes(ids)
         return part._replace(first=ids[0].item(), last=ids[-1].item())
     except InputError as error:

@@ -10,7 +10,16 @@ import numpy as np
 import pytest
 
 from gbdt_pwiser.distributed import train
-from gbdt_pwiser.objectives import InputError, PWiseRObjective, auc, auc_ctr, make_dmatrix, xgboost_params
+from gbdt_pwiser.objectives import (
+    InputError,
+    PWiseRMultiTaskObjective,
+    PWiseRObjective,
+    auc,
+    auc_ctr,
+    auc_tasks,
+    make_dmatrix,
+    xgboost_params,
+)
 
 da = pytest.importorskip("dask.array", reason="dask is not installed")
 dd = pytest.importorskip("distributed", reason="distributed is not installed")
@@ -65,6 +74,35 @@ def alone(exposures, objective):
     features, click, conversion = exposures
     data = make_dmatrix(features, click, conversion, quantile=True)
     return xgb.train({**PARAMS, **xgboost_params(click)}, data, ROUNDS, obj=objective)
+
+
+@pytest.mark.skipif(tuple(map(int, xgb.__version__.split(".")[:2])) < (3, 2), reason="needs XGBoost 3.2")
+def test_workers_train_both_tasks_as_one_machine(client, exposures):
+    features, click, conversion = exposures
+    objective = PWiseRMultiTaskObjective(weight=0.3, conversion_weight=2)
+    cut = parts(exposures, [2500, 4000])
+    booster = train(
+        client,
+        PARAMS,
+        *cut,
+        objective=objective,
+        valid=parts(exposures, [3000]),
+        num_boost_round=ROUNDS,
+        custom_metric=auc_tasks,
+        callbacks=[xgb.callback.EarlyStopping(rounds=50, metric_name="auc_cvr", data_name="valid")],
+        verbose_eval=False,
+    )
+    data = make_dmatrix(features, click, conversion, tasks=2, quantile=True)
+    params = {**PARAMS, **xgboost_params(click, conversion=conversion)}
+    expected = xgb.train(params, data, ROUNDS, obj=objective)
+    np.testing.assert_allclose(margins(booster, features), margins(expected, features), atol=1e-5)
+    pcvr = expected.inplace_predict(features)[click == 1, 1]
+    assert float(booster.best_score) == pytest.approx(auc(pcvr, conversion[click == 1]), abs=0.02)
+    with pytest.raises(InputError, match="valid has 2 entries; give features, click and conversion"):
+        train(client, PARAMS, *cut, objective=objective, valid=cut[:2])
+    nothing = [cut[0], cut[1], 0 * cut[2]]
+    with pytest.raises(InputError, match="the mean conversion of clicks is 0; a model of both tasks needs"):
+        train(client, PARAMS, *nothing, objective=objective)
 
 
 @pytest.mark.parametrize("surrogate", ["hinge", "squared_hinge", "logistic"])

@@ -340,3 +340,16 @@ def test_a_full_disk_leaves_the_older_folder(tmp_path):
     with small_files(10_000), pytest.raises(InputError, match=r"folder cannot be written \(File too large\)"):
         fill(folder, {"a": "2" * 20_000}, own=["a"])
     assert contents(folder) == {"a": "1"}
+
+
+def test_a_parquet_header_that_does_not_fit(tmp_path):
+    """Polars does not say why, in these words."""
+    path = tmp_path / "x.parquet"
+    with (
+        pytest.raises(
+            InputError, match=r"x\.parquet cannot be written \(No space left on device\); make room"
+        ),
+        replacing_file(path),
+    ):
+        raise pl.exceptions.ComputeError("File out of specification: Invalid thrift: transport error")
+    assert list(tmp_path.iterdir()) == []

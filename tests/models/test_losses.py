@@ -339,7 +339,11 @@ def test_the_sigmoid_needs_both_classes(clicked):
     ("model", "loss", "message"),
     [
         ("xgboost", "lambdarank", r"lambdarank exists for lightgbm only; for xgboost choose one of bce, pwi"),
-        ("lightgbm", "rank_pairwise", r"rank_pairwise exists for xgboost, xgboost_shared only; for lightgbm choose"),
+        (
+            "lightgbm",
+            "rank_pairwise",
+            r"rank_pairwise exists for xgboost, xgboost_shared only; for lightgbm",
+        ),
         ("dnn", "rank_pairwise", r"for dnn choose one of bce, pwiser, weighted_bce, combined_pair"),
         ("lightgbm", "combined_pair", r"combined_pair exists for dnn, shared_bottom, .*aitm only"),
     ],
