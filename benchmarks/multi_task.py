@@ -1,12 +1,13 @@
 """What boosters gain where they learn click and conversion together: python -m benchmarks.multi_task
 
-pCTR is that of the models `xgboost` and `lightgbm`; a variant has only pCVR, or pCTCVR, from elsewhere. All are
-trained with the settings of those models and stopped on validation. Gains over separate boosters are tested on
-test, paired by row, and combined over the seeds.
+pCTR is that of the models `xgboost` and `lightgbm`; a variant has only pCVR, or pCTCVR, from elsewhere. All
+are trained with the settings of those models and stopped on validation. Gains over separate boosters are
+tested on test, paired by row, and combined over the seeds.
 
 separate     the models as they are: a booster on clicked exposures
 on rates     the same with the click rate of each category in its place, as the shared trees have it
-shared       one leaf for both tasks: BCE of clicks, and of conversions on clicked exposures (`xgboost_shared`)
+shared       one leaf for both tasks: BCE of clicks, and of conversions on clicked exposures, as the model
+             `xgboost_shared`
 both shared  the same, and pCTR is the first output
 all rows     one leaf for both tasks, the second output pCTCVR, with BCE of conversions on all exposures
 coupled      entire space: BCE(click, p) + BCE(conversion, p r); one leaf for both in XGBoost, in LightGBM two
