@@ -22,6 +22,7 @@ from gbdt_pwiser.cli._options import (
     params_option,
     rival_weight_option,
     tell_left_out,
+    text,
     tuned_specs,
 )
 from gbdt_pwiser.cli._paths import PathOption
@@ -67,6 +68,13 @@ MOST_SEEDS: Final = 10_000
 )
 @rival_weight_option
 @choose_by_option
+@click.option(
+    "--against",
+    callback=text,
+    metavar="MODEL[:LOSS]",
+    help="One of those compared, as in xgboost or xgboost:pwiser: every gain is the difference to it, on "
+    "the same test rows. Without a loss: its bce. Default: each model's own bce.",
+)
 @params_option
 @click.option(
     "--calibrate",
@@ -99,6 +107,7 @@ def compare(
     sweep_weights: tuple[float, ...] | None,
     rival_weights: dict[str, tuple[float, ...]],
     choose_by: str,
+    against: str | None,
     params: Path | None,
     calibrate: Any,
     bootstrap: int,
@@ -110,7 +119,7 @@ def compare(
     from gbdt_pwiser.evaluation import Details, records, write_details, write_results
     from gbdt_pwiser.evaluation import compare as run
     from gbdt_pwiser.evaluation.compare import check_choice
-    from gbdt_pwiser.evaluation.plan import plan
+    from gbdt_pwiser.evaluation.plan import baseline_named, plan
     from gbdt_pwiser.report import require_report_extra, write_report
     from gbdt_pwiser.report.published import format_published
     from gbdt_pwiser.report.table import format_sweep, format_table
@@ -136,6 +145,7 @@ def compare(
         settings=settings,
         tuned=tuned,
     )
+    baseline_named(against, [(model, loss) for model, loss, _ in jobs])
     replaces = False
     if output:
         require_report_extra()
@@ -156,6 +166,7 @@ def compare(
             base=base,
             settings=settings,
             tuned=tuned,
+            against=against,
             choose_by=choose_by,
             calibrate=calibrate,
             replicates=bootstrap,

@@ -15,8 +15,8 @@ from gbdt_pwiser.calibration import Calibrator, Method, check_calibration
 from gbdt_pwiser.data import Dataset, Exposures, Split
 from gbdt_pwiser.data.leaks import too_good
 from gbdt_pwiser.evaluation.details import Details, TrainingCurve
-from gbdt_pwiser.evaluation.plan import check_named, plan
-from gbdt_pwiser.evaluation.results import BASELINE, Result
+from gbdt_pwiser.evaluation.plan import baseline_named, check_named, plan
+from gbdt_pwiser.evaluation.results import Result, baseline_of
 from gbdt_pwiser.metrics import METRICS, check_optimisable, evaluate
 from gbdt_pwiser.models import Model, ModelSpec, Predictions, Settings, make_model
 from gbdt_pwiser.models.protocol import Task
@@ -55,6 +55,7 @@ def compare(
     base: ModelSpec | None = None,
     settings: Sequence[Settings] = (),
     tuned: Mapping[str, ModelSpec] | None = None,
+    against: str | None = None,
     choose_by: str = "ctr_auc",
     replicates: int = 200,
     calibrate: Method = "none",
@@ -87,6 +88,9 @@ def compare(
     tuned
         By loss, a spec in place of base, with its own weight where `weights` are None; as
         `tuning.read_params` gives. The one of bce is then the base of losses that have none.
+    against
+        The one model and loss of those compared that every gain is measured against, on the same test rows:
+        "MODEL:LOSS", or "MODEL" for its bce. None: the bce of each model itself.
     choose_by
         Metric on validation by which a weight is chosen.
     replicates
@@ -94,7 +98,8 @@ def compare(
     calibrate
         A method of `Calibrator`, fitted on validation: test is scored before and after it.
     on_test
-        Called once per scored model with its spec, the test exposures and the predictions.
+        Called once per scored model with its spec, the test exposures and the predictions; first for
+        what all are measured against.
     details
         Filled with what a page draws beside the results.
     make
@@ -103,12 +108,13 @@ def compare(
     Returns
     -------
     list of Result
-        A row per model, loss, seed, split (valid, test) and metric; bce before the losses compared with it.
+        A row per model, loss, seed, split (valid, test) and metric, each model's bce before its other losses.
 
     Raises
     ------
     InputError
-        An unknown name, nothing to compare, or a split that cannot be scored.
+        An unknown name, nothing to compare, a cell in against that is not compared, or a split that cannot
+        be scored.
 
     Warns
     -----
@@ -126,11 +132,15 @@ def compare(
         settings=settings,
         tuned=tuned,
     )
+    cells = [(model, loss) for model, loss, _ in jobs]
+    baseline = baseline_named(against, cells)
     for _, _, candidates in jobs:
         make(candidates[0])  # an unknown name is refused before anything is trained
     if details is not None:
         details.choose_by = choose_by
         details.released = dataset.released
+    # One baseline for all is trained first; where each model has its own, it comes first of the model's.
+    training = sorted(jobs, key=lambda job: f"{job[0]}:{job[1]}" != baseline)
     results: list[Result] = []
     doubted = False
     fits = sum(len(candidates) for _, _, candidates in jobs) * len(seeds)
@@ -140,8 +150,9 @@ def compare(
             drawn = details if seed == seeds[0] else None
             if drawn is not None:
                 drawn.add_split(split)
-            baselines: dict[str, Predictions] = {}
-            for model, loss, candidates in jobs:
+            baselines: dict[tuple[str, str], Predictions] = {}
+            rows: dict[tuple[str, str], list[Result]] = {}
+            for model, loss, candidates in training:
                 fitted = choose(
                     [replace(spec, seed=seed) for spec in candidates],
                     split,
@@ -153,11 +164,12 @@ def compare(
                 started = time.perf_counter()
                 predictions = fitted.model.predict(split.test)
                 seconds = time.perf_counter() - started
-                if loss == BASELINE:
-                    baselines = {model: predictions}  # of one model at a time
+                compared_with = baseline_of(model, baseline)
+                if (model, loss) == compared_with:
+                    baselines = {compared_with: predictions}  # one at a time
                 if on_test is not None:
                     on_test(fitted.model.spec, split.test, predictions)
-                tests = _tests(split.test, predictions, baselines.get(model), loss, replicates)
+                tests = _tests(split.test, predictions, baselines.get(compared_with), replicates)
                 predicted = {"test": predictions}
                 if calibrate != "none":
                     predicted[f"test_{calibrate}"] = _calibrated(fitted, split.valid, predictions, calibrate)
@@ -169,7 +181,10 @@ def compare(
                 if not doubted and too_good(scored["test"][0]["ctr_auc"], split.test.click):
                     doubted = True
                     _warn_of_test(fitted.model.spec, scored["test"][0]["ctr_auc"])
-                results.extend(_results(fitted.model, split.test.name, scored, tests))
+                rows[model, loss] = list(_results(fitted.model, split.test.name, scored, tests, baseline))
+            results += [row for cell in cells for row in rows[cell]]
+    if details is not None:
+        details.sort(cells)
     return results
 
 
@@ -263,9 +278,9 @@ def _score(fitted: Fitted, metric: str) -> float:
 
 
 def _tests(
-    test: Exposures, predictions: Predictions, baseline: Predictions | None, loss: str, replicates: int
+    test: Exposures, predictions: Predictions, baseline: Predictions | None, replicates: int
 ) -> dict[str, PairedTest]:
-    if loss == BASELINE or baseline is None or not replicates:
+    if baseline is None or baseline is predictions or not replicates:
         return {}
     return paired_tests(test, predictions, baseline, replicates=replicates)
 
@@ -282,6 +297,7 @@ def _results(
     dataset: str,
     scored: dict[str, tuple[dict[str, float], float]],
     tests: dict[str, PairedTest],
+    baseline: str,
 ) -> Iterator[Result]:
     spec = model.spec
     versions = ", ".join(f"{name} {version}" for name, version in versions_of(spec.model).items())
@@ -303,4 +319,5 @@ def _results(
                 predict_seconds=seconds,
                 versions=versions,
                 gain_error=tests[metric].standard_error if tested else float("nan"),
+                baseline=baseline,
             )

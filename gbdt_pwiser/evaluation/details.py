@@ -165,6 +165,19 @@ class Details:
         scores = predicted["test"].pctr
         self.distributions.append(ScoreDistribution.from_scores(spec.model, spec.loss, scores, test.grade))
 
+    def sort(self, cells: Sequence[tuple[str, str]]) -> None:
+        """Bring everything into the order of these models and losses, whichever was trained first."""
+        place = {cell: number for number, cell in enumerate(cells)}
+        seeds = {seed: number for number, seed in enumerate(dict.fromkeys(p.seed for p in self.sweep))}
+
+        def of(kept: SweepPoint | TrainingCurve | ReliabilityCurve | ScoreDistribution) -> int:
+            return place.get((kept.model, kept.loss), -1)  # of an earlier comparison
+
+        self.sweep.sort(key=lambda p: (seeds[p.seed], of(p)))
+        self.curves.sort(key=of)
+        self.reliability.sort(key=of)
+        self.distributions.sort(key=of)
+
 
 def write_details(details: Details, path: Path) -> None:
     """Write the details to a JSON file, in one step."""

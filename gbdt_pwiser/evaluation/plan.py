@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 
@@ -11,6 +11,7 @@ from gbdt_pwiser.models import LOSSES, ModelSpec, Settings, exists_for, models_o
 from gbdt_pwiser.models.losses import check_loss
 from gbdt_pwiser.models.registry import kind_of, with_settings
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.objectives.errors import near_miss
 
 
 def plan(
@@ -43,6 +44,35 @@ def plan(
         for model, loss in product(models, sorted(losses, key=lambda loss: loss != BASELINE))
         if exists_for(loss, model)
     ]
+
+
+def baseline_named(against: str | None, cells: Iterable[tuple[str, str]]) -> str:
+    """Return the baseline of results (`Result.baseline`) that "MODEL[:LOSS]" names; without a loss its bce.
+
+    Parameters
+    ----------
+    against
+        What every gain is measured against; None for each model's own bce.
+    cells
+        Model and loss of everything that is compared.
+
+    Raises
+    ------
+    InputError
+        It is not compared, or nothing else is.
+    """
+    if against is None:
+        return BASELINE
+    baseline = against if ":" in against else f"{against}:{BASELINE}"
+    compared = [f"{model}:{loss}" for model, loss in cells]
+    if baseline not in compared:
+        raise InputError(
+            f"against is {against!r}, and {baseline} is not compared{near_miss(baseline, compared)}; "
+            f"name one of {', '.join(compared)}, or add its model and loss"
+        )
+    if len(compared) == 1:
+        raise InputError(f"nothing but {baseline} is compared; add a model or a loss to compare with it")
+    return baseline
 
 
 def check_named(what: str, values: Sequence[object]) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 BASELINE: Final = "bce"
-"""The loss every gain is measured against."""
+"""The loss of the same model that a gain is measured against, where nothing else is named."""
 
 CALIBRATED: Final = {f"test_{method}": method for method in CALIBRATIONS if method != "none"}
 """Names of the test split after a calibration that was fitted on validation."""
@@ -68,8 +68,10 @@ class Result:
     versions
         The libraries in use, as in "gbdt-pwiser 0.1.0, lightgbm 4.7.0".
     gain_error
-        Standard error, on this test sample, of the difference to the same model's bce (see `paired_tests`);
-        NaN for bce itself and where there was no test.
+        Standard error, on this test sample, of the difference to the baseline (see `paired_tests`); NaN for
+        the baseline itself and where there was no test.
+    baseline
+        What gains are measured against: "MODEL:LOSS", or a loss alone, which is that of the same model.
     """
 
     dataset: str
@@ -86,6 +88,7 @@ class Result:
     predict_seconds: float
     versions: str
     gain_error: float = math.nan
+    baseline: str = BASELINE
 
     def __post_init__(self) -> None:
         if self.metric not in METRICS:
@@ -97,6 +100,29 @@ class Result:
     def cell(self) -> Cell:
         """What this is the result of."""
         return Cell(self.dataset, self.model, self.loss, self.seed, self.split, self.metric)
+
+
+def names_cell(baseline: str) -> bool:
+    """Whether a baseline is one model and loss for all, and not each model's own.
+
+    Examples
+    --------
+    >>> names_cell("xgboost:bce"), names_cell("bce")
+    (True, False)
+    """
+    return ":" in baseline
+
+
+def baseline_of(model: str, baseline: str) -> tuple[str, str]:
+    """Return the model and the loss that a model's gains are measured against.
+
+    Examples
+    --------
+    >>> baseline_of("lightgbm", "xgboost:bce"), baseline_of("lightgbm", "bce")
+    (('xgboost', 'bce'), ('lightgbm', 'bce'))
+    """
+    named, _, loss = baseline.rpartition(":")
+    return named or model, loss
 
 
 # The table's columns are the dataclass's fields.
@@ -116,6 +142,8 @@ def write_results(results: Iterable[Result], path: Path) -> None:
 def read_results(path: Path) -> list[Result]:
     """Read the rows that `write_results` wrote, in their order.
 
+    Files of before there was a choice have no baseline: it was each model's own bce.
+
     Raises
     ------
     InputError
@@ -127,6 +155,8 @@ def read_results(path: Path) -> list[Result]:
         frame = pl.read_parquet(path, glob=False)
     except UNREADABLE as error:
         raise InputError(f"{path} is not a whole Parquet file ({error}); run the comparison again") from error
+    if dict(frame.schema) == {name: kind for name, kind in _SCHEMA.items() if name != "baseline"}:
+        frame = frame.with_columns(baseline=pl.lit(BASELINE))
     if dict(frame.schema) != _SCHEMA:
         found, wanted = (
             ", ".join(f"{name} {kind}" for name, kind in s.items()) for s in (frame.schema, _SCHEMA)
@@ -138,7 +168,7 @@ def read_results(path: Path) -> list[Result]:
 
 
 def check_complete(results: Sequence[Result]) -> None:
-    """Refuse a table that holds a cell twice, or lacks one.
+    """Refuse a table that holds a cell twice, lacks one, or measures gains against more than one thing.
 
     Within a data set every model, loss, seed, split and metric that occurs must occur with every other, but
     for losses that do not exist for a model: a mean over the seeds that happened to finish is not the mean
@@ -147,7 +177,7 @@ def check_complete(results: Sequence[Result]) -> None:
     Raises
     ------
     InputError
-        Naming the first doubled or missing cell.
+        Naming the first doubled or missing cell, or the baselines.
     """
     counts = Counter(result.cell for result in results)
     if doubled := [cell for cell, count in counts.items() if count > 1]:
@@ -163,6 +193,12 @@ def check_complete(results: Sequence[Result]) -> None:
             f"{len(missing)} cells are missing, the first is {missing[0]}; run them, "
             "or leave that seed, model or loss out everywhere"
         )
+    for dataset in by_dataset:
+        baselines = dict.fromkeys(r.baseline for r in results if r.dataset == dataset)
+        if len(baselines) > 1:
+            raise InputError(
+                f"gains on {dataset} are measured against {' and '.join(baselines)}; give one comparison only"
+            )
 
 
 def _whole(cells: Sequence[Cell]) -> Iterator[Cell]:

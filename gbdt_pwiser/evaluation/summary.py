@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from gbdt_pwiser.evaluation.results import BASELINE, Result, check_complete
+from gbdt_pwiser.evaluation.results import Result, baseline_of, check_complete, names_cell
 from gbdt_pwiser.metrics import METRICS
 from gbdt_pwiser.significance.intervals import CONFIDENCE, PairedTest, across_seeds, combine_seeds, holm
 
@@ -23,9 +23,13 @@ FAMILIES: Final = {
 """Metrics of a table, by family, with its heading."""
 
 
+OF_SAMPLE: Final = "test sample"
+"""What an error stands for, in words, where the gain was tested on the test rows (`Result.gain_error`)."""
+
+
 @dataclass(frozen=True)
 class Summary:
-    """A metric on the test split over the seeds, and its gain over the same model's bce.
+    """A metric on the test split over the seeds, and its gain over the baseline.
 
     Parameters
     ----------
@@ -36,13 +40,15 @@ class Summary:
     mean, standard_error
         Over the seeds; the error is the sample deviation over sqrt(seeds), NaN for one seed.
     gain, gain_standard_error, gain_low, gain_high
-        Mean of the differences to bce within each seed, its error and 95 % interval, of the test sample and
-        of the seeds together (`combine_seeds`); of the seeds alone where the sample was not tested. NaN for
-        bce itself and without a bce.
+        Mean of the differences to the baseline within each seed, its error and 95 % interval, of the test
+        sample and of the seeds together (`combine_seeds`); of the seeds alone where the sample was not
+        tested. NaN for the baseline itself and without it.
     p_value
         That the true gain is 0, adjusted by Holm's method to all cells of the data set that a table marks.
     method
         What the error stands for, in words.
+    baseline
+        As in `Result`: "MODEL:LOSS", or a loss of the same model.
     """
 
     dataset: str
@@ -58,6 +64,17 @@ class Summary:
     gain_high: float
     p_value: float
     method: str
+    baseline: str
+
+    @property
+    def over(self) -> str:
+        """The baseline in words, as in "gain over bce of the same model"."""
+        return self.baseline if names_cell(self.baseline) else f"{self.baseline} of the same model"
+
+    @property
+    def tested(self) -> bool:
+        """Whether there is an interval, and it holds the error of the test sample."""
+        return OF_SAMPLE in self.method and not math.isnan(self.gain_low)
 
     @property
     def verdict(self) -> Verdict:
@@ -92,17 +109,19 @@ class Cost:
 def summarize(results: Sequence[Result], split: str = "test") -> list[Summary]:
     """Mean, error and gain of each (dataset, model, loss, metric) on a split, in order of appearance.
 
-    gain = mean over seeds s of (value_s - value_s of the same model's bce)
+    gain = mean over seeds s of (value_s - value_s of the baseline)
 
-    The seeds are paired: they share split and data, so the error of the gain is that of the differences,
-    not of two separate means.
+    The baseline is what the results say: the same model's bce, or one model and loss for all. The seeds are
+    paired: they share split and data, so the error of the gain is that of the differences, not of two
+    separate means.
 
     Raises
     ------
     InputError
-        A cell is doubled or missing.
+        A cell is doubled or missing, or gains are measured against several baselines.
     """
     check_complete(results)
+    baselines = {r.dataset: r.baseline for r in results}
     cells: defaultdict[tuple[str, str, str, str], dict[int, Result]] = defaultdict(dict)
     for r in results:
         if r.split == split:
@@ -111,8 +130,9 @@ def summarize(results: Sequence[Result], split: str = "test") -> list[Summary]:
     summaries = []
     for (dataset, model, loss, metric), by_seed in cells.items():
         mean, error = mean_and_error([r.value for r in by_seed.values()])
-        baseline = cells.get((dataset, model, BASELINE, metric)) if loss != BASELINE else None
-        gain = _gain(by_seed, baseline) if baseline else _NO_GAIN
+        compared_with = baseline_of(model, baselines[dataset])
+        others = cells.get((dataset, *compared_with, metric)) if (model, loss) != compared_with else None
+        gain = _gain(by_seed, others) if others else _NO_GAIN
         summaries.append(
             Summary(
                 *(dataset, model, loss, metric, len(by_seed), mean, error),
@@ -122,6 +142,7 @@ def summarize(results: Sequence[Result], split: str = "test") -> list[Summary]:
                 gain_high=gain.high,
                 p_value=gain.p_value,
                 method=gain.method,
+                baseline=baselines[dataset],
             )
         )
     return _adjusted(summaries)
@@ -130,11 +151,11 @@ def summarize(results: Sequence[Result], split: str = "test") -> list[Summary]:
 _NO_GAIN: Final = PairedTest(*(math.nan,) * 5, method="")
 
 
-def _gain(by_seed: dict[int, Result], baseline: dict[int, Result]) -> PairedTest:
-    gains = [(r.value - baseline[seed].value, r.gain_error) for seed, r in by_seed.items()]
+def _gain(by_seed: dict[int, Result], others: dict[int, Result]) -> PairedTest:
+    gains = [(r.value - others[seed].value, r.gain_error) for seed, r in by_seed.items()]
     if any(math.isnan(error) for _, error in gains):
         return across_seeds([gain for gain, _ in gains])
-    return combine_seeds([PairedTest.from_error(gain, error, "test sample") for gain, error in gains])
+    return combine_seeds([PairedTest.from_error(gain, error, OF_SAMPLE) for gain, error in gains])
 
 
 def _adjusted(summaries: list[Summary]) -> list[Summary]:
@@ -173,6 +194,26 @@ def costs(results: Sequence[Result]) -> list[Cost]:
         )
         for key, by_seed in runs.items()
     ]
+
+
+def smallest_gains(summaries: Sequence[Summary]) -> dict[str, float]:
+    """Smallest gain that the test sample could have shown, by ranking metric; metrics without a test lack.
+
+    smallest = median over models and losses of half the width of the gain's 95 % interval
+
+    A smaller gain has an interval that holds 0: it cannot be told from chance, which is not to say that it
+    is none. It is of one gain by itself; Holm's correction for a whole table asks for more.
+    """
+    smallest = {}
+    for metric in shown_metrics(summaries, "ranking"):
+        widths = [
+            (s.gain_high - s.gain_low) / 2
+            for s in summaries
+            if s.metric == metric and s.tested and s.gain_standard_error > 0  # 0: the predictions are equal
+        ]
+        if widths:
+            smallest[metric] = float(np.median(widths))
+    return smallest
 
 
 def shown_metrics(summaries: Iterable[Summary], family: str) -> list[str]:

@@ -11,12 +11,13 @@ from typing import Any, Final, NamedTuple, get_args
 
 from gbdt_pwiser._files import replacing_file
 from gbdt_pwiser.evaluation.details import Details, check_belongs
-from gbdt_pwiser.evaluation.results import BASELINE, CALIBRATED, Result
+from gbdt_pwiser.evaluation.results import CALIBRATED, Result, names_cell
 from gbdt_pwiser.evaluation.summary import Cost, Summary, costs, shown_metrics, summarize
 from gbdt_pwiser.evaluation.sweep import sweep_means
 from gbdt_pwiser.metrics import METRICS
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.report._plot_distributions import DISTRIBUTIONS
+from gbdt_pwiser.report._plot_forest import FOREST
 from gbdt_pwiser.report._plot_gains import GAINS
 from gbdt_pwiser.report._plot_reliability import RELIABILITY
 from gbdt_pwiser.report._plot_training import TRAINING
@@ -24,9 +25,9 @@ from gbdt_pwiser.report._plot_weights import WEIGHTS
 from gbdt_pwiser.report._plots import Comparison, Section, drawing_style, loss_styles
 from gbdt_pwiser.report.advice import calibration_notes
 from gbdt_pwiser.report.published import PROTOCOL, PUBLISHED
-from gbdt_pwiser.report.table import format_estimate
+from gbdt_pwiser.report.table import format_estimate, format_smallest
 
-PLOTS: Final = (GAINS, WEIGHTS, RELIABILITY, DISTRIBUTIONS, TRAINING)
+PLOTS: Final = (GAINS, FOREST, WEIGHTS, RELIABILITY, DISTRIBUTIONS, TRAINING)
 """In the order in which they stand in their sections."""
 
 _IN_TITLES: Final = {"bce": "BCE", "pwiser": "BCE+PWiseR"}
@@ -103,7 +104,8 @@ def write_report(path: Path, results: Sequence[Result], details: Details | None 
         ragged=len(spent) < len(losses) * len({c.model for c in spent}),
         seeds=seeds,
         findings=_findings(summaries),
-        baseline=BASELINE,
+        over=summaries[0].over,
+        smallest=format_smallest(summaries),
         tested=any(not math.isnan(r.gain_error) for r in results),
         metrics=[METRICS[m] for m in metrics],
         rows=_rows(summaries, spent, metrics),
@@ -140,7 +142,8 @@ def _figures(comparison: Comparison) -> dict[Section, list[_Figure]]:
         for plot in PLOTS:
             drawing = plot.draw(comparison)
             if drawing is not None:
-                figure = _Figure(plot.heading, plot.label, drawing, plot.caption(comparison))
+                heading = plot.heading and plot.heading(comparison)
+                figure = _Figure(heading, plot.label, drawing, plot.caption(comparison))
                 figures[plot.section].append(figure)
     return figures
 
@@ -171,29 +174,34 @@ def _cell(s: Summary) -> _MetricCell:
 
 
 def _findings(summaries: list[Summary]) -> list[str]:
-    """Say for each loss but the baseline what happened to the CTR AUC, and no more than was measured."""
-    sentences = []
-    for loss in dict.fromkeys(s.loss for s in summaries if s.loss != BASELINE):
-        compared = [
-            s for s in summaries if (s.loss, s.metric) == (loss, "ctr_auc") and not math.isnan(s.gain)
-        ]
-        if not compared:
-            continue
-        low, high = min(compared, key=lambda s: s.gain), max(compared, key=lambda s: s.gain)
-        amount = f"{low.gain:+.4f} ({low.model})"
-        if len(compared) > 1:
-            amount = f"from {amount} to {high.gain:+.4f} ({high.model})"
-        start = f"Gain in CTR AUC of {loss} over {BASELINE} of the same model: {amount}."
-        if all(math.isnan(s.p_value) for s in compared):
-            sentences.append(f"{start} Without an error it cannot be told from chance.")
-            continue
-        count = Counter(s.verdict for s in compared)
-        sentences.append(
-            f"{start} Corrected for all gains of the table, {count['better']} of {len(compared)} "
-            f"{'gains is' if count['better'] == 1 else 'gains are'} above zero by more than chance and "
-            f"{count['worse']} below."
-        )
-    return sentences
+    """Say what happened to the CTR AUC, and no more than was measured.
+
+    A sentence for each loss that is compared with the same model's own, or one for all that are compared with
+    one model and loss.
+    """
+    gains = [s for s in summaries if s.metric == "ctr_auc" and not math.isnan(s.gain)]
+    if names_cell(summaries[0].baseline):
+        parts = [("every other model and loss", "{0.model} {0.loss}", gains)]
+    else:
+        losses = dict.fromkeys(s.loss for s in gains)
+        parts = [(loss, "{0.model}", [s for s in gains if s.loss == loss]) for loss in losses]
+    return [_finding(whose, name, compared) for whose, name, compared in parts if compared]
+
+
+def _finding(whose: str, name: str, compared: list[Summary]) -> str:
+    low, high = min(compared, key=lambda s: s.gain), max(compared, key=lambda s: s.gain)
+    amount = f"{low.gain:+.4f} ({name.format(low)})"
+    if len(compared) > 1:
+        amount = f"from {amount} to {high.gain:+.4f} ({name.format(high)})"
+    start = f"Gain in CTR AUC of {whose} over {low.over}: {amount}."
+    if all(math.isnan(s.p_value) for s in compared):
+        return f"{start} Without an error it cannot be told from chance."
+    count = Counter(s.verdict for s in compared)
+    return (
+        f"{start} Corrected for all gains of the table, {count['better']} of {len(compared)} "
+        f"{'gains is' if count['better'] == 1 else 'gains are'} above zero by more than chance and "
+        f"{count['worse']} below."
+    )
 
 
 def _in_words(names: Iterable[str]) -> str:

@@ -20,7 +20,7 @@ _GRADE_STYLES: Final = ((BLUE, "-"), (VERMILLION, "--"), (GREEN, "-."))
 
 DISTRIBUTIONS: Final = Plot(
     section="models",
-    heading="Predicted CTR by grade",
+    heading=lambda c: "Predicted CTR by grade",
     label="Plot of distributions",
     draw=lambda c: plot_distributions(c.details.distributions),
     caption=lambda c: (

@@ -1,4 +1,4 @@
-"""The forest plot: each gain over bce with its interval."""
+"""Each gain over the same model's bce with its interval, a panel per model."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from gbdt_pwiser.evaluation.results import BASELINE
+from gbdt_pwiser.evaluation.results import BASELINE, names_cell
 from gbdt_pwiser.evaluation.summary import Summary, shown_metrics
 from gbdt_pwiser.metrics import METRICS
 from gbdt_pwiser.report._plots import Plot, Styles, add_loss_legend, new_figure, to_svg
@@ -21,9 +21,9 @@ _LINE: Final = 0.27  # inches
 
 GAINS: Final = Plot(
     section="results",
-    heading=f"Gain over {BASELINE}",
+    heading=lambda c: f"Gain over {BASELINE}",
     label="Plot of gains",
-    draw=lambda c: plot_gains(c.summaries, c.styles),
+    draw=lambda c: None if names_cell(c.baseline) else plot_gains(c.summaries, c.styles),
     caption=lambda c: (
         f"Dots are mean gains over {BASELINE} of the same model, bars their 95&nbsp;% intervals. "
         "A dot is filled\n"

@@ -13,7 +13,7 @@ from gbdt_pwiser.report._plots import Plot, Styles, add_loss_legend, new_panels,
 
 TRAINING: Final = Plot(
     section="models",
-    heading="Training",
+    heading=lambda c: "Training",
     label="Plot of training curves",
     draw=lambda c: plot_training(c.details.curves, c.styles),
     caption=lambda c: (

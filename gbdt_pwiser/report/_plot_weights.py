@@ -33,7 +33,7 @@ def _caption(c: Comparison) -> str:
 
 WEIGHTS: Final = Plot(
     section="results",
-    heading="The weight path, on validation",
+    heading=lambda c: "The weight path, on validation",
     label="Plot of the weight path",
     draw=lambda c: plot_weights(c.means, c.styles),
     caption=_caption,

@@ -81,6 +81,11 @@ class Comparison:
     seeds: Sequence[int]
 
     @property
+    def baseline(self) -> str:
+        """What gains are measured against (`Result.baseline`)."""
+        return self.summaries[0].baseline
+
+    @property
     def of_first_seed(self) -> str:
         """Words for a caption; empty where there is one seed."""
         return f" of seed {self.seeds[0]}" if len(self.seeds) > 1 else ""
@@ -95,7 +100,7 @@ class Plot:
     section
         Where it stands.
     heading
-        Above it; None where that of the section is enough.
+        Returns what stands above it; None where that of the section is enough.
     label
         What it is called by a screen reader.
     draw
@@ -105,7 +110,7 @@ class Plot:
     """
 
     section: Section
-    heading: str | None
+    heading: Callable[[Comparison], str] | None
     label: str
     draw: Callable[[Comparison], str | None]
     caption: Callable[[Comparison], str]

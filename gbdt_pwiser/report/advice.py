@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from gbdt_pwiser.calibration import RECOMMENDED_BEYOND
@@ -34,7 +35,7 @@ def calibration_notes(results: Sequence[Result]) -> list[str]:
 def _advice(results: Sequence[Result]) -> list[str]:
     moved = [
         s
-        for s in summarize(results, "valid")
+        for s in _over_own_bce(results, "valid")
         if s.metric == "pcoc"
         and s.loss != BASELINE
         and abs(s.mean - 1.0) > RECOMMENDED_BEYOND
@@ -47,7 +48,7 @@ def _advice(results: Sequence[Result]) -> list[str]:
 
 
 def _left_over(results: Sequence[Result], method: str) -> list[str]:
-    summaries = summarize(results, f"test_{method}")
+    summaries = _over_own_bce(results, f"test_{method}")
     notes = [note for s in summaries if (note := _pcoc_note(s) or _entropy_note(s))]
     after = f"After {method} calibration"
     if not notes:
@@ -56,6 +57,11 @@ def _left_over(results: Sequence[Result], method: str) -> list[str]:
             f"within {ENTROPY_WITHIN:.1%} of {BASELINE}'s."
         ]
     return [f"{after} {note}" for note in notes]
+
+
+def _over_own_bce(results: Sequence[Result], split: str) -> list[Summary]:
+    """Summarize with gains over the same model's bce, whatever the table's are over: they are the loss's."""
+    return summarize([replace(r, baseline=BASELINE) for r in results], split)
 
 
 def _pcoc_note(s: Summary) -> str:

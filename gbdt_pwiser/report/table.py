@@ -9,8 +9,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gbdt_pwiser.evaluation.results import CALIBRATED, Result, check_complete
-from gbdt_pwiser.evaluation.summary import FAMILIES, Cost, Summary, costs, shown_metrics, summarize
+from gbdt_pwiser.evaluation.results import CALIBRATED, Result, check_complete, names_cell
+from gbdt_pwiser.evaluation.summary import (
+    FAMILIES,
+    Cost,
+    Summary,
+    costs,
+    shown_metrics,
+    smallest_gains,
+    summarize,
+)
 from gbdt_pwiser.evaluation.sweep import SweepPoint, sweep_means
 from gbdt_pwiser.metrics import METRICS
 from gbdt_pwiser.report.advice import calibration_notes
@@ -37,8 +45,8 @@ def format_estimate(value: float, error: float, decimals: int, *, signed: bool =
 def format_table(results: Sequence[Result]) -> str:
     """Print the test split as plain text: per data set a block of ranking and one of calibration metrics.
 
-    Each (model, loss) has a row of means; under every other loss than bce stands its gain over bce. A metric
-    that is NaN throughout has no column.
+    Each (model, loss) has a row of means; under every one but the baseline stands its gain over the baseline,
+    the same model's bce or the one that the results name. A metric that is NaN throughout has no column.
 
     Raises
     ------
@@ -48,6 +56,16 @@ def format_table(results: Sequence[Result]) -> str:
     datasets = dict.fromkeys(r.dataset for r in results if r.split == "test")
     check_complete(results)
     return "\n\n".join(_format_dataset([r for r in results if r.dataset == d]) for d in datasets)
+
+
+def format_smallest(summaries: Sequence[Summary]) -> str:
+    """Print the smallest gains that the test sample could have shown; empty where none was tested."""
+    return ", ".join(
+        # Two digits at least: of much data it may be smaller than the last digit of the table.
+        f"{METRICS[m].label} "
+        + format_estimate(gain, math.nan, max(METRICS[m].decimals, 1 - math.floor(math.log10(gain))))
+        for m, gain in smallest_gains(summaries).items()
+    )
 
 
 def format_sweep(points: Sequence[SweepPoint]) -> str:
@@ -87,9 +105,17 @@ def _format_dataset(results: Sequence[Result]) -> str:
         "± is the standard error over the seeds." if seeds > 1 else "One seed: means have no error.",
     ]
     if not all(math.isnan(s.gain) for s in summaries):
+        baseline = summaries[0].baseline
+        other = baseline if names_cell(baseline) else f"the same model's {baseline}"
         lines += [
-            "gain: mean difference to the same model's bce, seed by seed; ± is of test sample and seeds.",
+            f"gain: mean difference to {other}, seed by seed; ± is of test sample and seeds.",
             "* survives Holm's correction for all gains above: the chance of any false mark is 5 %.",
+        ]
+    if smallest := format_smallest(summaries):
+        lines += [
+            f"Smallest gain that this test split could have shown: {smallest}.",
+            "It is half the width of a typical gain's 95 % interval; Holm's correction asks for more.",
+            "A smaller gain without a star means too little data to tell, not that there is no gain.",
         ]
     if left_out := [s.mean for s in summaries if s.metric == "gauc_left_out" and not math.isnan(s.mean)]:
         lines.append(
@@ -111,7 +137,9 @@ def _block(summaries: list[Summary], spent: list[Cost], metrics: list[str]) -> l
         cells = [format_estimate(s.mean, s.standard_error, METRICS[s.metric].decimals) + " " for s in row]
         rows.append([cost.model, cost.loss, cost.weight, *cells])
         if not all(math.isnan(s.gain) for s in row):
-            rows.append(["", "  gain", "", *map(_format_gain, row)])
+            baseline = row[0].baseline
+            named = ["  gain over", baseline] if names_cell(baseline) else ["", "  gain"]
+            rows.append([*named, "", *map(_format_gain, row)])
     return _align(rows)
 
 
