@@ -33,7 +33,7 @@ class Written:
 
     def fit(self, train, valid, on_round=None):
         self.fitted.append((self.spec.seed, self.spec.model, self.spec.loss))
-        on_round(0, 0.5)
+        on_round(0, {"click": 0.5})
 
     def predict(self, exposures):
         rng = np.random.default_rng([ord(self.spec.model), len(self.spec.loss), self.spec.seed])

@@ -61,8 +61,12 @@ def test_the_metric_decides_and_its_direction_counts(dataset, written, choose_by
 def test_of_equals_the_earlier_and_of_nan_any_other(
     dataset, written, monkeypatch, values, choice, metric, sign
 ):
-    written(lambda spec, part, exposures: Predictions(np.full(len(exposures), spec.weight), np.zeros(1)))
-    monkeypatch.setattr(HARNESS, "evaluate", lambda _, pctr, pctcvr: {metric: sign * values[pctr[0]]})
+
+    def weights(spec, part, exposures):
+        return Predictions(np.full(len(exposures), spec.weight), np.zeros(len(exposures)))
+
+    written(weights)
+    monkeypatch.setattr(HARNESS, "evaluate", lambda _, pctr, *more: {metric: sign * values[pctr[0]]})
     specs = [ModelSpec(model="a", loss="pwiser", pwiser=PWiseRLoss(weight=w)) for w in values]
     assert HARNESS.choose(specs, dataset.split(0), metric).model.spec.weight == choice
 
