@@ -20,7 +20,13 @@ import numpy as np
 import xgboost
 from tqdm import tqdm
 
-from gbdt_pwiser.objectives import make_dataset, make_dmatrix, pwiser_objective, xgboost_params
+from gbdt_pwiser.objectives import (
+    PWiseRMultiTaskObjective,
+    make_dataset,
+    make_dmatrix,
+    pwiser_objective,
+    xgboost_params,
+)
 
 FEATURES, PAGE = 79, 20
 
@@ -62,12 +68,16 @@ def xgboost_rounds(n: int, threads: int) -> dict[str, Callable[[], object]]:
     plain = make_dmatrix(features, click, conversion, quantile=True)
     grouped = make_dmatrix(features, click, conversion, quantile=True, group=group)
     calls = {}
-    for name in ("binary", "pwiser", "rank:pairwise", "rank:ndcg"):
-        ranking = name.startswith("rank")
-        data = grouped if ranking else plain
-        settings = {"objective": name} if ranking else xgboost_params(click)
+    both = make_dmatrix(features, click, conversion, quantile=True, tasks=2)
+    of_tasks = PWiseRMultiTaskObjective(weight=0)
+    for name, data, settings, objective in (
+        ("binary", plain, xgboost_params(click), None),
+        ("pwiser", plain, xgboost_params(click), pwiser_objective),
+        ("both tasks", both, xgboost_params(click, conversion=conversion), of_tasks),
+        ("rank:pairwise", grouped, {"objective": "rank:pairwise"}, None),
+        ("rank:ndcg", grouped, {"objective": "rank:ndcg"}, None),
+    ):
         booster = xgboost.Booster({**params, **settings}, [data])
-        objective = pwiser_objective if name == "pwiser" else None
         rounds = iter(range(10**9))
         calls[name] = lambda b=booster, d=data, o=objective, r=rounds: b.update(d, next(r), fobj=o)
     return calls

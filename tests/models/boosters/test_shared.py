@@ -1,7 +1,9 @@
 """Trees that both tasks share: what is special to `xgboost_shared`."""
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -188,3 +190,13 @@ def test_an_old_xgboost_is_refused(monkeypatch):
 def test_what_trees_of_several_outputs_lack_is_one_line(split):
     with pytest.raises(InputError, match="xgboost_shared refuses the data or a parameter: "):
         pctr(varied(SHARED, params={"tree_method": "approx"}), split)
+
+
+def test_the_code_of_the_page_runs():
+    page = (Path(__file__).parents[3] / "docs" / "multi_task.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names = {}
+    exec(compile(code, "multi_task.md", "exec"), names)
+    click = names["click"]
+    assert auc(names["pctr"], click) > 0.7
+    assert auc(names["pcvr"][click], names["conversion"][click]) > 0.7
