@@ -40,7 +40,7 @@ def make_network(spec: ModelSpec) -> NetworkModel:
     return _model.make_network(spec)
 
 
-def load_network(path: Path, *, device: str | None = None) -> NetworkModel:
+def load_network(path: Path | str, *, device: str | None = None) -> NetworkModel:
     """Read a network that its `write` wrote, onto the device it was trained on or the one that is named.
 
     Nothing in the file is executed: weights are tensors, all else is JSON.
@@ -53,7 +53,7 @@ def load_network(path: Path, *, device: str | None = None) -> NetworkModel:
     _require_torch("a saved network")
     from gbdt_pwiser.models.neural import _model
 
-    return _model.load_network(path, device=device)
+    return _model.load_network(Path(path), device=device)
 
 
 def _require_torch(what: str) -> None:

@@ -79,6 +79,7 @@ class NetworkSettings(Settings):
     anchor_memory: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name, (least, most) in _WHOLE.items():
             check_whole(name, getattr(self, name), least, most)
         for name in ("bottom", "towers"):
