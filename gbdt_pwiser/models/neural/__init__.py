@@ -73,6 +73,7 @@ NETWORKS: Final[dict[str, ModelKind]] = {
             "learning_rate": LogFloat(1e-4, 1e-2),
             "dropout": Float(0.0, 0.5),
             "weight_decay": LogFloat(1e-7, 1e-3),
+            **({} if name == "dnn" else {"conversion_weight": LogFloat(0.1, 10.0)}),
         },
         files=(FILE,),
     )
