@@ -24,7 +24,7 @@ _LONGEST: Final = 100
 
 
 @contextmanager
-def replacing_file(path: Path) -> Iterator[Path]:
+def replacing_file(path: Path | str) -> Iterator[Path]:
     """Give a temporary path whose file becomes `path` on success and vanishes on failure.
 
     A reader finds the old file or the new one, never half of one. The folder is made where missing. Where
@@ -36,6 +36,7 @@ def replacing_file(path: Path) -> Iterator[Path]:
     InputError
         The path is a folder or cannot be written to, or the disk is full.
     """
+    path = Path(path)
     if path.is_dir():
         raise InputError(f"{path} is a folder; give the path of a file")
     written_into = _is_special(path)

@@ -60,8 +60,9 @@ class Predictor:
     folder: Path
 
     @classmethod
-    def load(cls, folder: Path, *, device: str = "cpu", threads: int = 0) -> Predictor:
+    def load(cls, folder: Path | str, *, device: str = "cpu", threads: int = 0) -> Predictor:
         """Read a model folder; see `gbdt_pwiser.models.load_model` for what is refused."""
+        folder = Path(folder)
         saved = load_model(folder, device=device, threads=threads)
         calibration = saved.manifest.calibration
         calibrator = Calibrator() if calibration is None else Calibrator.from_dict(calibration)
@@ -107,7 +108,7 @@ class Predictor:
         return Predicted(pl.DataFrame(columns), unseen)
 
     def predict_file(
-        self, source: Path, target: Path, *, batch_size: int = BATCH, keep: Sequence[str] = ()
+        self, source: Path | str, target: Path | str, *, batch_size: int = BATCH, keep: Sequence[str] = ()
     ) -> FilePrediction:
         """Predict a Parquet file into another, which appears when it is complete.
 
@@ -132,6 +133,7 @@ class Predictor:
             As `predict`; a file that is no Parquet, a column to keep that is missing or has the name of a
             prediction, or a target that is the source, a file of the model or one that holds no predictions.
         """
+        source, target = Path(source), Path(target)
         check_whole("batch_size", batch_size, 1, LARGEST)
         scan, schema = _scan(source)
         self._check_target(target, source)

@@ -39,7 +39,7 @@ def check_output(folder: Path) -> None:
     check_writable(folder)
 
 
-def write_params(tuning: Tuning, path: Path) -> None:
+def write_params(tuning: Tuning, path: Path | str) -> None:
     """Write best.toml: the chosen loss, and the model's parameters under each loss.
 
     Raises
@@ -68,7 +68,7 @@ def write_params(tuning: Tuning, path: Path) -> None:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def read_params(path: Path, base: ModelSpec | None = None) -> dict[str, ModelSpec]:
+def read_params(path: Path | str, base: ModelSpec | None = None) -> dict[str, ModelSpec]:
     """Read what `write_params` wrote: a spec for "bce" and one for "pwiser".
 
     The file decides the model, the loss, the model's parameters and how long it trains; the rest (seed,
@@ -80,7 +80,7 @@ def read_params(path: Path, base: ModelSpec | None = None) -> dict[str, ModelSpe
         The file is missing or no TOML, lacks a table, or holds a value that makes no sense.
     """
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        found = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(
             f"{path} cannot be read ({error}); give the best.toml that a search wrote"
@@ -132,7 +132,7 @@ def _check_keys(table: Mapping[str, Any], known: Collection[str], where: str) ->
             )
 
 
-def write_trials(trials: Sequence[Trial], path: Path) -> None:
+def write_trials(trials: Sequence[Trial], path: Path | str) -> None:
     """Write one row per trial: its state, what was searched, every metric on validation, and its error."""
     names = list(dict.fromkeys(name for trial in trials for name in trial.parameters))
     rows = [

@@ -125,7 +125,7 @@ def check_space(space: SearchSpace, model: str) -> None:
         check_parameter(model, name, [value])
 
 
-def read_space(path: Path, space: SearchSpace, model: str | None = None) -> SearchSpace:
+def read_space(path: Path | str, space: SearchSpace, model: str | None = None) -> SearchSpace:
     """Change a space as a TOML file says.
 
     Each entry is a parameter by name: a list of choices, a table with `low` and `high` (and `log = true`),
@@ -147,7 +147,7 @@ def read_space(path: Path, space: SearchSpace, model: str | None = None) -> Sear
         parameter, or it cannot have the value.
     """
     try:
-        entries = tomllib.loads(path.read_text(encoding="utf-8"))
+        entries = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"{path} cannot be read as a search space ({error}); give a TOML file") from error
     parameters, fixed = dict(space.parameters), dict(space.fixed)

@@ -38,7 +38,7 @@ def tune(
     split: Split,
     spec: ModelSpec,
     *,
-    output: Path,
+    output: Path | str,
     space: SearchSpace | str = "loss",
     n_trials: int = 50,
     max_total_trials: int | None = None,
@@ -97,7 +97,7 @@ def tune(
         An argument breaks a rule above, the storage cannot be used, the study there was made otherwise, or
         every trial failed.
     """
-    metrics = tuple(pareto) or (metric,)
+    output, metrics = Path(output), tuple(pareto) or (metric,)
     spec = with_settings(spec)
     check_search(
         spec,

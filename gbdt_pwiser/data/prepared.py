@@ -132,7 +132,7 @@ def write_part(
     return Counts(rows, clicks, conversions)
 
 
-def load_prepared(folder: Path, *, in_memory: int = BLOCK) -> Exposures:
+def load_prepared(folder: Path | str, *, in_memory: int = BLOCK) -> Exposures:
     """Load a prepared set, train rows first.
 
     Publishers number the groups of train and test separately, so equal ids are not one group: the ids of the
@@ -151,6 +151,7 @@ def load_prepared(folder: Path, *, in_memory: int = BLOCK) -> Exposures:
     InputError
         The set is damaged or of another format; the message says to prepare it again.
     """
+    folder = Path(folder)
     schema = Schema.read(folder)
     paths = [folder / f"{part}.parquet" for part in ("train", "test")]
     try:

@@ -179,13 +179,13 @@ class Details:
         self.distributions.sort(key=of)
 
 
-def write_details(details: Details, path: Path) -> None:
+def write_details(details: Details, path: Path | str) -> None:
     """Write the details to a JSON file, in one step."""
     with replacing_file(path) as temporary:
         temporary.write_text(json.dumps({"format": FORMAT, **_plain(details)}), encoding="utf-8")
 
 
-def read_details(path: Path) -> Details:
+def read_details(path: Path | str) -> Details:
     """Read what `write_details` wrote.
 
     Raises
@@ -195,7 +195,7 @@ def read_details(path: Path) -> Details:
     """
     remedy = "run the comparison again, or remove the file for a page without its plots"
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = json.loads(Path(path).read_text(encoding="utf-8"))
         found = stored.pop("format", None)
         if found != FORMAT:
             raise InputError(f"it has format {found!r}, this version reads {FORMAT}")

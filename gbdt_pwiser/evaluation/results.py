@@ -132,14 +132,14 @@ _SCHEMA: Final = {
 }
 
 
-def write_results(results: Iterable[Result], path: Path) -> None:
+def write_results(results: Iterable[Result], path: Path | str) -> None:
     """Write the rows to a Parquet file, in one step: the old file stands until the new one is whole."""
     frame = pl.DataFrame([astuple(result) for result in results], schema=_SCHEMA, orient="row")
     with replacing_file(path) as temporary:
         frame.write_parquet(temporary)
 
 
-def read_results(path: Path) -> list[Result]:
+def read_results(path: Path | str) -> list[Result]:
     """Read the rows that `write_results` wrote, in their order.
 
     Files of before there was a choice have no baseline: it was each model's own bce.
@@ -149,6 +149,7 @@ def read_results(path: Path) -> list[Result]:
     InputError
         The file is missing, is no whole Parquet file, or has other columns.
     """
+    path = Path(path)
     if not path.is_file():
         raise InputError(f"{path} is not a file; give the results.parquet that a comparison wrote")
     try:

@@ -67,7 +67,7 @@ def own_files(folder: Path) -> tuple[str, ...]:
 
 def save_model(
     model: Model,
-    folder: Path,
+    folder: Path | str,
     split: Split,
     *,
     validation: Mapping[str, float] | None = None,
@@ -103,6 +103,7 @@ def save_model(
         The model is not trained, something else is in the folder's place, the disk is full, or categories or
         parameters cannot be stored.
     """
+    folder = Path(folder)
     check_folder(folder)
     columns = FeatureColumns.of(split.train)
     with replacing_folder(folder, lambda: own_files(folder)) as new:
@@ -137,7 +138,7 @@ def save_model(
     return manifest
 
 
-def load_model(folder: Path, *, device: str = "cpu", threads: int = 0) -> SavedModel:
+def load_model(folder: Path | str, *, device: str = "cpu", threads: int = 0) -> SavedModel:
     """Read a model that `save_model` wrote; nothing in its files is executed.
 
     Parameters
@@ -155,6 +156,7 @@ def load_model(folder: Path, *, device: str = "cpu", threads: int = 0) -> SavedM
         No model folder, another format, a file that is missing, damaged or not the one that was saved, an
         unknown device, or a library that is not installed.
     """
+    folder = Path(folder)
     manifest = Manifest.read(folder)
     for name, digest in manifest.files.items():
         path = folder / name

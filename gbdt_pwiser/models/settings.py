@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Final, Self
 
+import numpy as np
+
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives.errors import unknown
 
@@ -25,6 +27,10 @@ class Settings:
 
     of_training: ClassVar[tuple[str, ...]] = ()
     """Fields that say how long a model trains: in a search equal for all losses, and never searched."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            object.__setattr__(self, field.name, plain(getattr(self, field.name)))
 
     @classmethod
     def names(cls, model: str) -> frozenset[str]:
@@ -113,6 +119,22 @@ class Settings:
     def _example(cls, kinds: Mapping[str, str]) -> str:
         whole = next((name for name, kind in kinds.items() if kind == "int"), None)
         return f", such as {whole}=16" if whole else ""
+
+
+def plain(value: Any) -> Any:
+    """Return NumPy's numbers, in lists and tables too, as those of Python: JSON and libraries take no others.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> plain({"widths": (np.int64(8), 4), "rate": np.float64(0.5)})
+    {'widths': (8, 4), 'rate': 0.5}
+    """
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Mapping):
+        return {key: plain(each) for key, each in value.items()}
+    return type(value)(map(plain, value)) if type(value) in (list, tuple) else value
 
 
 def any_value(text: str) -> Any:

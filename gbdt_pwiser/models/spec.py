@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Final
 
 from gbdt_pwiser.models.losses import LOSSES, check_loss, check_weight
-from gbdt_pwiser.models.settings import Settings
+from gbdt_pwiser.models.settings import Settings, plain
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
 from gbdt_pwiser.objectives.errors import LARGEST, check_whole, unknown
 
@@ -66,6 +66,9 @@ class ModelSpec:
                 f"settings is {self.settings!r}; give BoosterSettings(...) or NetworkSettings(...)"
             )
         check_device(self.device)
+        for name in ("seed", "threads", "rival_weight"):
+            object.__setattr__(self, name, plain(getattr(self, name)))
+        object.__setattr__(self, "pwiser", replace(self.pwiser, **plain(asdict(self.pwiser))))
 
     @property
     def weight(self) -> float:

@@ -62,7 +62,7 @@ def fill_template(name: str, **values: Any) -> str:
     return environment.from_string(text).render(values)
 
 
-def write_report(path: Path, results: Sequence[Result], details: Details | None = None) -> None:
+def write_report(path: Path | str, results: Sequence[Result], details: Details | None = None) -> None:
     """Write the comparison on one data set as one HTML file that asks nothing of the network.
 
     Parameters

@@ -31,7 +31,7 @@ _BCE: dict[str, Any] = {
 _BEST: dict[str, Any] = {"linestyle": "none", "marker": "*", "markersize": 13, "color": GREEN}
 
 
-def write_tuning_report(path: Path, tuning: Tuning, *, title: str, command: str) -> None:
+def write_tuning_report(path: Path | str, tuning: Tuning, *, title: str, command: str) -> None:
     """Write a search as one HTML file that asks nothing of the network.
 
     Parameters

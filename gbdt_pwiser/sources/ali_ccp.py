@@ -51,8 +51,8 @@ NUMERICAL = tuple(name for field in (*COMMON_FIELDS, *SKELETON_FIELDS) for name 
 
 
 def prepare_ali_ccp(
-    source: Path,
-    data_dir: Path,
+    source: Path | str,
+    data_dir: Path | str,
     *,
     rare: int | None = None,
     skip_bad_lines: int = 0,
@@ -88,7 +88,7 @@ def prepare_ali_ccp(
     if rare is not None and rare < 1:
         raise InputError(f"rare is {rare}; give the rows an id needs for a code of its own, at least 1")
     bad = BadLines(skip_bad_lines)
-    folder = data_dir / NAME
+    source, folder = Path(source), Path(data_dir) / NAME
     check_target(folder)
     with replacing_set(folder) as (scratch, prepared):
         sources = find_ali_ccp(source, scratch, progress=progress)

@@ -56,7 +56,7 @@ STORED = stored_columns("search_id", CATEGORICAL, NUMERICAL)
 
 
 def prepare_aliexpress(
-    country: str, source: Path, data_dir: Path, *, skip_bad_lines: int = 0, progress: bool = True
+    country: str, source: Path | str, data_dir: Path | str, *, skip_bad_lines: int = 0, progress: bool = True
 ) -> Path:
     """Write the prepared set of a country and return its folder, `data_dir/country`.
 
@@ -85,7 +85,7 @@ def prepare_aliexpress(
     if country not in COUNTRIES:
         raise InputError(f"country is {country!r}; choose one of {', '.join(COUNTRIES)}")
     bad = BadLines(skip_bad_lines)
-    folder = data_dir / country
+    source, folder = Path(source), Path(data_dir) / country
     check_target(folder)
     with replacing_set(folder) as (scratch, prepared):
         files = find_files(country, source, scratch, progress=progress)

@@ -28,7 +28,7 @@ from gbdt_pwiser.sources.text.table import expanded, first_line, has_types, read
 from gbdt_pwiser.sources.text.values import iso_moments, mostly_dates, not_iso, spoilt_numbers
 
 
-def load_description(path: Path, *, source: Path | None = None) -> Dataset:
+def load_description(path: Path | str, *, source: Path | str | None = None) -> Dataset:
     """Load the data set that a TOML file describes.
 
     Codes of categoricals and ids of groups number the sorted distinct values from 0. Rows are counted from
@@ -52,9 +52,10 @@ def load_description(path: Path, *, source: Path | None = None) -> Dataset:
     UserWarning
         Whole numbers of a feature lose digits as float32.
     """
+    path = Path(path)
     try:
         described = read_description(path)
-        data = path.parent / expanded(described.source) if source is None else source
+        data = path.parent / expanded(described.source) if source is None else Path(source)
         frame = read_source(
             data,
             missing=described.missing,

@@ -23,7 +23,7 @@ Integers = NDArray[np.int64]
 
 
 def write_aliexpress(
-    folder: Path,
+    folder: Path | str,
     rows: int,
     *,
     test_rows: int | None = None,
@@ -52,6 +52,7 @@ def write_aliexpress(
     InputError
         A number of rows below 1, or what `simulate` refuses.
     """
+    folder = Path(folder)
     for part, file_rows in _parts(folder, rows, test_rows):
         searches = 0
         with (
@@ -88,7 +89,7 @@ _MANY = {"210": (9045000, 80), "853": (9600000, 80)}
 
 
 def write_ali_ccp(
-    folder: Path,
+    folder: Path | str,
     rows: int,
     *,
     test_rows: int | None = None,
@@ -123,6 +124,7 @@ def write_ali_ccp(
     if min(rows_per_user, history) < 1:
         raise InputError(f"rows_per_user is {rows_per_user}, history is {history}; give at least 1 of each")
     users = -(-rows // rows_per_user)
+    folder = Path(folder)
     for part, file_rows in _parts(folder, rows, test_rows):
         first_user = users // 2 if part == "test" else 0
         written = 0

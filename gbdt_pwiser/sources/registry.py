@@ -99,7 +99,7 @@ def load(name_or_path: str | Path, *, data_dir: Path | str | None = None, **opti
 
 def prepare(
     name: str,
-    source: Path,
+    source: Path | str,
     data_dir: Path | str | None = None,
     *,
     rare: int | None = None,
@@ -135,7 +135,9 @@ def prepare(
         takers = ", ".join(other.name for other in RELEASED.values() if other.learns_codes)
         raise InputError(f"rare cannot be set for {name}, whose codes are published; it is for {takers}")
     of_codes = {"rare": rare} if released.learns_codes else {}
-    return released.prepare(source, target, skip_bad_lines=skip_bad_lines, progress=progress, **of_codes)
+    return released.prepare(
+        Path(source), target, skip_bad_lines=skip_bad_lines, progress=progress, **of_codes
+    )
 
 
 def known_datasets(data_dir: Path | str | None = None) -> list[KnownDataset]:

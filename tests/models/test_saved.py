@@ -137,6 +137,13 @@ def test_what_is_told_is_kept(models, split, tmp_path):
     assert (read.created, read.files, read.state) == (written.created, written.files, written.state)
 
 
+@pytest.mark.parametrize("name", MODELS[2:])
+def test_a_folder_of_a_version_without_the_weight_of_the_second_task_is_read(name, models, folder, split):
+    edit(copy := folder(name), lambda stored: stored["spec"]["settings"].pop("conversion_weight"))
+    again = load_model(copy, threads=1).model
+    np.testing.assert_array_equal(again.predict(split.test).pctcvr, models[name].predict(split.test).pctcvr)
+
+
 @pytest.mark.parametrize("name", TREES)
 def test_other_settings_come_back(name, split, tmp_path):
     loss = PWiseRLoss(weight=0.2, surrogate="logistic", scale="logit", click_margin=0.5, pairs="group")

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import numpy as np
-
 from gbdt_pwiser.models.settings import Settings, any_value
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives.errors import LARGEST, check_whole
@@ -51,10 +49,11 @@ class BoosterSettings(Settings):
     params: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in self.of_training:
             check_whole(name, getattr(self, name), 1, LARGEST)
         rate = self.learning_rate
-        is_number = isinstance(rate, int | float | np.number) and not isinstance(rate, bool)
+        is_number = isinstance(rate, int | float) and not isinstance(rate, bool)
         if not (is_number and 0 < rate <= 1):
             raise InputError(f"learning_rate is {rate!r}; give a number above 0 and at most 1")
         weight = self.conversion_weight

@@ -40,7 +40,7 @@ def make_network(spec: ModelSpec) -> NetworkModel:
     return _model.make_network(spec)
 
 
-def load_network(path: Path, *, device: str | None = None) -> NetworkModel:
+def load_network(path: Path | str, *, device: str | None = None) -> NetworkModel:
     """Read a network that its `write` wrote, onto the device it was trained on or the one that is named.
 
     Nothing in the file is executed: weights are tensors, all else is JSON.
@@ -53,7 +53,7 @@ def load_network(path: Path, *, device: str | None = None) -> NetworkModel:
     _require_torch("a saved network")
     from gbdt_pwiser.models.neural import _model
 
-    return _model.load_network(path, device=device)
+    return _model.load_network(Path(path), device=device)
 
 
 def _require_torch(what: str) -> None:
@@ -73,6 +73,7 @@ NETWORKS: Final[dict[str, ModelKind]] = {
             "learning_rate": LogFloat(1e-4, 1e-2),
             "dropout": Float(0.0, 0.5),
             "weight_decay": LogFloat(1e-7, 1e-3),
+            **({} if name == "dnn" else {"conversion_weight": LogFloat(0.1, 10.0)}),
         },
         shares_tasks=name != "dnn",
         files=(FILE,),

@@ -75,13 +75,18 @@ class Outputs(NamedTuple):
 class Network(nn.Module):  # type: ignore[misc]
     """Features to a logit for each of the two tasks.
 
-    The conversion head is trained on clicked exposures and predicts pCVR; a network whose head lives in
+    ::
+
+        L = loss of the click + conversion_weight / n * sum over clicked i of BCE(pCVR_i, conversion_i)
+
+    over the n exposures of a batch. The conversion head predicts pCVR; a network whose head lives in
     another sample space says so by its own `conversion_loss`, `pctcvr` and `pcvr`.
     """
 
     def __init__(self, layout: Layout, config: NetworkSettings) -> None:
         super().__init__()
         self.embedding = FeatureEmbedding(layout, config.embedding)
+        self.conversion_weight = config.conversion_weight
 
     def forward(self, codes: Tensor, numbers: Tensor) -> Outputs:
         """Return the logits of codes, int (n, codes), and numbers, float (n, numbers)."""
@@ -92,8 +97,8 @@ class Network(nn.Module):  # type: ignore[misc]
         raise NotImplementedError
 
     def conversion_loss(self, outputs: Outputs, grade: Tensor) -> Tensor:
-        """Return the loss of the conversion head on a batch of grades, int (n,)."""
-        return clicked_bce(outputs.conversion, grade)
+        """Return the weighted loss of the conversion head on a batch of grades, int (n,)."""
+        return self.conversion_weight * clicked_bce(outputs.conversion, grade)
 
     def pctcvr(self, outputs: Outputs) -> Tensor:
         """Return the probability (n,) of a conversion given the exposure."""

@@ -1,4 +1,4 @@
-"""The loss of each head, as a mean over a batch."""
+"""The loss of each head, divided by all rows of a batch."""
 
 from __future__ import annotations
 
@@ -150,10 +150,13 @@ class WeightedBCE:
 
 
 def clicked_bce(logit: Tensor, grade: Tensor) -> Tensor:
-    """BCE of conversions, mean over the clicked exposures; 0 where none is clicked."""
-    clicked = _clicked(grade, logit)
+    """BCE of conversions, summed over the clicked exposures and divided by all; 0 where none is clicked.
+
+    Not a mean over the clicked ones: in it a clicked row would weigh 1 / CTR times as much as in the loss of
+    the click.
+    """
     each = functional.binary_cross_entropy_with_logits(logit, _converted(grade, logit), reduction="none")
-    return (each * clicked).sum() / clicked.sum().clamp(min=1.0)
+    return (each * _clicked(grade, logit)).mean()
 
 
 def exposed_bce(logit: Tensor, grade: Tensor) -> Tensor:

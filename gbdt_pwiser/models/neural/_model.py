@@ -157,7 +157,7 @@ class NetworkModel(ABC):
             raise InputError(f"{folder / FILE} has other columns than its manifest; train again")
         self._encoder, self._columns, self._trained = saved._encoder, saved._columns, saved._trained
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Path | str) -> None:
         """Write the model to one file, a description in JSON and the weights; InputError before `fit`."""
         if self._encoder is None:
             raise InputError("the model is not trained; call fit first")

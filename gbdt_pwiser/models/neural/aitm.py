@@ -39,7 +39,8 @@ class AITM(Network):
     ::
 
         logit_click = tower_click(q_1),    logit_ctcvr = tower_conversion(transfer(g(q_1), q_2))
-        L = loss of the click + BCE(pCTCVR, conversion) + constraint * mean max(0, pCTCVR - pCTR)
+        L = loss of the click + conversion_weight * BCE(pCTCVR, conversion)
+            + constraint * mean max(0, pCTCVR - pCTR)
 
     with bottoms q_1 and q_2 and a linear g. The second head is pCTCVR itself; what the constraint has left
     above pCTR is cut off in predictions, so that pCVR = pCTCVR / pCTR is a probability.
@@ -67,9 +68,10 @@ class AITM(Network):
         return Outputs(self.click(click), self.conversion(conversion))
 
     def conversion_loss(self, outputs: Outputs, grade: Tensor) -> Tensor:
-        """Return BCE of pCTCVR over all exposures, and the constraint."""
+        """Return the weighted BCE of pCTCVR over all exposures, and the constraint."""
         excess = torch.sigmoid(outputs.conversion) - torch.sigmoid(outputs.click)
-        return exposed_bce(outputs.conversion, grade) + self.constraint * torch.relu(excess).mean()
+        penalty = self.constraint * torch.relu(excess).mean()
+        return self.conversion_weight * exposed_bce(outputs.conversion, grade) + penalty
 
     def pctcvr(self, outputs: Outputs) -> Tensor:
         """Return the probability of the second head, at most pCTR."""

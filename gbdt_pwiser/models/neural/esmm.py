@@ -16,7 +16,7 @@ class ESMM(Network):
     ::
 
         pCTCVR = sigmoid(tower_click(x)) * sigmoid(tower_conversion(x))
-        L = loss of the click + BCE(pCTCVR, conversion),    both over all exposures
+        L = loss of the click + conversion_weight * BCE(pCTCVR, conversion),    both over all exposures
 
     Source: Ma et al., Entire Space Multi-Task Model: An Effective Approach for Estimating Post-Click
     Conversion Rate, SIGIR 2018. torch-rechub computes the product of probabilities, which
@@ -34,5 +34,5 @@ class ESMM(Network):
         return Outputs(self.click(x), self.conversion(x))
 
     def conversion_loss(self, outputs: Outputs, grade: Tensor) -> Tensor:
-        """Return BCE of pCTCVR over all exposures."""
-        return product_bce(outputs.click, outputs.conversion, grade)
+        """Return the weighted BCE of pCTCVR over all exposures."""
+        return self.conversion_weight * product_bce(outputs.click, outputs.conversion, grade)

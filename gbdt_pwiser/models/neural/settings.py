@@ -32,8 +32,13 @@ class NetworkSettings(Settings):
         Share of a layer's outputs that is dropped in training.
     experts
         Of `mmoe`; `ple` has half of them shared and half of them for each task.
+    conversion_weight
+        Weight of the second head's loss beside the click's. Both are sums over rows divided by all rows of
+        the batch, so a clicked row weighs `conversion_weight` times as much in the loss of pCVR as in that of
+        the click, whatever the click rate. In `esmm` and `aitm`, whose second loss is over all exposures, it
+        is a factor on the mean. No effect on `dnn`, whose two networks share nothing.
     constraint
-        Weight of `aitm`'s penalty on a conversion more probable than its click.
+        Weight of `aitm`'s penalty on a conversion more probable than its click, whatever `conversion_weight`.
     epochs
         Most passes over the training exposures.
     patience
@@ -68,6 +73,7 @@ class NetworkSettings(Settings):
     towers: tuple[int, ...] = (128, 64)
     dropout: float = 0.2
     experts: int = 8
+    conversion_weight: float = 1.0
     constraint: float = 0.6
     epochs: int = 50
     patience: int = 2
@@ -79,6 +85,7 @@ class NetworkSettings(Settings):
     anchor_memory: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name, (least, most) in _WHOLE.items():
             check_whole(name, getattr(self, name), least, most)
         for name in ("bottom", "towers"):
@@ -123,6 +130,7 @@ _WHOLE: Final = {
 
 _RULES: Final[tuple[tuple[str, str, Callable[[float], bool]], ...]] = (
     ("dropout", "a number from 0 to below 1", lambda x: 0 <= x < 1),
+    ("conversion_weight", "a positive number", lambda x: x > 0),
     ("constraint", "a number of at least 0", lambda x: x >= 0),
     ("learning_rate", "a positive number", lambda x: x > 0),
     ("decay", "a number above 0 and at most 1", lambda x: 0 < x <= 1),

@@ -15,6 +15,7 @@ def test_defaults_are_those_published_for_aliexpress():
     assert (config.dropout, config.experts, config.batch_size) == (0.2, 8, 2048)
     assert (config.learning_rate, config.weight_decay, config.epochs) == (1e-3, 1e-6, 50)
     assert (config.clip_norm, config.anchor_memory) == (None, 0)
+    assert config.conversion_weight == 1.0
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,7 @@ def test_defaults_are_those_published_for_aliexpress():
         ("bottom", [(), (0,), (8, -1), [8], 8, (8.0,), (10**9,), (8,) * 1000]),
         ("towers", [(), (0,)]),
         ("dropout", [-0.1, 1.0, float("nan"), "0.1"]),
+        ("conversion_weight", [0.0, -1.0, float("inf"), "1"]),
         ("constraint", [-0.1]),
         ("learning_rate", [0.0, -1e-3, float("inf"), None]),
         ("decay", [0.0, 1.1, -0.5]),
@@ -70,6 +72,7 @@ def test_every_setting_can_be_given_as_text():
         towers=(7,),
         dropout=0.25,
         experts=3,
+        conversion_weight=0.25,
         constraint=0.5,
         epochs=4,
         patience=5,

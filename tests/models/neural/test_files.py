@@ -40,6 +40,18 @@ def test_predictions_are_identical(tmp_path, train, name):
         again.predict(replace(train, features=train.features.drop("numerical_1")))
 
 
+def test_a_file_of_a_version_without_the_weight_of_the_second_task_is_read(tmp_path, train):
+    path = tmp_path / "model.pt"
+    model = fitted(spec_of("shared_bottom"), train)
+    model.write(path)
+    stored = torch.load(path, weights_only=True)
+    older = stored["description"].replace('"conversion_weight": 1.0, ', "")
+    assert older != stored["description"]
+    torch.save({**stored, "description": older}, path)
+    again = load_network(path)
+    np.testing.assert_array_equal(again.predict(train).pctcvr, model.predict(train).pctcvr)
+
+
 def test_it_is_read_without_running_anything(tmp_path, train, monkeypatch):
     path = tmp_path / "model.pt"
     fitted(spec_of("mmoe"), train).write(path)

@@ -1,5 +1,7 @@
 """Each architecture beside its formula in NumPy, on tiny weights, and the loss of its second head."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -137,10 +139,14 @@ def test_every_weight_has_a_say():
         assert without == [], name
 
 
+@pytest.mark.parametrize("weight", [1.0, 0.25])
 @pytest.mark.parametrize("name", MULTI)
-def test_sample_spaces(name):
-    """pCVR of clicked exposures; of all of them in esmm, as a factor, and in aitm, as pCTCVR itself."""
-    network = architecture(name)(LAYOUT, TINY)
+def test_sample_spaces(name, weight):
+    """pCVR of clicked exposures; of all of them in esmm, as a factor, and in aitm, as pCTCVR itself.
+
+    The weight is that of a row in each: no mean is over clicked rows alone.
+    """
+    network = architecture(name)(LAYOUT, replace(TINY, conversion_weight=weight))
     a, b = np.array([0.3, -1.0, 2.0, -0.5]), np.array([-1.0, 1.0, 0.5, 0.2])
     outputs = Outputs(torch.tensor(a), torch.tensor(b))
     loss = float(network.conversion_loss(outputs, torch.tensor(GRADE)))
@@ -148,15 +154,15 @@ def test_sample_spaces(name):
     converted = GRADE == 2
     if name == "esmm":
         p = sigmoid(a) * sigmoid(b)
-        expected, probability = -np.log(np.where(converted, p, 1 - p)).mean(), p
+        expected, probability = weight * -np.log(np.where(converted, p, 1 - p)).mean(), p
     elif name == "aitm":
         p = sigmoid(b)
         over = np.maximum(p - sigmoid(a), 0)
-        expected = -np.log(np.where(converted, p, 1 - p)).mean() + 0.6 * over.mean()
+        expected = weight * -np.log(np.where(converted, p, 1 - p)).mean() + 0.6 * over.mean()
         probability = np.minimum(p, sigmoid(a))
     else:
         p = sigmoid(b)
-        expected = -np.log(np.where(converted, p, 1 - p))[GRADE >= 1].mean()
+        expected = weight * -np.log(np.where(converted, p, 1 - p))[GRADE >= 1].sum() / len(GRADE)
         probability = sigmoid(a) * p
     assert loss == pytest.approx(expected, rel=1e-10)
     np.testing.assert_allclose(pctcvr, probability, rtol=1e-12)

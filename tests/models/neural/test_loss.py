@@ -158,6 +158,19 @@ def test_pairs_in_groups_need_groups():
     ClickLoss(replace(loss, weight=0.0))(logit, grade, None)
 
 
+@pytest.mark.parametrize("impressions", [0, 5, 95])
+def test_a_clicked_row_weighs_as_much_as_in_the_loss_of_the_click(impressions):
+    """Whatever the click rate: rows without a click are in the divisor of both, and in no gradient."""
+    grade = torch.tensor([2, 1, 1, 2] + [0] * impressions)
+    logit = torch.zeros(len(grade), requires_grad=True)
+    slope = gradient(clicked_bce(logit, grade), logit)
+    of_click = gradient(
+        functional.binary_cross_entropy_with_logits(logit, (grade >= 1).to(logit.dtype)), logit
+    )
+    np.testing.assert_allclose(np.abs(slope[:4]), np.abs(of_click[:4]), rtol=1e-6)
+    assert not slope[4:].any()
+
+
 def test_clicked_bce_without_clicks_is_0():
     logit = torch.tensor([1.0, -2.0], requires_grad=True)
     loss = clicked_bce(logit, torch.tensor([0, 0]))

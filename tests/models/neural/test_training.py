@@ -180,7 +180,9 @@ def test_the_best_epoch_on_validation_is_restored(train, valid, name, loss):
     scores = [score for score in scores if score is not None]  # dnn goes on with the conversion's
     assert len(scores) < 40
     assert model.rounds_used == np.argmax(scores) + 1 == len(scores) - 2
-    assert auc(model.predict(valid).pctr, valid.click) == pytest.approx(max(scores), abs=1e-9)
+    # PyTorch may give equal logits probabilities that differ in the last bit.
+    pctr = np.round(model.predict(valid).pctr, 12)
+    assert auc(pctr, valid.click) == pytest.approx(max(scores), abs=1e-9)
 
 
 def test_of_equal_epochs_the_first_counts(monkeypatch, train, valid):
