@@ -12,7 +12,7 @@ from typing import Any, Final
 import polars as pl
 
 from gbdt_pwiser.data.columns import FeatureColumns
-from gbdt_pwiser.models.boosters import BOOSTERS, BoosterSettings
+from gbdt_pwiser.models.boosters import BOOSTERS
 from gbdt_pwiser.models.checks import is_number, require
 from gbdt_pwiser.models.registry import MODELS, kind_of, with_settings
 from gbdt_pwiser.models.spec import ModelSpec
@@ -143,10 +143,13 @@ def _spec_of(stored: Mapping[str, Any], found: int) -> ModelSpec:
     return ModelSpec(**{**stored, "pwiser": PWiseRLoss(**stored["pwiser"])}, settings=settings)
 
 
+_OF_BOOSTERS: Final = ("rounds", "early_stopping", "learning_rate", "external_memory", "params")
+
+
 def _compose(stored: dict[str, Any]) -> None:
     """Turn the spec of format 1, which had the settings of both families, into that of today."""
     of_network = stored.pop("network")
-    of_booster = {name: stored.pop(name) for name in BoosterSettings.defaults()}
+    of_booster = {name: stored.pop(name) for name in _OF_BOOSTERS}
     stored["settings"] = of_booster if stored["model"] in BOOSTERS else of_network
 
 

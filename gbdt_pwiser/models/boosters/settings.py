@@ -57,7 +57,7 @@ class BoosterSettings(Settings):
         if not (is_number and 0 < rate <= 1):
             raise InputError(f"learning_rate is {rate!r}; give a number above 0 and at most 1")
         weight = self.conversion_weight
-        is_number = isinstance(weight, int | float | np.number) and not isinstance(weight, bool)
+        is_number = isinstance(weight, int | float) and not isinstance(weight, bool)
         if not (is_number and 0 < weight <= LARGEST_PARAMETER):
             raise InputError(f"conversion_weight is {weight!r}; give a positive number")
         if not isinstance(self.external_memory, bool):
