@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from gbdt_pwiser.objectives._activity import PairActivity, pair_activity
 from gbdt_pwiser.objectives._anchors import Anchors
 from gbdt_pwiser.objectives._arrays import (
     Array,
@@ -130,10 +131,10 @@ class PWiseRLoss:
     ) -> PairPlan:
         """Check grades, groups and weights once, for many calls with new scores.
 
-        Parameters are those of `value`. The plan may be given to `value` and `gradient_hessian` in place of
-        grades; it holds for losses with the same `pairs`. With peers the rows are this worker's part of a
-        data set, `gradient_hessian` is that of the whole, and all workers call both together; groups must
-        not be split between workers.
+        Parameters are those of `value`. The other methods take the plan in place of grades; it holds for
+        losses with the same `pairs`. With peers the rows are this worker's part of a data set,
+        `gradient_hessian` and `pair_activity` are those of the whole, and all workers call each together;
+        groups must not be split between workers.
         """
         within_groups = self.pairs == "group"
         return make_plan(
@@ -253,6 +254,37 @@ class PWiseRLoss:
             ):
                 put(out, anchors.rows, values)
         return grad, hess
+
+    def pair_activity(
+        self,
+        raw_score: Array,
+        grade: ArrayLike | PairPlan,
+        *,
+        group: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> PairActivity:
+        """Return the share of each term's pairs that violate their margin, counted exactly in O(n).
+
+        ::
+
+            activity = sum of w_i w_j over the pairs with margin - (s_i - s_j) > 0, by that over all pairs
+
+        It depends on margins, scale and pairs, not on surrogate and weight: with weight 0 it tells of BCE
+        alone. Which pairs count is decided on the raw scores as given. With peers it is that of the whole,
+        and all workers call it together. Parameters and errors are those of `value`.
+
+        Returns
+        -------
+        PairActivity
+            click and impression, 0 to 1; NaN for a term without pairs.
+
+        Examples
+        --------
+        >>> PWiseRLoss(scale="logit", impression_margin=1.0).pair_activity([1.0, 0.5, -0.5], [2, 0, 0])
+        PairActivity(click=nan, impression=0.5)
+        """
+        raw, plan = self._arguments(raw_score, grade, group, sample_weight)
+        return pair_activity(raw, plan, self._margins, self.scale)
 
     def _block(
         self, raw: Array, plan: PairPlan, rows: slice | Index, clicked: Index, dtype: Any
