@@ -1,13 +1,29 @@
 """The share of pairs that violate their margin, against a double loop over pairs."""
 
 import math
+import pickle
 
+import lightgbm as lgb
 import numpy as np
 import pytest
+import xgboost as xgb
 from hypothesis import assume, example, given, settings
 
-from gbdt_pwiser.objectives import InputError, PairActivity, PWiseRLoss, _block
+from gbdt_pwiser.objectives import (
+    InputError,
+    MultiTaskLoss,
+    Objective,
+    PairActivity,
+    PWiseRLoss,
+    PWiseRObjective,
+    _block,
+    auc,
+    make_dataset,
+    make_dmatrix,
+    xgboost_params,
+)
 from tests.objectives import reference
+from tests.objectives.boosters import LGB, XGB, lgb_scores, xgb_scores
 from tests.objectives.cases import KINDS, SURROGATES_AND_SCALES, case, rows
 from tests.objectives.libraries import asarray
 
@@ -108,6 +124,16 @@ def test_without_margins_raw_scores_decide(scale):
     assert loss.pair_activity([60.0, 50.0, 70.0, 60.0], [2, 1, 0, 0]) == (0.0, 0.5)
 
 
+def test_without_margins_it_is_what_auc_lacks():
+    """AUC counts half of the ties."""
+    z, grade, _ = exposures(400)
+    z = np.round(z)
+    ties = np.mean(z[grade == 2][:, None] == z[grade == 0])
+    ranked = grade != 1
+    expected = 1 - auc(z[ranked], grade[ranked] == 2) - ties / 2
+    assert PWiseRLoss(impression_margin=0).pair_activity(z, grade).impression == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("scale", ["probability", "logit"])
 def test_scores_that_float32_cannot_tell_apart_are_decided_as_given(scale):
     loss = PWiseRLoss(scale=scale, click_margin=0)
@@ -141,3 +167,52 @@ def test_bad_input_is_that_of_the_gradient():
         loss.pair_activity([0.0], [2, 0, 1])
     with pytest.raises(InputError, match="already in the plan"):
         loss.pair_activity([0.0], loss.plan([2]), sample_weight=[1.0])
+
+
+@pytest.mark.parametrize("pairs", ["all", "group"])
+@pytest.mark.parametrize("scores", [xgb_scores, lgb_scores])
+def test_an_objective_keeps_the_activity_that_each_round_begins_with(data, scores, pairs):
+    objective = PWiseRObjective(weight=0.3, pairs=pairs, record_activity=True)
+    make = make_dmatrix if scores is xgb_scores else make_dataset
+    trained_on = make(data.features, data.click, data.conversion, group=data.group)
+    scores(data, objective, trained_on, rounds=4)
+    rounds, activity = zip(*objective.activity, strict=True)
+    assert rounds == (0, 1, 2, 3)
+    assert activity[0] == (1.0, 1.0)  # all scores are equal, and below their margins
+    # Trees are no others where activity is recorded.
+    again = make(data.features, data.click, data.conversion, group=data.group)
+    after_three = scores(data, PWiseRObjective(weight=0.3, pairs=pairs), again, rounds=3)
+    expected = objective.loss.pair_activity(after_three, data.grade, group=data.group)
+    assert activity[3] == pytest.approx(expected, abs=1e-3)
+
+
+def test_rounds_are_counted_for_each_data_set(data):
+    objective = PWiseRObjective(record_activity=True)
+    dtrain = make_dmatrix(data.features, data.click, data.conversion)
+    params = {**XGB, **xgboost_params(data.click)}
+    xgb.cv(params, dtrain, 2, nfold=2, obj=objective)
+    assert [number for number, _ in objective.activity] == [0, 0, 1, 1]
+    started = xgb.train(params, dtrain, 2, obj=objective)
+    xgb.train(params, dtrain, 1, obj=objective, xgb_model=started)
+    assert [number for number, _ in objective.activity[4:]] == [0, 1, 2]
+
+
+def test_a_copy_for_lightgbm_writes_into_the_same_record_and_a_pickle_does_not(data):
+    objective = PWiseRObjective(record_activity=True)
+    dtrain = make_dataset(data.features, data.click, data.conversion)
+    lgb.cv({**LGB, "objective": objective, "metric": "None"}, dtrain, 2, nfold=2, stratified=False)
+    assert [number for number, _ in objective.activity] == [0, 0, 1, 1]
+    loaded = pickle.loads(pickle.dumps(objective))
+    assert loaded.record_activity
+    assert loaded.activity == []
+
+
+def test_nothing_is_recorded_unless_asked_for(data):
+    objective = PWiseRObjective()
+    xgb_scores(data, objective, rounds=2)
+    assert objective.activity == []
+
+
+def test_a_loss_that_counts_no_pairs_cannot_be_recorded():
+    with pytest.raises(InputError, match="needs a loss with the method pair_activity, and MultiTaskLoss has"):
+        Objective(MultiTaskLoss(), record_activity=True)
