@@ -70,7 +70,7 @@ class Objective:
         takes the gradients as they are, for LightGBM they come back. See docs/gpu.md.
     record_activity
         Whether to keep in `activity`, round by round, the share of pairs that violate their margin. The loss
-        must have a `pair_activity`, as PWiseRLoss does. It costs less than the gradient.
+        must have a `pair_activity`, as PWiseRLoss does. A pass as for the gradient of the hinge, but lighter.
 
     Raises
     ------
