@@ -6,6 +6,7 @@ if __name__ != "gbdt_pwiser.objectives":
         "import gbdt_pwiser.objectives instead"
     )
 
+from gbdt_pwiser.objectives._activity import PairActivity
 from gbdt_pwiser.objectives._auc import auc, auc_by_group, auc_ctr, auc_tasks
 from gbdt_pwiser.objectives._convolution import grid_error_bound, logistic_error_bound
 from gbdt_pwiser.objectives._loss import PWiseRLoss
@@ -34,6 +35,7 @@ __all__ = [
     "PWiseRMultiTaskObjective",
     "PWiseRObjective",
     "PWiseRSklearnObjective",
+    "PairActivity",
     "PairPlan",
     "ScoreLoss",
     "Surrogate",

@@ -13,9 +13,30 @@ import array_api_compat
 import numpy as np
 from array_api_compat import device, is_torch_array
 
+from gbdt_pwiser.objectives.errors import InputError
+
 # Arrays of floating numbers, and of positions, of any of the libraries.
 Array = Any
 Index = Any
+
+
+def cupy_for(device: str) -> Any:
+    """Return CuPy where the device needs it; InputError where it cannot be had."""
+    if device == "cpu":
+        return None
+    if device != "cuda":
+        raise InputError(f"unknown device {device!r}; choose cpu or cuda")
+    try:
+        import cupy
+
+        gpus = cupy.cuda.runtime.getDeviceCount()
+    except ImportError:
+        raise InputError('device="cuda" needs CuPy; pip install cupy-cuda12x, or use device="cpu"') from None
+    except Exception as error:  # CuPy has its own kinds for each failure of the driver
+        raise InputError(f'device="cuda" found no usable GPU ({error}); use device="cpu"') from error
+    if not gpus:
+        raise InputError('device="cuda" found no GPU; use device="cpu"')
+    return cupy
 
 
 def is_array(x: Any) -> bool:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from gbdt_pwiser.objectives._arrays import Array, Index, namespace, take
+from gbdt_pwiser.objectives._arrays import Array, Index, like, namespace, on_cpu, take
+from gbdt_pwiser.objectives._plan import PairPlan
 from gbdt_pwiser.objectives.errors import InputError
+
+# Rows handled at a time: a few arrays of this length stay in the processor's cache.
+BLOCK = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +57,16 @@ class Block:
         weight = None if self.weight is None else take(self.weight, positions)
         # The bounds of all rows are bounds of some.
         return Block(raw, z, s, self.low, self.high, weight, None, segment)
+
+
+def blocks(plan: PairPlan) -> Iterator[tuple[slice, Index]]:
+    """Blocks of rows, each with the positions of its clicked rows inside the block."""
+    length = BLOCK if on_cpu(plan.clicked) else max(1, plan.n)
+    starts = list(range(0, plan.n, length))
+    cuts = namespace(plan.clicked).searchsorted(plan.clicked, like(plan.clicked, [*starts, plan.n]))
+    for k, start in enumerate(starts):
+        clicked = plan.clicked[int(cuts[k]) : int(cuts[k + 1])] - start
+        yield slice(start, min(start + length, plan.n)), clicked
 
 
 def finite_range(raw: Array) -> tuple[float, float]:

@@ -2,41 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gbdt_pwiser.objectives._anchors import Anchors, range_of_all, sorted_anchors
+from gbdt_pwiser.objectives._activity import PairActivity, pair_activity
+from gbdt_pwiser.objectives._anchors import Anchors
 from gbdt_pwiser.objectives._arrays import (
     Array,
     Index,
     arange,
     at_least,
     is_array,
-    like,
     namespace,
-    on_cpu,
     put,
     take,
 )
-from gbdt_pwiser.objectives._block import Block, finite_range, in_type
-from gbdt_pwiser.objectives._convolution import SmoothGrid, check_curvature
-from gbdt_pwiser.objectives._groups import GroupedHingeSweep, GroupedSmoothSums
-from gbdt_pwiser.objectives._logistic import sigmoid, sigmoid_and_rest, softplus
+from gbdt_pwiser.objectives._block import Block, blocks, finite_range, in_type
+from gbdt_pwiser.objectives._convolution import check_curvature
+from gbdt_pwiser.objectives._logistic import sigmoid_and_rest, softplus
 from gbdt_pwiser.objectives._moments import weighted_sum
-from gbdt_pwiser.objectives._peers import Alone, Peers
+from gbdt_pwiser.objectives._peers import Peers
 from gbdt_pwiser.objectives._plan import PairPlan, make_plan
 from gbdt_pwiser.objectives._surrogates import surrogate_named
-from gbdt_pwiser.objectives._sweep import HingeSweep
-from gbdt_pwiser.objectives._terms import Scale, Term, merged_pull, pull_on_anchors, thresholds
+from gbdt_pwiser.objectives._terms import Scale, Term, merged_pull, pairwise_terms, pull_on_anchors
 from gbdt_pwiser.objectives.errors import InputError, unknown
 from gbdt_pwiser.objectives.inputs import LARGEST_PARAMETER, numbers
 
-# Rows handled at a time: a few arrays of this length stay in the processor's cache.
-BLOCK = 1 << 16
 # Least second-order value, in units of the mean sample weight: a leaf whose hessians sum to nearly nothing
 # gets an absurd value or none.
 HESSIAN_FLOOR = 1e-6
@@ -137,10 +131,10 @@ class PWiseRLoss:
     ) -> PairPlan:
         """Check grades, groups and weights once, for many calls with new scores.
 
-        Parameters are those of `value`. The plan may be given to `value` and `gradient_hessian` in place of
-        grades; it holds for losses with the same `pairs`. With peers the rows are this worker's part of a
-        data set, `gradient_hessian` is that of the whole, and all workers call both together; groups must
-        not be split between workers.
+        Parameters are those of `value`. The other methods take the plan in place of grades; it holds for
+        losses with the same `pairs`. With peers the rows are this worker's part of a data set,
+        `gradient_hessian` and `pair_activity` are those of the whole, and all workers call each together;
+        groups must not be split between workers.
         """
         within_groups = self.pairs == "group"
         return make_plan(
@@ -184,7 +178,7 @@ class PWiseRLoss:
         xp = namespace(raw)
         total, pairwise = 0.0, 0.0
         _, terms = self._terms(raw, plan, xp.float64)
-        for rows, clicked in _blocks(plan):
+        for rows, clicked in blocks(plan):
             z, _, _, block = self._block(raw[rows], plan, rows, clicked, xp.float64)
             bce = softplus(z)
             put(bce, clicked, take(bce, clicked) - take(z, clicked))
@@ -239,7 +233,7 @@ class PWiseRLoss:
         # ties of two splits the last digit decides.
         computed = kind if terms else raw.dtype
 
-        for rows, clicked in _blocks(plan):
+        for rows, clicked in blocks(plan):
             _, p, rest, block = self._block(raw[rows], plan, rows, clicked, computed)
             pull: tuple[Array | None, Array | None] = None, None
             for term in terms:
@@ -260,6 +254,37 @@ class PWiseRLoss:
             ):
                 put(out, anchors.rows, values)
         return grad, hess
+
+    def pair_activity(
+        self,
+        raw_score: Array,
+        grade: ArrayLike | PairPlan,
+        *,
+        group: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> PairActivity:
+        """Return the share of each term's pairs that violate their margin, counted exactly in O(n).
+
+        ::
+
+            activity = sum of w_i w_j over the pairs with margin - (s_i - s_j) > 0, by that over all pairs
+
+        It depends on margins, scale and pairs, not on surrogate and weight: with weight 0 it tells of BCE
+        alone. Which pairs count is decided on the raw scores as given. With peers it is that of the whole,
+        and all workers call it together. Parameters and errors are those of `value`.
+
+        Returns
+        -------
+        PairActivity
+            click and impression, 0 to 1; NaN for a term without pairs.
+
+        Examples
+        --------
+        >>> PWiseRLoss(scale="logit", impression_margin=1.0).pair_activity([1.0, 0.5, -0.5], [2, 0, 0])
+        PairActivity(click=nan, impression=0.5)
+        """
+        raw, plan = self._arguments(raw_score, grade, group, sample_weight)
+        return pair_activity(raw, plan, self._margins, self.scale)
 
     def _block(
         self, raw: Array, plan: PairPlan, rows: slice | Index, clicked: Index, dtype: Any
@@ -316,9 +341,6 @@ class PWiseRLoss:
             h *= w
         return p, at_least(h, floor)
 
-    def _s(self, z: Array) -> Array:
-        return sigmoid(z) if self.scale == "probability" else z
-
     def _arguments(
         self,
         raw_score: Array,
@@ -348,44 +370,12 @@ class PWiseRLoss:
 
     def _terms(self, raw: Array, plan: PairPlan, dtype: Any) -> tuple[Anchors | None, list[Term]]:
         """Set up the sums of each pairwise term; none for weight 0."""
-        if self.weight == 0 or not plan.opponents:
+        if self.weight == 0:
             return None, []
-        xp = namespace(raw)
-        surrogate = surrogate_named(self.surrogate)
-        anchors = sorted_anchors(raw, plan)
-        scores = self._s(xp.astype(anchors.raw, xp.float64))
-        sample = raw[:: max(1, plan.n // 2048)]
-        low, high = 0.0, 1.0
-        if self.scale == "logit" and surrogate.curvature:
-            low, high = range_of_all(raw, plan.peers if plan.bounds is None else Alone())
-        terms = []
-        for opponents in plan.opponents:
-            margin = float(self.click_margin if opponents.grade else self.impression_margin)
-            # weight * n / pairs goes into the anchors' weights, and so into everything made of them.
-            unit = self.weight * plan.total_weight / opponents.pairs
-            shared = surrogate, scores, unit * anchors.weights, margin
-            sums: HingeSweep | SmoothGrid | GroupedHingeSweep | GroupedSmoothSums
-            if surrogate.degree:
-                reached = thresholds(anchors.raw, scores, margin, self.scale)
-                if plan.bounds is None:
-                    sums = HingeSweep(*shared, reached, sample, dtype)
-                else:
-                    sums = GroupedHingeSweep(*shared, reached, plan.bounds, dtype)
-            else:
-                limits = low + margin, high + margin
-                if plan.bounds is None:
-                    sums = SmoothGrid(*shared, *limits)
-                else:
-                    sums = GroupedSmoothSums(*shared, plan.bounds, *limits)
-            terms.append(Term(opponents, unit, sums))
-        return anchors, terms
+        surrogate, total = surrogate_named(self.surrogate), self.weight * plan.total_weight
+        return pairwise_terms(raw, plan, surrogate, self._margins, self.scale, dtype, total=total)
 
-
-def _blocks(plan: PairPlan) -> Iterator[tuple[slice, Index]]:
-    """Blocks of rows, each with the positions of its clicked rows inside the block."""
-    length = BLOCK if on_cpu(plan.clicked) else max(1, plan.n)
-    starts = list(range(0, plan.n, length))
-    cuts = namespace(plan.clicked).searchsorted(plan.clicked, like(plan.clicked, [*starts, plan.n]))
-    for k, start in enumerate(starts):
-        clicked = plan.clicked[int(cuts[k]) : int(cuts[k + 1])] - start
-        yield slice(start, min(start + length, plan.n)), clicked
+    @property
+    def _margins(self) -> tuple[float, float]:
+        """Margins to opponents of grade 0 and of grade 1."""
+        return float(self.impression_margin), float(self.click_margin)

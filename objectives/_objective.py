@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import asdict
-from typing import Any, ClassVar, TypedDict, Unpack
+from typing import Any, ClassVar, Self, TypedDict, Unpack
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gbdt_pwiser.objectives._arrays import Array, namespace
+from gbdt_pwiser.objectives._activity import ActivityLog, PairActivity
+from gbdt_pwiser.objectives._arrays import Array, cupy_for, namespace
 from gbdt_pwiser.objectives._loss import Pairs, PWiseRLoss
 from gbdt_pwiser.objectives._plan import PairPlan
 from gbdt_pwiser.objectives._tasks import MultiTaskLoss
@@ -66,6 +68,9 @@ class Objective:
     device
         "cpu", or "cuda": scores go to the GPU once a round and the loss gets them as CuPy arrays. XGBoost
         takes the gradients as they are, for LightGBM they come back. See docs/gpu.md.
+    record_activity
+        Whether to keep in `activity`, round by round, the share of pairs that violate their margin. The loss
+        must have a `pair_activity`, as PWiseRLoss does. A pass as for the gradient of the hinge, but lighter.
 
     Raises
     ------
@@ -77,31 +82,47 @@ class Objective:
     tasks: ClassVar[int] = 1
     """Outputs of the model: the click's raw score, or with two also that of a conversion given the click."""
 
-    def __init__(self, loss: ScoreLoss, *, device: str = "cpu") -> None:
+    def __init__(self, loss: ScoreLoss, *, device: str = "cpu", record_activity: bool = False) -> None:
         if isinstance(loss, type) or not isinstance(loss, ScoreLoss):
             raise InputError(
                 f"loss is {loss!r}; give an object with the methods plan, value and gradient_hessian, such "
                 "as PWiseRLoss()"
             )
+        if record_activity and not hasattr(loss, "pair_activity"):
+            raise InputError(
+                f"record_activity needs a loss with the method pair_activity, and {type(loss).__name__} has "
+                "none; leave it out, or give PWiseRLoss()"
+            )
         self.loss = loss
         self.device = device
-        self._cupy = _cupy(device)
+        self.record_activity = record_activity
+        self._log = ActivityLog()
+        self._cupy = cupy_for(device)
         self._plans: WeakKeyDictionary[Any, tuple[Labels, PairPlan]] = WeakKeyDictionary()
 
     def __call__(self, raw_score: Any, data: Any) -> tuple[Array, Array]:
         """Return (grad, hess), float32 as both libraries keep them: (n,), or with two tasks (n, 2)."""
         scores = _one_output(raw_score) if self.tasks == 1 else _two_outputs(raw_score)
         labels, plan, is_new = self._read(data)
-        if self._cupy is None:
-            grad, hess = _derivatives(self.loss, scores, plan)
-        else:
-            grad, hess = _derivatives(self.loss, self._cupy.asarray(scores), plan)
-            if labels.booster == "lightgbm":
-                grad, hess = grad.get(), hess.get()
+        there = scores if self._cupy is None else self._cupy.asarray(scores)
+        grad, hess = _derivatives(self.loss, there, plan)
+        if self._cupy is not None and labels.booster == "lightgbm":
+            grad, hess = grad.get(), hess.get()
+        if self.record_activity:
+            self._log.add(data, self.loss.pair_activity(there, plan))  # type: ignore[attr-defined]
         if is_new:
             of_click = scores if scores.ndim == 1 else scores[:, 0]
             _warn_of_traps(self.loss, of_click, data, labels, plan)
         return grad, hess
+
+    @property
+    def activity(self) -> list[tuple[int, PairActivity]]:
+        """What record_activity kept, oldest first: the round, from 0, and the activity that it began with.
+
+        Rounds are counted for each data set by itself (the folds of `cv` take turns), and go on in a second
+        training on it; an objective of its own starts anew. Workers of Dask have copies, and keep theirs.
+        """
+        return self._log.rounds
 
     def _read(self, data: Any) -> tuple[Labels, PairPlan, bool]:
         """Labels and plan of a data set, and whether the plan is new: the data set is, or has changed."""
@@ -121,10 +142,18 @@ class Objective:
         return f"{type(self).__name__}({self.loss!r}, device={self.device!r})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"loss": self.loss, "device": self.device}  # data sets stay where they are
+        # Data sets, and what was recorded of them, stay where they are.
+        return {"loss": self.loss, "device": self.device, "record_activity": self.record_activity}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         Objective.__init__(self, **state)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        # LightGBM trains with a deep copy of its parameters; the user looks into the original.
+        twin = type(self).__new__(type(self))
+        twin.__setstate__(deepcopy(self.__getstate__(), memo))
+        twin._log = self._log
+        return twin
 
 
 class PWiseRObjective(Objective):
@@ -140,6 +169,8 @@ class PWiseRObjective(Objective):
     ----------
     device
         "cpu" or "cuda"; see `Objective`.
+    record_activity
+        Whether to keep the share of active pairs, round by round, in `activity`; see `Objective`.
     **parameters
         Those of PWiseRLoss.
 
@@ -152,14 +183,16 @@ class PWiseRObjective(Objective):
 
     loss: PWiseRLoss
 
-    def __init__(self, *, device: str = "cpu", **parameters: Unpack[LossParameters]) -> None:
-        super().__init__(PWiseRLoss(**parameters), device=device)
+    def __init__(
+        self, *, device: str = "cpu", record_activity: bool = False, **parameters: Unpack[LossParameters]
+    ) -> None:
+        super().__init__(PWiseRLoss(**parameters), device=device, record_activity=record_activity)
 
     def __repr__(self) -> str:
         return _described(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"device": self.device, **asdict(self.loss)}
+        return {"device": self.device, "record_activity": self.record_activity, **asdict(self.loss)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
@@ -327,25 +360,6 @@ def _warn_of_traps(loss: ScoreLoss, scores: NDArray[Any], data: Any, labels: Lab
         # Scores that differ are right where init_score was given, as a prior.
         equal_only=not continued and len(labels.start) > 0,
     )
-
-
-def _cupy(device: str) -> Any:
-    """Return CuPy where the device needs it; InputError where it cannot be had."""
-    if device == "cpu":
-        return None
-    if device != "cuda":
-        raise InputError(f"unknown device {device!r}; choose cpu or cuda")
-    try:
-        import cupy
-
-        gpus = cupy.cuda.runtime.getDeviceCount()
-    except ImportError:
-        raise InputError('device="cuda" needs CuPy; pip install cupy-cuda12x, or use device="cpu"') from None
-    except Exception as error:  # CuPy has its own kinds for each failure of the driver
-        raise InputError(f'device="cuda" found no usable GPU ({error}); use device="cpu"') from error
-    if not gpus:
-        raise InputError('device="cuda" found no GPU; use device="cpu"')
-    return cupy
 
 
 def _described(objective: PWiseRObjective | PWiseRSklearnObjective) -> str:

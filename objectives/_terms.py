@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gbdt_pwiser.objectives._anchors import Anchors
+from gbdt_pwiser.objectives._anchors import Anchors, range_of_all, sorted_anchors
 from gbdt_pwiser.objectives._arrays import (
     Array,
     Index,
@@ -17,7 +17,13 @@ from gbdt_pwiser.objectives._arrays import (
     take,
 )
 from gbdt_pwiser.objectives._block import Block
-from gbdt_pwiser.objectives._plan import Opponents
+from gbdt_pwiser.objectives._convolution import SmoothGrid
+from gbdt_pwiser.objectives._groups import GroupedHingeSweep, GroupedSmoothSums
+from gbdt_pwiser.objectives._logistic import sigmoid
+from gbdt_pwiser.objectives._peers import Alone
+from gbdt_pwiser.objectives._plan import Opponents, PairPlan
+from gbdt_pwiser.objectives._surrogate import Surrogate
+from gbdt_pwiser.objectives._sweep import HingeSweep
 
 Scale = Literal["probability", "logit"]
 
@@ -90,3 +96,51 @@ def merged_pull(
             put(whole, positions, part)
         merged.append(whole)
     return merged[0], merged[1]
+
+
+def pairwise_terms(
+    raw: Array,
+    plan: PairPlan,
+    surrogate: Surrogate,
+    margins: tuple[float, float],
+    scale: Scale,
+    dtype: Any,
+    *,
+    total: float | None,
+) -> tuple[Anchors | None, list[Term]]:
+    """Set up the sums of each term that has pairs; no anchors where none has.
+
+    Margins are those to opponents of grade 0 and of grade 1. The weights of a term's pairs are scaled to add
+    up to total; with None each pair keeps its own.
+    """
+    if not plan.opponents:
+        return None, []
+    xp = namespace(raw)
+    anchors = sorted_anchors(raw, plan)
+    scores = xp.astype(anchors.raw, xp.float64)
+    scores = sigmoid(scores) if scale == "probability" else scores
+    sample = raw[:: max(1, plan.n // 2048)]
+    low, high = 0.0, 1.0
+    if scale == "logit" and surrogate.curvature:
+        low, high = range_of_all(raw, plan.peers if plan.bounds is None else Alone())
+    terms = []
+    for opponents in plan.opponents:
+        margin = margins[opponents.grade]
+        # What a pair weighs goes into the anchors' weights, and so into everything made of them.
+        unit = 1.0 if total is None else total / opponents.pairs
+        shared = surrogate, scores, unit * anchors.weights, margin
+        sums: HingeSweep | SmoothGrid | GroupedHingeSweep | GroupedSmoothSums
+        if surrogate.degree:
+            reached = thresholds(anchors.raw, scores, margin, scale)
+            if plan.bounds is None:
+                sums = HingeSweep(*shared, reached, sample, dtype)
+            else:
+                sums = GroupedHingeSweep(*shared, reached, plan.bounds, dtype)
+        else:
+            limits = low + margin, high + margin
+            if plan.bounds is None:
+                sums = SmoothGrid(*shared, *limits)
+            else:
+                sums = GroupedSmoothSums(*shared, plan.bounds, *limits)
+        terms.append(Term(opponents, unit, sums))
+    return anchors, terms

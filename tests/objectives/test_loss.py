@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, example, given, settings
 
-from gbdt_pwiser.objectives import SURROGATES, InputError, PWiseRLoss
-from gbdt_pwiser.objectives import _loss as implementation
+from gbdt_pwiser.objectives import SURROGATES, InputError, PWiseRLoss, _block
 from tests.objectives import reference
 from tests.objectives.cases import EXACT, KINDS, case, rows, run, tolerance
 
@@ -80,7 +79,7 @@ def test_blocks_do_not_change_the_result(kind, monkeypatch):
     )
     loss, z, grade, extra = case(kind, data)
     whole = (*loss.gradient_hessian(z, grade, **extra), loss.value(z, grade, **extra))
-    monkeypatch.setattr(implementation, "BLOCK", 7)
+    monkeypatch.setattr(_block, "BLOCK", 7)
     for one, other in zip(
         (*loss.gradient_hessian(z, grade, **extra), loss.value(z, grade, **extra)), whole, strict=True
     ):

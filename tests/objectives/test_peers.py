@@ -119,3 +119,36 @@ def test_no_anchor_anywhere_is_bce():
     expected = PWiseRLoss(weight=0).gradient_hessian(z, grade)[0]
     for rank in range(2):
         np.testing.assert_array_equal(got[rank], expected[rank::2])
+
+
+@pytest.mark.parametrize("share", SHARES)
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("pairs", ["all", "group"])
+def test_every_worker_knows_the_activity_of_the_whole(pairs, weighted, share):
+    z, grade, group, w = exposures()
+    loss = PWiseRLoss(pairs=pairs)
+    worker = shares(share, grade)
+    extra = {"sample_weight": w} if weighted else {}
+    expected = loss.pair_activity(z, grade, group=group, **extra)
+    assert 0 < min(expected) < max(expected) < 1
+
+    def work(rank, peer):
+        mine = worker == rank
+        part = {name: values[mine] for name, values in extra.items()}
+        return loss.pair_activity(z[mine], loss.plan(grade[mine], group=group[mine], peers=peer, **part))
+
+    got = Threads(3).run(work)
+    assert got[0] == got[1] == got[2]
+    assert got[0] == (pytest.approx(expected, rel=1e-12) if weighted else expected)
+
+
+@pytest.mark.parametrize("pairs", ["all", "group"])
+def test_without_pairs_anywhere_no_worker_has_an_activity(pairs):
+    grade = np.array([0, 1, 0, 1])
+
+    def work(rank, peer):
+        loss = PWiseRLoss(pairs=pairs)
+        plan = loss.plan(grade[rank::2], group=np.full(2, rank), peers=peer)
+        return loss.pair_activity(np.zeros(2), plan)
+
+    assert np.isnan(Threads(2).run(work)).all()
