@@ -118,7 +118,7 @@ class DaskXGBoostModel(XGBoostModel):
 
     def _train_conversion(
         self, train: Exposures, valid: Exposures, on_round: OnRoundOfTask | None = None
-    ) -> Any:
+    ) -> Trained | None:
         here = XGBoostModel(self.spec)
         here._columns = self._columns
         return here._train_conversion(train, valid, on_round)

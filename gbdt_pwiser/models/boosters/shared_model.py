@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -17,24 +16,27 @@ from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.data.stored import BLOCK
 from gbdt_pwiser.models.boosters._binning import block_dmatrix
 from gbdt_pwiser.models.boosters._rates import ClickRates
-from gbdt_pwiser.models.boosters.trees import Trained
+from gbdt_pwiser.models.boosters.trees import Binned, Trained
 from gbdt_pwiser.models.boosters.xgboost_model import Rounds, XGBoostModel
-from gbdt_pwiser.models.protocol import OnRoundOfTask
+from gbdt_pwiser.models.kept import KeptWith
+from gbdt_pwiser.models.protocol import OnRound, OnRoundOfTask
 from gbdt_pwiser.models.spec import ModelSpec
 from gbdt_pwiser.objectives import InputError, PWiseRMultiTaskObjective, auc, xgboost_params
+
+_kept_with = KeptWith()
 
 OLDEST = (3, 2)
 """XGBoost whose trees of several outputs start at a rate for each."""
 
 
 class SharedXGBoostModel(XGBoostModel):
-    """pCTR of `xgboost`, and pCVR from trees that learn click and conversion together.
+    """pCTR from a booster of the click alone, pCVR from trees that learn click and conversion together.
 
     The second booster has one leaf for both tasks: where to split is learnt from all clicks, which are many,
     and from the conversions, which are few. Its first output is the click, with BCE whatever the loss that is
     compared; its second is pCVR, and the round with the best CVR AUC on validation counts. Trees of several
-    outputs cannot split on categories in every XGBoost, so they get each category's click rate in training
-    in its place; a category that training had not counts as missing.
+    outputs cannot split on categories in every XGBoost, so both boosters get each category's click rate in
+    training in its place; a category that training had not counts as missing.
 
     Raises
     ------
@@ -53,23 +55,34 @@ class SharedXGBoostModel(XGBoostModel):
         super().__init__(spec)
         self._rates = ClickRates({}, {})
 
+    def fit(self, train: Exposures, valid: Exposures, on_round: OnRound | None = None) -> None:
+        """Train both boosters; see `TreeModel.fit`."""
+        rates: ClickRates = _kept_with.get(train, "rates", lambda: ClickRates.fit(train))
+        self._rates = rates
+        super().fit(train, valid, on_round)
+
+    def _dmatrix(self, part: Exposures, **options: Any) -> Any:
+        return block_dmatrix(
+            part,
+            BLOCK,
+            external_memory=self.settings.external_memory,
+            feature_types=["q"] * len(part.features.columns),
+            max_bin=self.settings.params.get("max_bin"),
+            encode=self._rates.encode,
+            **options,
+        )
+
+    def _bin(self, train: Exposures, valid: Exposures, grouped: bool) -> Binned:
+        data = self._dmatrix(train, group=train.group if grouped else None)
+        return Binned(data, self._dmatrix(valid, ref=data), train.click)
+
     def _train_conversion(
         self, train: Exposures, valid: Exposures, on_round: OnRoundOfTask | None = None
-    ) -> tuple[Trained, ClickRates] | None:
+    ) -> Trained | None:
         if any(len(np.unique(part.conversion[part.click])) < 2 for part in (train, valid)):
             return None
-        rates = ClickRates.fit(train)
-        dmatrix = partial(
-            block_dmatrix,
-            rows=BLOCK,
-            external_memory=self.settings.external_memory,
-            feature_types=["q"] * len(train.features.columns),
-            max_bin=self.settings.params.get("max_bin"),
-            encode=rates.encode,
-            tasks=2,
-        )
-        data = dmatrix(train)
-        data_valid = dmatrix(valid, ref=data)
+        data = self._dmatrix(train, tasks=2)
+        data_valid = self._dmatrix(valid, tasks=2, ref=data)
         clicked, converted = np.flatnonzero(valid.click), valid.conversion[valid.click]
 
         def cvr_auc(raw_score: NDArray[np.float32], _: Any) -> tuple[str, float]:
@@ -96,13 +109,18 @@ class SharedXGBoostModel(XGBoostModel):
             callbacks=callbacks,
         )
         seconds = time.perf_counter() - started
-        return Trained(booster, int(booster.best_iteration) + 1, 0.0, seconds), rates
+        return Trained(booster, int(booster.best_iteration) + 1, 0.0, seconds)
 
-    def _keep_conversion(self, trained: Any) -> None:
-        self._conversion, self._rates = trained or (None, ClickRates({}, {}))
+    def _score(self, trained: Trained, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        return super()._score(trained, self._rates.encode(features))
+
+    def _probability(self, trained: Trained, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        if trained.slope is not None:  # of a ranker, whose scores are encoded on the way
+            return super()._probability(trained, features)
+        return super()._probability(trained, self._rates.encode(features))
 
     def _pcvr(self, trained: Trained, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        return self._probability(trained, self._rates.encode(features))[:, 1]
+        return self._probability(trained, features)[:, 1]
 
     def save(self, folder: Path) -> dict[str, Any]:
         """Write the boosters and return the rest, the click rates of the categories included."""

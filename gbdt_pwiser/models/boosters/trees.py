@@ -121,12 +121,11 @@ class TreeModel(ABC):
                 lambda: self._bin(with_adjacent_groups(train) if grouped else train, valid, grouped),
             )
             click = self._train(binned, spec.loss, of_task(on_round, "click"))
-            conversion = _kept_with.get(
+            self._conversion = _kept_with.get(
                 train,
                 (valid, spec.model, spec.device, spec.seed, repr(sorted(settings.record().items()))),
                 lambda: self._train_conversion(train, valid, of_task(on_round, "conversion")),
             )
-        self._keep_conversion(conversion)
         self._click = click if LOSSES[spec.loss].is_log_odds else self._with_sigmoid(click, valid)
 
     def predict(self, exposures: Exposures) -> Predictions:
@@ -169,16 +168,12 @@ class TreeModel(ABC):
 
     def _train_conversion(
         self, train: Exposures, valid: Exposures, on_round: OnRoundOfTask | None = None
-    ) -> Any:
+    ) -> Trained | None:
         """Train the booster for a conversion given a click; None where there is nothing to tell apart."""
         clicked, clicked_valid = (_conversions_of_clicks(part) for part in (train, valid))
         if len(np.unique(clicked.click)) < 2 or len(np.unique(clicked_valid.click)) < 2:
             return None
         return self._train(self._bin(clicked, clicked_valid, grouped=False), "bce", on_round)
-
-    def _keep_conversion(self, trained: Any) -> None:
-        """Take what `_train_conversion` returned, now or for an earlier loss on the same exposures."""
-        self._conversion = trained
 
     def _pcvr(self, trained: Trained, features: NDArray[np.float32]) -> NDArray[np.float64]:
         return self._probability(trained, features)
