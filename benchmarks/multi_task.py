@@ -1,13 +1,13 @@
 """What boosters gain where they learn click and conversion together: python -m benchmarks.multi_task
 
-pCTR is that of the models `xgboost` and `lightgbm`; a variant has only pCVR, or pCTCVR, from elsewhere. All
-are trained with the settings of those models and stopped on validation. Gains over separate boosters are
+pCTR is that of the models `xgboost` and `lightgbm` where nothing else is said; a variant has only pCVR, or
+pCTCVR, from elsewhere. All are trained with the settings of those models and stopped on validation. Gains over separate boosters are
 tested on test, paired by row, and combined over the seeds.
 
 separate     the models as they are: a booster on clicked exposures
 on rates     the same with the click rate of each category in its place, as the shared trees have it
-shared       one leaf for both tasks: BCE of clicks, and of conversions on clicked exposures, as the model
-             `xgboost_shared`
+shared       one leaf for both tasks: BCE of clicks, and of conversions on clicked exposures
+model        the same, and pCTR is that of "on rates": the model `xgboost_shared`
 both shared  the same, and pCTR is the first output
 all rows     one leaf for both tasks, the second output pCTCVR, with BCE of conversions on all exposures
 coupled      entire space: BCE(click, p) + BCE(conversion, p r); one leaf for both in XGBoost, in LightGBM two
@@ -263,6 +263,8 @@ def variants(model: str, split: Split, seed: int, threads: int) -> dict[str, dic
         second = {name: expit(raw(x, 1)[:, 1]) for name, x in features.items()}
         first = {name: expit(raw(x, 0)[:, 0]) for name, x in features.items()}
         keep("shared", lambda part: pctr[part] * second[part])
+        alone = {name: each.pctr for name, each in found["on rates"].items()}
+        keep("model", lambda part: alone[part] * second[part], lambda part: alone[part])
         keep("both shared", lambda part: first[part] * second[part], lambda part: first[part])
         raw = two_outputs(spec, p, all_rows, logit(np.array([rate, conversion.mean()])), "rows")
         joint = {name: expit(raw(x, 1)[:, 1]) for name, x in features.items()}
@@ -309,6 +311,7 @@ def main() -> None:
     for model in arguments.model or ["xgboost", "lightgbm"]:
         values: dict[str, dict[str, list[float]]] = {}
         tests: dict[str, dict[str, list[Any]]] = {}
+        control = "on rates" if model == "xgboost" else "separate"
         for seed in tqdm(range(arguments.seeds), desc=model, disable=None):
             split = dataset.split(seed)
             found = variants(model, split, seed, arguments.threads)
@@ -317,18 +320,17 @@ def main() -> None:
                     told = evaluate(exposures, by_part[part].pctr, by_part[part].pctcvr)
                     for metric in METRICS:
                         values.setdefault(name, {}).setdefault(f"{part} {metric}", []).append(told[metric])
-                if name != "separate":
-                    paired = paired_tests(
-                        split.test, by_part["test"], found["separate"]["test"], replicates=2
-                    )
+                for against in {"separate", control} - {name}:
+                    paired = paired_tests(split.test, by_part["test"], found[against]["test"], replicates=2)
                     for metric in METRICS:
-                        tests.setdefault(name, {}).setdefault(metric, []).append(paired[metric])
+                        key = f"{metric} over {against}"
+                        tests.setdefault(name, {}).setdefault(key, []).append(paired[metric])
         for name, of in values.items():
             row: dict[str, Any] = {"model": model, "variant": name}
             row |= {key: float(np.mean(each)) for key, each in of.items()}
-            for metric, each in tests.get(name, {}).items():
+            for key, each in tests.get(name, {}).items():
                 combined = combine_seeds(each)
-                row[f"gain {metric}"] = [combined.gain, combined.low, combined.high]
+                row[f"gain {key}"] = [combined.gain, combined.low, combined.high]
             rows.append(row)
             print(told_row(row), flush=True)
     if arguments.json:
@@ -339,9 +341,10 @@ def told_row(row: dict[str, Any]) -> str:
     cells = [f"{row['model']:<9} {row['variant']:<12}"]
     for metric in METRICS:
         cells.append(f"{row[f'valid {metric}']:.4f} {row[f'test {metric}']:.4f}")
-        if f"gain {metric}" in row:
-            gain, low, high = row[f"gain {metric}"]
-            cells.append(f"{gain:+.4f} ({low:+.4f} to {high:+.4f})")
+        for against in ("separate", "on rates"):
+            if f"gain {metric} over {against}" in row:
+                gain, low, high = row[f"gain {metric} over {against}"]
+                cells.append(f"over {against} {gain:+.4f} ({low:+.4f} to {high:+.4f})")
     return "  ".join(cells)
 
 
