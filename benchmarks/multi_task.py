@@ -1,8 +1,8 @@
 """What boosters gain where they learn click and conversion together: python -m benchmarks.multi_task
 
 pCTR is that of the models `xgboost` and `lightgbm` where nothing else is said; a variant has only pCVR, or
-pCTCVR, from elsewhere. All are trained with the settings of those models and stopped on validation. Gains over separate boosters are
-tested on test, paired by row, and combined over the seeds.
+pCTCVR, from elsewhere. All are trained with the settings of those models and stopped on validation. Gains
+over separate boosters are tested on test, paired by row, and combined over the seeds.
 
 separate     the models as they are: a booster on clicked exposures
 on rates     the same with the click rate of each category in its place, as the shared trees have it
