@@ -7,6 +7,7 @@ threshold or bin elsewhere: no value depends on the order of rows. What cannot b
 
 from gbdt_pwiser.metrics.catalogue import METRICS, check_optimisable, evaluate
 from gbdt_pwiser.metrics.distribution import ScoreDistribution, score_quantiles
+from gbdt_pwiser.metrics.group_auc import GroupAUC, gauc, group_aucs
 from gbdt_pwiser.metrics.metric import Metric
 from gbdt_pwiser.metrics.probability import (
     Reliability,
@@ -16,7 +17,7 @@ from gbdt_pwiser.metrics.probability import (
     pcoc,
     reliability,
 )
-from gbdt_pwiser.metrics.ranking import GroupAUC, gauc, group_aucs, pcvr_of, pr_auc
+from gbdt_pwiser.metrics.ranking import pcvr_of, pr_auc
 from gbdt_pwiser.objectives import auc
 
 __all__ = [

@@ -9,18 +9,23 @@ from numpy.typing import NDArray
 
 from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.metrics.distribution import MEDIANS
+from gbdt_pwiser.metrics.group_auc import (
+    CONVERSION_GAUC,
+    CONVERSION_GAUC_LEFT_OUT,
+    GAUC,
+    GAUC_LEFT_OUT,
+    GAUC_MEAN,
+    GAUC_POSITIVES,
+)
 from gbdt_pwiser.metrics.metric import Metric
 from gbdt_pwiser.metrics.probability import ECE, LOG_LOSS, NORMALIZED_ENTROPY, PCOC
 from gbdt_pwiser.metrics.ranking import (
+    CONVERSION_AUC,
     CTCVR_AUC,
     CTCVR_PR_AUC,
     CTR_AUC,
     CTR_PR_AUC,
     CVR_AUC,
-    GAUC,
-    GAUC_LEFT_OUT,
-    GAUC_MEAN,
-    GAUC_POSITIVES,
     NOISE_FREE_CTR_AUC,
 )
 from gbdt_pwiser.metrics.scored import ScoredExposures
@@ -32,6 +37,8 @@ METRICS: Final[dict[str, Metric]] = {
     for metric in (
         CTR_AUC,
         GAUC,
+        CONVERSION_AUC,
+        CONVERSION_GAUC,
         CTCVR_AUC,
         CVR_AUC,
         NOISE_FREE_CTR_AUC,
@@ -40,6 +47,7 @@ METRICS: Final[dict[str, Metric]] = {
         PCOC,
         ECE,
         GAUC_LEFT_OUT,
+        CONVERSION_GAUC_LEFT_OUT,
         GAUC_POSITIVES,
         GAUC_MEAN,
         CTR_PR_AUC,
@@ -83,7 +91,7 @@ def evaluate(
     Returns
     -------
     dict
-        Values by metric name. A metric the data cannot give is NaN: without groups those of GAUC,
+        Values by metric name. A metric the data cannot give is NaN: without groups those inside groups,
         with one class the AUCs. `noise_free_ctr_auc` is there for simulated data only.
 
     Raises

@@ -25,7 +25,7 @@ from gbdt_pwiser.report._plot_weights import WEIGHTS
 from gbdt_pwiser.report._plots import Comparison, Section, drawing_style, loss_styles
 from gbdt_pwiser.report.advice import calibration_notes
 from gbdt_pwiser.report.published import PROTOCOL, PUBLISHED
-from gbdt_pwiser.report.table import format_estimate, format_smallest
+from gbdt_pwiser.report.table import format_estimate, format_left_out, format_smallest
 
 PLOTS: Final = (GAINS, FOREST, WEIGHTS, RELIABILITY, DISTRIBUTIONS, TRAINING)
 """In the order in which they stand in their sections."""
@@ -109,9 +109,7 @@ def write_report(path: Path, results: Sequence[Result], details: Details | None 
         tested=any(not math.isnan(r.gain_error) for r in results),
         metrics=[METRICS[m] for m in metrics],
         rows=_rows(summaries, spent, metrics),
-        left_out=next(
-            (s.mean for s in summaries if s.metric == "gauc_left_out" and not math.isnan(s.mean)), None
-        ),
+        left_out=format_left_out(summaries),
         figures=_figures(comparison),
         calibration=_calibration(results),
         calibration_metrics=[METRICS[m] for m in _OF_CALIBRATION],

@@ -6,6 +6,7 @@ import math
 import re
 import textwrap
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
@@ -68,6 +69,26 @@ def format_smallest(summaries: Sequence[Summary]) -> str:
     )
 
 
+_LEAVES_OUT: Final = {
+    "gauc_left_out": ("GAUC leaves", "without a click, or with clicks only"),
+    "conversion_gauc_left_out": ("Conversion GAUC leaves", "without a conversion, or with conversions only"),
+}
+"""Of each metric of coverage: what leaves groups out, and which."""
+
+
+def format_left_out(summaries: Sequence[Summary]) -> list[str]:
+    """Print, a sentence each, what share of the groups some metrics leave out; none without groups."""
+    shares = {
+        metric: np.nanmean([s.mean for s in summaries if s.metric == metric])
+        for metric in shown_metrics(summaries, "coverage")
+    }
+    return [
+        f"{what} out {shares[metric]:.1%} of the groups: {which}."
+        for metric, (what, which) in _LEAVES_OUT.items()
+        if metric in shares
+    ]
+
+
 def format_sweep(points: Sequence[SweepPoint]) -> str:
     """Print the weight path on validation: a row per model, loss and weight, means ± standard errors.
 
@@ -117,11 +138,7 @@ def _format_dataset(results: Sequence[Result]) -> str:
             "It is half the width of a typical gain's 95 % interval; Holm's correction asks for more.",
             "A smaller gain without a star means too little data to tell, not that there is no gain.",
         ]
-    if left_out := [s.mean for s in summaries if s.metric == "gauc_left_out" and not math.isnan(s.mean)]:
-        lines.append(
-            f"GAUC leaves out {np.mean(left_out):.1%} of the groups: without a click, or with clicks only."
-        )
-    return "\n".join([*lines, *calibration_notes(results)])
+    return "\n".join([*lines, *format_left_out(summaries), *calibration_notes(results)])
 
 
 def _block(summaries: list[Summary], spent: list[Cost], metrics: list[str]) -> list[str]:

@@ -19,12 +19,15 @@ def test_evaluate_by_hand():
     # clicks at .2 .4 .0 against .3 .1: .2 beats 1; .4 beats 2; .0 beats none
     assert values["ctr_auc"] == (1 + 2 + 0) / 6
     assert values["gauc"] == (3 * (0 + 1) / 2 + 2 * 0) / 5
+    # The conversion is at .4, above all others; the second group has none.
+    assert values["conversion_auc"] == values["conversion_gauc"] == 1.0
     assert values["ctcvr_auc"] == 1.0
     # pCVR of the clicks is .5, .75 and, as pCTR is 0, 0
     assert values["cvr_auc"] == 1.0
     assert values["noise_free_ctr_auc"] == (3 + 0) / 6
     assert values["pcoc"] == pytest.approx(1.0 / 3, rel=1e-6)
     assert values["gauc_left_out"] == 0.0
+    assert values["conversion_gauc_left_out"] == 1 / 2
     assert values["gauc_positives"] == (2 * 0.5 + 1 * 0.0) / 3
     assert values["gauc_mean"] == (0.5 + 0.0) / 2
     assert values["ctr_pr_auc"] == pytest.approx((1 + 2 / 3 + 3 / 5) / 3)
@@ -39,7 +42,9 @@ def test_evaluate_without_groups_or_simulation():
     values = evaluate(make_exposures([0, 1, 2]), np.array([0.1, 0.2, 0.3]), np.array([0.0, 0.1, 0.1]))
     assert [name for name, value in values.items() if math.isnan(value)] == [
         "gauc",
+        "conversion_gauc",
         "gauc_left_out",
+        "conversion_gauc_left_out",
         "gauc_positives",
         "gauc_mean",
     ]

@@ -72,6 +72,18 @@ def test_a_metric_that_is_always_nan_has_no_column(results):
     assert format_table(results + unknown) == format_table(results)
 
 
+def test_what_conversion_gauc_leaves_out_is_said_beside_it(results):
+    rare = [
+        replace(r, metric="conversion_gauc_left_out", value=r.value + 0.5)
+        for r in results
+        if r.metric == "gauc_left_out"
+    ]
+    assert format_table(results + rare) == (
+        f"{format_table(results)}\n"
+        "Conversion GAUC leaves out 80.0% of the groups: without a conversion, or with conversions only."
+    )
+
+
 def test_nothing_is_complete_and_prints_as_nothing():
     check_complete([])
     assert (summarize([]), costs([]), format_table([])) == ([], [], "")
