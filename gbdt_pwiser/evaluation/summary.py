@@ -18,6 +18,7 @@ Verdict = Literal["better", "worse", "unclear"]
 
 FAMILIES: Final = {
     "ranking": "ranking (higher is better)",
+    "top": "first places of each group (higher is better)",
     "calibration": "calibration (lower loss, entropy and ECE are better; PCOC is best at 1)",
 }
 """Metrics of a table, by family, with its heading."""

@@ -18,6 +18,7 @@ from gbdt_pwiser.metrics.probability import (
     reliability,
 )
 from gbdt_pwiser.metrics.ranking import pcvr_of, pr_auc
+from gbdt_pwiser.metrics.top_k import TopOfGroups, map_at_k, mrr, ndcg_at_k, recall_at_k
 from gbdt_pwiser.objectives import auc
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Metric",
     "Reliability",
     "ScoreDistribution",
+    "TopOfGroups",
     "auc",
     "check_optimisable",
     "ece",
@@ -33,10 +35,14 @@ __all__ = [
     "gauc",
     "group_aucs",
     "log_loss",
+    "map_at_k",
+    "mrr",
+    "ndcg_at_k",
     "normalized_entropy",
     "pcoc",
     "pcvr_of",
     "pr_auc",
+    "recall_at_k",
     "reliability",
     "score_quantiles",
 ]

@@ -29,6 +29,14 @@ from gbdt_pwiser.metrics.ranking import (
     NOISE_FREE_CTR_AUC,
 )
 from gbdt_pwiser.metrics.scored import ScoredExposures
+from gbdt_pwiser.metrics.top_k import (
+    MRR,
+    WITHOUT_CLICK,
+    WITHOUT_CONVERSION,
+    conversions_metric,
+    map_metric,
+    ndcg_metric,
+)
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives.errors import unknown
 
@@ -42,14 +50,23 @@ METRICS: Final[dict[str, Metric]] = {
         CTCVR_AUC,
         CVR_AUC,
         NOISE_FREE_CTR_AUC,
+        ndcg_metric(5, "top"),
+        map_metric(5, "top"),
+        MRR,
+        conversions_metric(5, "top"),
         LOG_LOSS,
         NORMALIZED_ENTROPY,
         PCOC,
         ECE,
         GAUC_LEFT_OUT,
         CONVERSION_GAUC_LEFT_OUT,
+        WITHOUT_CLICK,
+        WITHOUT_CONVERSION,
         GAUC_POSITIVES,
         GAUC_MEAN,
+        ndcg_metric(1, "detail"),
+        ndcg_metric(10, "detail"),
+        conversions_metric(1, "detail"),
         CTR_PR_AUC,
         CTCVR_PR_AUC,
         *MEDIANS,

@@ -14,7 +14,7 @@ from gbdt_pwiser.evaluation.details import Details, check_belongs
 from gbdt_pwiser.evaluation.results import CALIBRATED, Result, names_cell
 from gbdt_pwiser.evaluation.summary import Cost, Summary, costs, shown_metrics, summarize
 from gbdt_pwiser.evaluation.sweep import sweep_means
-from gbdt_pwiser.metrics import METRICS
+from gbdt_pwiser.metrics import METRICS, Metric
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.report._plot_distributions import DISTRIBUTIONS
 from gbdt_pwiser.report._plot_forest import FOREST
@@ -93,7 +93,7 @@ def write_report(path: Path, results: Sequence[Result], details: Details | None 
     losses = list(dict.fromkeys(c.loss for c in spent))
     seeds = list(dict.fromkeys(r.seed for r in results))
     comparison = Comparison(summaries, sweep_means(details.sweep), details, loss_styles(losses), seeds)
-    metrics = [*shown_metrics(summaries, "ranking"), *shown_metrics(summaries, "calibration")]
+    tables = _tables(summaries, spent)
     page = fill_template(
         "page.html.j2",
         title=f"{_in_words(_IN_TITLES.get(loss, loss) for loss in losses)} on {datasets[0]}",
@@ -107,8 +107,8 @@ def write_report(path: Path, results: Sequence[Result], details: Details | None 
         over=summaries[0].over,
         smallest=format_smallest(summaries),
         tested=any(not math.isnan(r.gain_error) for r in results),
-        metrics=[METRICS[m] for m in metrics],
-        rows=_rows(summaries, spent, metrics),
+        tables=tables,
+        metrics=[metric for table in tables for metric in table.metrics],
         left_out=format_left_out(summaries),
         figures=_figures(comparison),
         calibration=_calibration(results),
@@ -158,6 +158,31 @@ class _MetricCell(NamedTuple):
 class _Row(NamedTuple):
     cost: Cost
     cells: list[_MetricCell]
+
+
+class _Table(NamedTuple):
+    """A table of results: its id, its label, and a row per model and loss."""
+
+    name: str
+    label: str
+    metrics: list[Metric]
+    rows: list[_Row]
+
+
+_TABLES: Final = (
+    ("results", "Results", ("ranking", "calibration")),
+    ("top", "First places of each group", ("top",)),
+)
+
+
+def _tables(summaries: list[Summary], spent: list[Cost]) -> list[_Table]:
+    """Return the tables that have a metric with a number somewhere."""
+    tables = []
+    for name, label, families in _TABLES:
+        if metrics := [m for family in families for m in shown_metrics(summaries, family)]:
+            rows = _rows(summaries, spent, metrics)
+            tables.append(_Table(name, label, [METRICS[m] for m in metrics], rows))
+    return tables
 
 
 def _rows(summaries: list[Summary], spent: list[Cost], metrics: list[str]) -> list[_Row]:

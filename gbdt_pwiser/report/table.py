@@ -44,7 +44,7 @@ def format_estimate(value: float, error: float, decimals: int, *, signed: bool =
 
 
 def format_table(results: Sequence[Result]) -> str:
-    """Print the test split as plain text: per data set a block of ranking and one of calibration metrics.
+    """Print the test split as plain text: per data set a block of metrics for each family.
 
     Each (model, loss) has a row of means; under every one but the baseline stands its gain over the baseline,
     the same model's bce or the one that the results name. A metric that is NaN throughout has no column.
@@ -72,6 +72,8 @@ def format_smallest(summaries: Sequence[Summary]) -> str:
 _LEAVES_OUT: Final = {
     "gauc_left_out": ("GAUC leaves", "without a click, or with clicks only"),
     "conversion_gauc_left_out": ("Conversion GAUC leaves", "without a conversion, or with conversions only"),
+    "groups_without_click": ("NDCG, MAP and MRR leave", "without a click"),
+    "groups_without_conversion": ("Conversions in the first places leave", "without a conversion"),
 }
 """Of each metric of coverage: what leaves groups out, and which."""
 

@@ -43,10 +43,19 @@ def test_evaluate_without_groups_or_simulation():
     assert [name for name, value in values.items() if math.isnan(value)] == [
         "gauc",
         "conversion_gauc",
+        "ndcg@5",
+        "map@5",
+        "mrr",
+        "conversions@5",
         "gauc_left_out",
         "conversion_gauc_left_out",
+        "groups_without_click",
+        "groups_without_conversion",
         "gauc_positives",
         "gauc_mean",
+        "ndcg@1",
+        "ndcg@10",
+        "conversions@1",
     ]
     assert "noise_free_ctr_auc" not in values
 
