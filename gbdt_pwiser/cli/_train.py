@@ -148,7 +148,7 @@ def _text(manifest: Manifest, rounds: int) -> str:
     measured = [
         f"  {METRICS[name].label:<20}{value:.{METRICS[name].decimals}f}"
         for name, value in manifest.validation.items()
-        if METRICS[name].family in ("ranking", "calibration") and math.isfinite(value)
+        if METRICS[name].family in ("ranking", "top", "calibration") and math.isfinite(value)
     ]
     sizes = ", ".join(f"{part['exposures']:,} {name}" for name, part in manifest.split.items())
     before = ", before calibration" if manifest.calibration else ""

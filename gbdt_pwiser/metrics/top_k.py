@@ -333,7 +333,7 @@ def conversions_metric(k: int, family: Family) -> Metric:
     """Return recall@k of conversions by pCTR as a metric of `evaluate`."""
     return _top_metric(
         f"conversions@{k}",
-        f"conversions@{k}",
+        f"conversions top {k}",
         family,
         f"share of each group's conversions in its {_first(k)} by pCTR",
         _conversions,
