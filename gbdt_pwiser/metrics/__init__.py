@@ -5,7 +5,14 @@ of weight 0 is as good as absent, and one of weight 2 as good as two. Ties count
 threshold or bin elsewhere: no value depends on the order of rows. What cannot be computed is NaN.
 """
 
-from gbdt_pwiser.metrics.catalogue import METRICS, check_optimisable, evaluate
+from gbdt_pwiser.metrics.catalogue import (
+    METRICS,
+    check_optimisable,
+    evaluate,
+    metric_named,
+    metrics_at,
+    metrics_named,
+)
 from gbdt_pwiser.metrics.distribution import ScoreDistribution, score_quantiles
 from gbdt_pwiser.metrics.group_auc import GroupAUC, gauc, group_aucs
 from gbdt_pwiser.metrics.metric import Metric
@@ -36,6 +43,9 @@ __all__ = [
     "group_aucs",
     "log_loss",
     "map_at_k",
+    "metric_named",
+    "metrics_at",
+    "metrics_named",
     "mrr",
     "ndcg_at_k",
     "normalized_entropy",

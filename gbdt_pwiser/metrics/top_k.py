@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from gbdt_pwiser.metrics.blocks import Blocks, RankedGroups, over_places
 from gbdt_pwiser.metrics.checks import Bools, Floats, check_score
-from gbdt_pwiser.metrics.metric import Family, GroupValues, Metric, group_metric, share
+from gbdt_pwiser.metrics.metric import GroupValues, Metric, group_metric, share
 from gbdt_pwiser.metrics.scored import ScoredExposures, once
 from gbdt_pwiser.metrics.sorting import runs
 from gbdt_pwiser.objectives import InputError
@@ -288,7 +288,6 @@ def _conversions(s: ScoredExposures) -> tuple[RankedGroups, Blocks] | None:
 def _top_metric(
     name: str,
     label: str,
-    family: Family,
     meaning: str,
     prepared: Callable[[ScoredExposures], tuple[RankedGroups, T] | None],
     top: Callable[[RankedGroups, T], TopOfGroups],
@@ -297,19 +296,18 @@ def _top_metric(
         found = prepared(s)
         return None if found is None else top(*found).values()
 
-    return group_metric(name, label, family, meaning, values)
+    return group_metric(name, label, "top", meaning, values)
 
 
 def _first(k: int) -> str:
     return f"first {k} places" if k > 1 else "first place"
 
 
-def ndcg_metric(k: int, family: Family) -> Metric:
+def ndcg_metric(k: int) -> Metric:
     """Return NDCG@k of pCTR as a metric of `evaluate`."""
     return _top_metric(
         f"ndcg@{k}",
         f"NDCG@{k}",
-        family,
         f"gains of the {_first(k)} of each group by pCTR, 1 for a click and 3 for a conversion, discounted "
         "by place, over those of the best order",
         _grades,
@@ -317,33 +315,29 @@ def ndcg_metric(k: int, family: Family) -> Metric:
     )
 
 
-def map_metric(k: int, family: Family) -> Metric:
+def map_metric(k: int) -> Metric:
     """Return MAP@k of clicks by pCTR as a metric of `evaluate`."""
     return _top_metric(
         f"map@{k}",
         f"MAP@{k}",
-        family,
         f"average precision of the {_first(k)} of each group by pCTR for clicks",
         _clicks,
         lambda ranked, clicks: _map(ranked, clicks, k),
     )
 
 
-def conversions_metric(k: int, family: Family) -> Metric:
+def conversions_metric(k: int) -> Metric:
     """Return recall@k of conversions by pCTR as a metric of `evaluate`."""
     return _top_metric(
         f"conversions@{k}",
         f"conversions top {k}",
-        family,
         f"share of each group's conversions in its {_first(k)} by pCTR",
         _conversions,
         lambda ranked, conversions: _recall(ranked, conversions, k),
     )
 
 
-MRR: Final = _top_metric(
-    "mrr", "MRR", "top", "1 / place of the first click of each group by pCTR", _clicks, _mrr
-)
+MRR: Final = _top_metric("mrr", "MRR", "1 / place of the first click of each group by pCTR", _clicks, _mrr)
 
 
 def _without_metric(

@@ -14,7 +14,7 @@ from gbdt_pwiser.evaluation.details import Details, check_belongs
 from gbdt_pwiser.evaluation.results import CALIBRATED, Result, names_cell
 from gbdt_pwiser.evaluation.summary import Cost, Summary, costs, shown_metrics, summarize
 from gbdt_pwiser.evaluation.sweep import sweep_means
-from gbdt_pwiser.metrics import METRICS, Metric
+from gbdt_pwiser.metrics import Metric, metric_named
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.report._plot_distributions import DISTRIBUTIONS
 from gbdt_pwiser.report._plot_forest import FOREST
@@ -112,7 +112,7 @@ def write_report(path: Path, results: Sequence[Result], details: Details | None 
         left_out=format_left_out(summaries),
         figures=_figures(comparison),
         calibration=_calibration(results),
-        calibration_metrics=[METRICS[m] for m in _OF_CALIBRATION],
+        calibration_metrics=[metric_named(m) for m in _OF_CALIBRATION],
         notes=calibration_notes(results),
         costs=spent,
         published=PUBLISHED.get(datasets[0], ()) if details.released else (),
@@ -181,7 +181,7 @@ def _tables(summaries: list[Summary], spent: list[Cost]) -> list[_Table]:
     for name, label, families in _TABLES:
         if metrics := [m for family in families for m in shown_metrics(summaries, family)]:
             rows = _rows(summaries, spent, metrics)
-            tables.append(_Table(name, label, [METRICS[m] for m in metrics], rows))
+            tables.append(_Table(name, label, [metric_named(m) for m in metrics], rows))
     return tables
 
 
@@ -191,7 +191,7 @@ def _rows(summaries: list[Summary], spent: list[Cost], metrics: list[str]) -> li
 
 
 def _cell(s: Summary) -> _MetricCell:
-    decimals = METRICS[s.metric].decimals
+    decimals = metric_named(s.metric).decimals
     gain = "" if math.isnan(s.gain) else format_estimate(s.gain, s.gain_standard_error, decimals, signed=True)
     return _MetricCell(s.mean, format_estimate(s.mean, s.standard_error, decimals), gain, s.verdict)
 
@@ -255,7 +255,7 @@ def _calibration(results: Sequence[Result]) -> list[_CalibrationRow]:
         _CalibrationRow(
             *(c.model, c.loss, CALIBRATED.get(split, "as trained")),
             [
-                (s.mean, format_estimate(s.mean, s.standard_error, METRICS[m].decimals))
+                (s.mean, format_estimate(s.mean, s.standard_error, metric_named(m).decimals))
                 for m in _OF_CALIBRATION
                 if (s := by_cell.get((c.model, c.loss, split, m)))
             ],

@@ -21,7 +21,7 @@ from gbdt_pwiser.evaluation.summary import (
     summarize,
 )
 from gbdt_pwiser.evaluation.sweep import SweepPoint, sweep_means
-from gbdt_pwiser.metrics import METRICS
+from gbdt_pwiser.metrics import metric_named
 from gbdt_pwiser.report.advice import calibration_notes
 
 
@@ -63,8 +63,8 @@ def format_smallest(summaries: Sequence[Summary]) -> str:
     """Print the smallest gains that the test sample could have shown; empty where none was tested."""
     return ", ".join(
         # Two digits at least: of much data it may be smaller than the last digit of the table.
-        f"{METRICS[m].label} "
-        + format_estimate(gain, math.nan, max(METRICS[m].decimals, 1 - math.floor(math.log10(gain))))
+        f"{metric_named(m).label} "
+        + format_estimate(gain, math.nan, max(metric_named(m).decimals, 1 - math.floor(math.log10(gain))))
         for m, gain in smallest_gains(summaries).items()
     )
 
@@ -103,7 +103,7 @@ def format_sweep(points: Sequence[SweepPoint]) -> str:
     """
     means = sweep_means(points)
     seeds = len({p.seed for p in points})
-    rows = [["model", "loss", "weight", *(METRICS[m].label for m in ("ctr_auc", "ctcvr_auc")), "chosen"]]
+    rows = [["model", "loss", "weight", *(metric_named(m).label for m in ("ctr_auc", "ctcvr_auc")), "chosen"]]
     for s in means:
         estimates = (format_estimate(e.mean, e.error, 4) for e in (s.ctr_auc, s.ctcvr_auc))
         rows.append([s.model, s.loss, f"{s.weight:g}", *estimates, f"{s.chosen} of {s.seeds}"])
@@ -147,13 +147,15 @@ def _block(summaries: list[Summary], spent: list[Cost], metrics: list[str]) -> l
     """Lay out a row per model and loss, and one for its gain."""
     by_cell = {(s.model, s.loss, s.metric): s for s in summaries}
     # Two lines per heading keep the columns as narrow as their numbers.
-    headings = [textwrap.wrap(METRICS[m].label, 11) for m in metrics]
+    headings = [textwrap.wrap(metric_named(m).label, 11) for m in metrics]
     rows = [["model", "loss", "weight", *(h[-1] + " " for h in headings)]]
     if any(len(h) > 1 for h in headings):
         rows.insert(0, ["", "", "", *(h[0] + " " if len(h) > 1 else "" for h in headings)])
     for cost in spent:
         row = [by_cell[cost.model, cost.loss, m] for m in metrics]
-        cells = [format_estimate(s.mean, s.standard_error, METRICS[s.metric].decimals) + " " for s in row]
+        cells = [
+            format_estimate(s.mean, s.standard_error, metric_named(s.metric).decimals) + " " for s in row
+        ]
         rows.append([cost.model, cost.loss, cost.weight, *cells])
         if not all(math.isnan(s.gain) for s in row):
             baseline = row[0].baseline
@@ -175,7 +177,7 @@ def _cost_block(spent: list[Cost]) -> list[str]:
 
 
 def _format_gain(s: Summary) -> str:
-    text = format_estimate(s.gain, s.gain_standard_error, METRICS[s.metric].decimals, signed=True)
+    text = format_estimate(s.gain, s.gain_standard_error, metric_named(s.metric).decimals, signed=True)
     return text + (" " if s.verdict == "unclear" else "*")
 
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from gbdt_pwiser.metrics import METRICS, check_optimisable, evaluate
+from gbdt_pwiser.metrics import METRICS, check_optimisable, evaluate, metric_named
 from gbdt_pwiser.objectives import InputError
 from tests.metrics.helpers import F, T, make_exposures
 
@@ -53,9 +53,6 @@ def test_evaluate_without_groups_or_simulation():
         "groups_without_conversion",
         "gauc_positives",
         "gauc_mean",
-        "ndcg@1",
-        "ndcg@10",
-        "conversions@1",
     ]
     assert "noise_free_ctr_auc" not in values
 
@@ -82,3 +79,14 @@ def test_a_metric_is_found_by_its_name():
         with pytest.raises(InputError, match=f"{name}.*choose one of ctr_auc, gauc, .*, ctcvr_pr_auc"):
             check_optimisable(name)
     check_optimisable("log_loss")
+
+
+def test_the_first_places_have_a_metric_for_every_whole_number():
+    for name in ("ndcg@1", "map@20", "conversions@100"):
+        assert metric_named(name).name == name
+        check_optimisable(name)
+    assert metric_named("gauc") is METRICS["gauc"]
+    for name in ("ndcg", "ndcg@0", "ndcg@05", "ndcg@-1", "ndcg@2.5", "mrr@3", "gauc@5", "ndcg@"):
+        for refuses in (metric_named, check_optimisable, lambda n: evaluate(None, None, None, also=[n])):
+            with pytest.raises(InputError, match=f"unknown metric '{name}'.* ndcg@K, map@K, conversions@K"):
+                refuses(name)

@@ -254,13 +254,19 @@ def test_the_metrics_of_a_prediction_are_the_functions_of_pctr(pages):
     score, grade, group = pages
     pctr = np.round(score, 2)
     values = evaluate(make_exposures(grade, group=group), pctr, np.zeros(len(grade)))
-    for k in (1, 5, 10):
-        assert values[f"ndcg@{k}"] == ndcg_at_k(pctr, grade, group, k=k).mean()
     clicked, converted = mrr(pctr, grade > 0, group), recall_at_k(pctr, grade == 2, group, k=1)
     assert values["map@5"] == map_at_k(pctr, grade > 0, group, k=5).mean()
     assert values["mrr"] == clicked.mean()
-    assert values["conversions@1"] == converted.mean()
+    assert values["ndcg@5"] == ndcg_at_k(pctr, grade, group, k=5).mean()
     assert values["conversions@5"] == recall_at_k(pctr, grade == 2, group, k=5).mean()
+    also = ["map@3", "conversions@1", "ndcg@12", "ndcg@2"]
+    more = evaluate(make_exposures(grade, group=group), pctr, np.zeros(len(grade)), also=also)
+    assert more["map@3"] == map_at_k(pctr, grade > 0, group, k=3).mean()
+    assert more["conversions@1"] == converted.mean()
+    assert more["ndcg@12"] == ndcg_at_k(pctr, grade, group, k=12).mean()
+    assert {name: value for name, value in more.items() if name not in also} == values
+    first = [name for name in more if "@" in name or name == "mrr"]
+    assert first == ["ndcg@2", "ndcg@5", "ndcg@12", "map@3", "map@5", "mrr", "conversions@1", "conversions@5"]
     groups = len(np.unique(group))
     assert values["groups_without_click"] == clicked.left_out / groups
     assert values["groups_without_conversion"] == converted.left_out / groups
