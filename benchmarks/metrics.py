@@ -1,9 +1,9 @@
-"""Time of AUC and GAUC beside one NumPy argsort of the same scores.
+"""Time of metrics of order beside one NumPy argsort of the same scores.
 
     python -m benchmarks.metrics [--rows 1e7] [--json FILE]
 
 Each time is the best of alternating runs, in CPU seconds of one thread, so that a busy machine
-disturbs little. The aim is a ratio of at most 2 for AUC and GAUC.
+disturbs little. The aim is a ratio of at most 2 for metrics without weights.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 from tqdm import tqdm
 
-from gbdt_pwiser.metrics import auc, gauc, pr_auc
+from gbdt_pwiser.metrics import auc, gauc, map_at_k, mrr, ndcg_at_k, pr_auc, recall_at_k
 
 
 def timed_calls(rows: int, dtype: type, click_rate: float) -> dict[str, Callable[[], object]]:
@@ -33,6 +33,8 @@ def timed_calls(rows: int, dtype: type, click_rate: float) -> dict[str, Callable
     page = rng.integers(0, rows // 20, rows)
     hashed = rng.integers(-(2**63), 2**63, rows // 20)[page]
     weight = rng.uniform(0.5, 2.0, rows)
+    grade = click.astype(np.int8) + (click & (rng.random(rows) < 0.1))
+    few = np.round(score, 2)
     return {
         "argsort": lambda: np.argsort(score),
         "AUC": lambda: auc(score, click),
@@ -41,6 +43,11 @@ def timed_calls(rows: int, dtype: type, click_rate: float) -> dict[str, Callable
         "GAUC": lambda: gauc(score, click, page),
         "GAUC, hashed ids": lambda: gauc(score, click, hashed),
         "GAUC, weighted": lambda: gauc(score, click, page, sample_weight=weight),
+        "NDCG@5": lambda: ndcg_at_k(score, grade, page, k=5),
+        "MAP@5": lambda: map_at_k(score, click, page, k=5),
+        "MRR": lambda: mrr(score, click, page),
+        "MRR, ties": lambda: mrr(few, click, page),
+        "recall@5": lambda: recall_at_k(score, grade == 2, page, k=5),
     }
 
 

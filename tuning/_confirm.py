@@ -35,7 +35,13 @@ class _OneSplit(Dataset):
 
 
 def confirm(
-    study: optuna.Study, where: str, split: Split, spec: ModelSpec, twin: ModelSpec, seeds: Sequence[int]
+    study: optuna.Study,
+    where: str,
+    split: Split,
+    spec: ModelSpec,
+    twin: ModelSpec,
+    seeds: Sequence[int],
+    metrics: Sequence[str],
 ) -> Confirmation:
     """Refit the spec and its BCE twin over the seeds and score each on test once.
 
@@ -53,6 +59,8 @@ def confirm(
         What was chosen and what it is measured against; the same one where BCE was chosen.
     seeds
         Of the models. Not the search's own: of it the trials were the luckiest.
+    metrics
+        What was optimised, scored beside those of `METRICS`.
     """
     key = json.dumps([_described(spec), _described(twin), list(seeds)], default=str, sort_keys=True)
     with storage_errors(where):
@@ -69,20 +77,29 @@ def confirm(
 
     for one in [twin, spec] if spec.weight > 0 else [twin]:
         results += compare(
-            dataset, models=[one.model], losses=[one.loss], seeds=seeds, base=one, on_test=keep_predictions
+            dataset,
+            models=[one.model],
+            losses=[one.loss],
+            seeds=seeds,
+            base=one,
+            also=metrics,
+            on_test=keep_predictions,
         )
-    gains = _gains(split.test, results, predicted)
+    gains = _gains(split.test, results, predicted, metrics)
     known[key] = [asdict(gain) for gain in gains]
     keep(study, where, "confirmations", known)
     return Confirmation(tuple(seeds), gains, tuple(results), times=len(known))
 
 
 def _gains(
-    test: Exposures, results: Sequence[Result], predicted: Mapping[str, Mapping[int, Predictions]]
+    test: Exposures,
+    results: Sequence[Result],
+    predicted: Mapping[str, Mapping[int, Predictions]],
+    metrics: Sequence[str],
 ) -> tuple[Gain, ...]:
     """Combine the seeds' tests, metric by metric; none where there is nothing to compare."""
     by_seed = [
-        paired_tests(test, tuned, predicted["bce"][seed], replicates=REPLICATES)
+        paired_tests(test, tuned, predicted["bce"][seed], also=metrics, replicates=REPLICATES)
         for seed, tuned in predicted["pwiser"].items()
     ]
     gains = []

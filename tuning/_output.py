@@ -13,7 +13,7 @@ from typing import Any, Final
 import polars as pl
 
 from gbdt_pwiser._files import begins_with, check_writable, has_columns, holds, refuse_foreign, replacing_file
-from gbdt_pwiser.metrics import METRICS
+from gbdt_pwiser.metrics import METRICS, metrics_named
 from gbdt_pwiser.models import ModelSpec
 from gbdt_pwiser.models.registry import kind_of, settings_of
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
@@ -135,6 +135,7 @@ def _check_keys(table: Mapping[str, Any], known: Collection[str], where: str) ->
 def write_trials(trials: Sequence[Trial], path: Path | str) -> None:
     """Write one row per trial: its state, what was searched, every metric on validation, and its error."""
     names = list(dict.fromkeys(name for trial in trials for name in trial.parameters))
+    metrics = metrics_named((*METRICS, *(name for trial in trials for name in trial.metrics)))
     rows = [
         {
             "study": trial.study,
@@ -142,7 +143,7 @@ def write_trials(trials: Sequence[Trial], path: Path | str) -> None:
             "state": trial.state,
             "weight": trial.weight,
             **{name: trial.parameters.get(name) for name in names if name != "weight"},
-            **{name: trial.metrics.get(name, math.nan) for name in METRICS},
+            **{name: trial.metrics.get(name, math.nan) for name in metrics},
             "rounds": trial.rounds,
             "fit_seconds": trial.fit_seconds,
             "error": trial.error,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from gbdt_pwiser.evaluation.results import Result
-from gbdt_pwiser.metrics import METRICS
+from gbdt_pwiser.metrics import metric_named
 from gbdt_pwiser.models import ModelSpec
 
 State = Literal["complete", "pruned", "failed"]
@@ -31,7 +31,7 @@ class Trial:
     weight
         Of the pairwise term; 0 is BCE.
     metrics
-        Of `METRICS`, on validation; empty unless complete.
+        Of `evaluate`, on validation; empty unless complete.
     rounds, fit_seconds
         As of the model; 0 unless complete.
     error
@@ -56,7 +56,7 @@ class Gain:
     Attributes
     ----------
     metric
-        Of `METRICS`.
+        Of `evaluate`.
     bce, tuned
         Means over the seeds.
     gain
@@ -78,12 +78,12 @@ class Gain:
     @property
     def better(self) -> bool:
         """Whether the whole interval is on the better side of 0."""
-        return self.low > 0 if METRICS[self.metric].higher_is_better else self.high < 0
+        return self.low > 0 if metric_named(self.metric).higher_is_better else self.high < 0
 
     @property
     def worse(self) -> bool:
         """Whether the whole interval is on the worse side of 0."""
-        return self.high < 0 if METRICS[self.metric].higher_is_better else self.low > 0
+        return self.high < 0 if metric_named(self.metric).higher_is_better else self.low > 0
 
 
 @dataclass(frozen=True)
@@ -176,9 +176,9 @@ class Tuning:
         gain = self.confirmation.of(metric)
         if gain is None or math.isnan(gain.low):
             return "The test split cannot tell whether PWiseR helps. Recommended weight: 0."
-        digits = METRICS[metric].decimals + 1
+        digits = metric_named(metric).decimals + 1
         told = (
-            f"{METRICS[metric].label} on test {gain.gain:+.{digits}f}, "
+            f"{metric_named(metric).label} on test {gain.gain:+.{digits}f}, "
             f"95 % interval {gain.low:+.{digits}f} to {gain.high:+.{digits}f}"
         )
         if self.helps:
@@ -193,7 +193,7 @@ class Tuning:
 
 def score(trial: Trial, metric: str) -> float:
     """Return the metric such that more is better."""
-    return (1.0 if METRICS[metric].higher_is_better else -1.0) * trial.metrics[metric]
+    return (1.0 if metric_named(metric).higher_is_better else -1.0) * trial.metrics[metric]
 
 
 def pareto_front(trials: Sequence[Trial], metrics: Sequence[str]) -> tuple[Trial, ...]:

@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from tqdm import tqdm
 
 from gbdt_pwiser.data import Exposures
-from gbdt_pwiser.metrics import METRICS, evaluate
+from gbdt_pwiser.metrics import evaluate, metric_named
 from gbdt_pwiser.models import ModelSpec, make_model
 from gbdt_pwiser.models.protocol import OnRound, Task
 from gbdt_pwiser.models.registry import settings_of
@@ -47,7 +47,7 @@ class Arm:
 def check_metrics(metrics: Sequence[str], valid: Exposures) -> None:
     """Refuse a metric that no model could be given on this validation split."""
     anything = np.full(len(valid), 0.1)
-    told = evaluate(valid, anything, anything / 2)
+    told = evaluate(valid, anything, anything / 2, also=metrics)
     for metric in metrics:
         if np.isnan(told.get(metric, np.nan)):
             raise InputError(f"{metric} cannot be computed on the validation split; tune for another metric")
@@ -147,7 +147,7 @@ def _run(
             else:
                 model.fit(train, valid)
             predictions = model.predict(valid)
-            told = evaluate(valid, predictions.pctr, predictions.pctcvr, predictions.pcvr)
+            told = evaluate(valid, predictions.pctr, predictions.pctcvr, predictions.pcvr, also=metrics)
             values = [told[metric] for metric in metrics]
             if np.isnan(values).any():
                 raise InputError(f"{', '.join(metrics)} cannot be computed on the validation split")
@@ -214,7 +214,10 @@ def _show(progress: tqdm[Any], done: int, arms: Sequence[Arm], metrics: Sequence
     trials = collect(arms)
     if any(trial.state == "complete" for trial in trials):
         best, _ = choose(trials, metrics)
-        told = ", ".join(f"{METRICS[m].label} {best.metrics[m]:.{METRICS[m].decimals}f}" for m in metrics)
+        told = ", ".join(
+            f"{metric.label} {best.metrics[name]:.{metric.decimals}f}"
+            for name, metric in ((name, metric_named(name)) for name in metrics)
+        )
         progress.set_postfix_str(f"best {told} at weight {best.weight:.3g}", refresh=False)
     progress.refresh()
 

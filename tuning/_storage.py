@@ -15,7 +15,7 @@ import numpy as np
 import optuna
 import sqlalchemy.exc
 
-from gbdt_pwiser.metrics import METRICS
+from gbdt_pwiser.metrics import metric_named
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives.errors import unknown
 
@@ -193,7 +193,7 @@ def open_study(
     InputError
         The study there was made otherwise.
     """
-    directions = ["maximize" if METRICS[metric].higher_is_better else "minimize" for metric in metrics]
+    directions = ["maximize" if metric_named(metric).higher_is_better else "minimize" for metric in metrics]
     with storage_errors(where):
         study = optuna.create_study(
             study_name=name,

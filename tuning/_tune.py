@@ -151,7 +151,7 @@ def tune(
         found = _found(arms, metrics)
         if over:
             seeds = range(spec.seed + 1, spec.seed + 1 + CONFIRMATION_SEEDS)
-            proof = confirm(arms[0].share.study, storage, split, found.spec, found.twin, seeds)
+            proof = confirm(arms[0].share.study, storage, split, found.spec, found.twin, seeds, metrics)
             found = replace(found, confirmation=proof)
     with storage_errors(str(output)):
         write_params(found, output / "best.toml")

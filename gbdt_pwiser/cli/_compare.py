@@ -33,6 +33,13 @@ from gbdt_pwiser.objectives.errors import check_whole
 MOST_SEEDS: Final = 10_000
 
 
+def _places(_: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
+    """Return the names of the metrics of the first places, for each of these numbers of them."""
+    from gbdt_pwiser.metrics import metrics_at
+
+    return () if value is None else metrics_at(part.strip() for part in value.split(","))
+
+
 @click.command()
 @click.option(
     "--model",
@@ -75,6 +82,12 @@ MOST_SEEDS: Final = 10_000
     help="One of those compared, as in xgboost or xgboost:pwiser: every gain is the difference to it, on "
     "the same test rows. Without a loss: its bce. Default: each model's own bce.",
 )
+@click.option(
+    "--at",
+    callback=_places,
+    metavar="K,K",
+    help="Measure the first K places of each group (ndcg@K, map@K, conversions@K), as in 1,10, beside 5.",
+)
 @params_option
 @click.option(
     "--calibrate",
@@ -108,6 +121,7 @@ def compare(
     rival_weights: dict[str, tuple[float, ...]],
     choose_by: str,
     against: str | None,
+    at: tuple[str, ...],
     params: Path | None,
     calibrate: Any,
     bootstrap: int,
@@ -168,6 +182,7 @@ def compare(
             tuned=tuned,
             against=against,
             choose_by=choose_by,
+            also=at,
             calibrate=calibrate,
             replicates=bootstrap,
             details=details,

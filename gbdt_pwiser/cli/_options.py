@@ -68,7 +68,7 @@ choose_by_option = click.option(
     "--choose-by",
     default="ctr_auc",
     show_default=True,
-    help="Validation metric by which a weight is chosen.",
+    help="Validation metric by which a weight is chosen, as in gauc or ndcg@5.",
 )
 
 rival_weight_option = click.option(

@@ -142,13 +142,13 @@ def _candidates(
 
 
 def _text(manifest: Manifest, rounds: int) -> str:
-    from gbdt_pwiser.metrics import METRICS
+    from gbdt_pwiser.metrics import metric_named
 
     spec = manifest.spec
     measured = [
-        f"  {METRICS[name].label:<20}{value:.{METRICS[name].decimals}f}"
+        f"  {metric_named(name).label:<20}{value:.{metric_named(name).decimals}f}"
         for name, value in manifest.validation.items()
-        if METRICS[name].family in ("ranking", "calibration") and math.isfinite(value)
+        if metric_named(name).family in ("ranking", "top", "calibration") and math.isfinite(value)
     ]
     sizes = ", ".join(f"{part['exposures']:,} {name}" for name, part in manifest.split.items())
     before = ", before calibration" if manifest.calibration else ""

@@ -37,7 +37,9 @@ def _pair(_: click.Context, param: click.Parameter, value: str | None) -> tuple[
 )
 @click.option("--max-total-trials", type=int, help="Finished trials to have, of all processes of a study.")
 @click.option("--timeout", type=float, help="Seconds after which no further trial starts.")
-@click.option("--metric", default="ctr_auc", show_default=True, help="Optimised on validation.")
+@click.option(
+    "--metric", default="ctr_auc", show_default=True, help="Optimised on validation, as in gauc or ndcg@5."
+)
 @click.option("--pareto", callback=_pair, help="Two metrics to optimise together, as in ctr_auc,ctcvr_auc.")
 @click.option(
     "--space",
@@ -161,11 +163,11 @@ def _write_page(tuning: Tuning, output: Path) -> None:
 
 
 def _text(tuning: Tuning) -> str:
-    from gbdt_pwiser.metrics import METRICS
+    from gbdt_pwiser.metrics import metric_named
 
     def line(what: str, trial: Trial) -> str:
         told = "  ".join(
-            f"{METRICS[m].label} {trial.metrics[m]:.{METRICS[m].decimals}f}" for m in tuning.metrics
+            f"{metric_named(m).label} {trial.metrics[m]:.{metric_named(m).decimals}f}" for m in tuning.metrics
         )
         chosen = ", ".join(
             f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
@@ -189,9 +191,9 @@ def _text(tuning: Tuning) -> str:
             f"{'':<20}{'bce':>8}{'best':>8}{'gain':>10}   95 % interval",
         ]
         for gain in tuning.confirmation.gains:
-            if METRICS[gain.metric].family == "ranking" or gain.metric in tuning.metrics:
+            if metric_named(gain.metric).family == "ranking" or gain.metric in tuning.metrics:
                 lines.append(
-                    f"{METRICS[gain.metric].label:<20}{gain.bce:>8.4f}{gain.tuned:>8.4f}"
+                    f"{metric_named(gain.metric).label:<20}{gain.bce:>8.4f}{gain.tuned:>8.4f}"
                     f"{gain.gain:>+10.5f}   "
                     f"{gain.low:+.5f} to {gain.high:+.5f}, p = {gain.p_value:.2g}"
                 )

@@ -17,7 +17,7 @@ from gbdt_pwiser.data.leaks import too_good
 from gbdt_pwiser.evaluation.details import Details, TrainingCurve
 from gbdt_pwiser.evaluation.plan import baseline_named, check_named, plan
 from gbdt_pwiser.evaluation.results import Result, baseline_of
-from gbdt_pwiser.metrics import METRICS, check_optimisable, evaluate
+from gbdt_pwiser.metrics import check_optimisable, evaluate, metric_named
 from gbdt_pwiser.models import Model, ModelSpec, Predictions, Settings, make_model
 from gbdt_pwiser.models.protocol import Task
 from gbdt_pwiser.models.registry import versions_of
@@ -57,6 +57,7 @@ def compare(
     tuned: Mapping[str, ModelSpec] | None = None,
     against: str | None = None,
     choose_by: str = "ctr_auc",
+    also: Sequence[str] = (),
     replicates: int = 200,
     calibrate: Method = "none",
     on_test: OnTest | None = None,
@@ -93,6 +94,8 @@ def compare(
         "MODEL:LOSS", or "MODEL" for its bce. None: the bce of each model itself.
     choose_by
         Metric on validation by which a weight is chosen.
+    also
+        Names of metrics beside those of `METRICS`, such as ndcg@7. `choose_by` need not be among them.
     replicates
         Of the bootstrap behind the error of a gain; 0 for no test on the test sample.
     calibrate
@@ -134,6 +137,9 @@ def compare(
     )
     cells = [(model, loss) for model, loss, _ in jobs]
     baseline = baseline_named(against, cells)
+    also = (*also, choose_by)
+    for name in also:
+        metric_named(name)
     for _, _, candidates in jobs:
         make(candidates[0])  # an unknown name is refused before anything is trained
     if details is not None:
@@ -157,6 +163,7 @@ def compare(
                     [replace(spec, seed=seed) for spec in candidates],
                     split,
                     choose_by,
+                    also=also,
                     progress=progress,
                     details=details,
                     make=make,
@@ -169,7 +176,7 @@ def compare(
                     baselines = {compared_with: predictions}  # one at a time
                 if on_test is not None:
                     on_test(fitted.model.spec, split.test, predictions)
-                tests = _tests(split.test, predictions, baselines.get(compared_with), replicates)
+                tests = _tests(split.test, predictions, baselines.get(compared_with), also, replicates)
                 predicted = {"test": predictions}
                 if calibrate != "none":
                     predicted[f"test_{calibrate}"] = _calibrated(fitted, split.valid, predictions, calibrate)
@@ -177,7 +184,7 @@ def compare(
                     drawn.add_scored(fitted.model.spec, _training_curve(fitted), split.test, predicted)
                 scored = {"valid": (fitted.valid, fitted.valid_seconds)}
                 for part, p in predicted.items():
-                    scored[part] = (evaluate(split.test, p.pctr, p.pctcvr, p.pcvr), seconds)
+                    scored[part] = (evaluate(split.test, p.pctr, p.pctcvr, p.pcvr, also=also), seconds)
                 if not doubted and too_good(scored["test"][0]["ctr_auc"], split.test.click):
                     doubted = True
                     _warn_of_test(fitted.model.spec, scored["test"][0]["ctr_auc"])
@@ -202,6 +209,7 @@ def choose(
     split: Split,
     metric: str,
     *,
+    also: Sequence[str] = (),
     progress: tqdm[None] | None = None,
     details: Details | None = None,
     make: Make = make_model,
@@ -211,14 +219,14 @@ def choose(
     Of equals that is the earlier, of NaN any other. The details get what validation says of each. InputError
     where the metric is NaN for all of several specs: there is nothing to choose by.
     """
-    sign = 1.0 if METRICS[metric].higher_is_better else -1.0
+    sign = 1.0 if metric_named(metric).higher_is_better else -1.0
     best: Fitted | None = None
     tried: list[tuple[ModelSpec, dict[str, float]]] = []
     chosen = specs[0] if specs else None
     for spec in specs:
         if progress is not None:
             progress.set_description(f"seed {spec.seed} {spec.model} {spec.loss} {spec.weight:g}")
-        fitted = fit(spec, split.train, split.valid, make)
+        fitted = fit(spec, split.train, split.valid, make, (*also, metric))
         tried.append((spec, fitted.valid))
         if progress is not None:
             progress.update()
@@ -242,8 +250,9 @@ def fit(
     train: Exposures,
     valid: Exposures,
     make: Make = make_model,
+    also: Sequence[str] = (),
 ) -> Fitted:
-    """Train one model and score it on validation."""
+    """Train one model and score it on validation, by the metrics of `evaluate`."""
     model = make(spec)
     curve: list[float] = []
 
@@ -255,7 +264,7 @@ def fit(
     started = time.perf_counter()
     predictions = model.predict(valid)
     seconds = time.perf_counter() - started
-    scores = evaluate(valid, predictions.pctr, predictions.pctcvr, predictions.pcvr)
+    scores = evaluate(valid, predictions.pctr, predictions.pctcvr, predictions.pcvr, also=also)
     return Fitted(model, predictions, scores, seconds, tuple(curve))
 
 
@@ -278,11 +287,15 @@ def _score(fitted: Fitted, metric: str) -> float:
 
 
 def _tests(
-    test: Exposures, predictions: Predictions, baseline: Predictions | None, replicates: int
+    test: Exposures,
+    predictions: Predictions,
+    baseline: Predictions | None,
+    also: Sequence[str],
+    replicates: int,
 ) -> dict[str, PairedTest]:
     if baseline is None or baseline is predictions or not replicates:
         return {}
-    return paired_tests(test, predictions, baseline, replicates=replicates)
+    return paired_tests(test, predictions, baseline, also=also, replicates=replicates)
 
 
 def _calibrated(fitted: Fitted, valid: Exposures, predictions: Predictions, method: Method) -> Predictions:

@@ -15,7 +15,7 @@ import polars as pl
 from gbdt_pwiser._files import replacing_file
 from gbdt_pwiser.calibration import CALIBRATIONS
 from gbdt_pwiser.data.stored import UNREADABLE
-from gbdt_pwiser.metrics import METRICS
+from gbdt_pwiser.metrics import metric_named
 from gbdt_pwiser.models import exists_for
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives.errors import unknown
@@ -54,7 +54,7 @@ class Result:
     Parameters
     ----------
     dataset, model, loss, seed, split, metric
-        The cell. split is a name in `SPLITS`; metric is one in `METRICS`.
+        The cell. split is a name in `SPLITS`; metric is one that `metric_named` knows.
     value
         The metric's value; NaN where the data cannot give it.
     weight
@@ -91,8 +91,7 @@ class Result:
     baseline: str = BASELINE
 
     def __post_init__(self) -> None:
-        if self.metric not in METRICS:
-            raise unknown("metric", self.metric, METRICS)
+        metric_named(self.metric)
         if self.split not in SPLITS:
             raise unknown("split", self.split, SPLITS)
 

@@ -11,13 +11,14 @@ from typing import Final, Literal
 import numpy as np
 
 from gbdt_pwiser.evaluation.results import Result, baseline_of, check_complete, names_cell
-from gbdt_pwiser.metrics import METRICS
+from gbdt_pwiser.metrics import metric_named, metrics_named
 from gbdt_pwiser.significance.intervals import CONFIDENCE, PairedTest, across_seeds, combine_seeds, holm
 
 Verdict = Literal["better", "worse", "unclear"]
 
 FAMILIES: Final = {
     "ranking": "ranking (higher is better)",
+    "top": "first places of each group (higher is better)",
     "calibration": "calibration (lower loss, entropy and ECE are better; PCOC is best at 1)",
 }
 """Metrics of a table, by family, with its heading."""
@@ -79,7 +80,7 @@ class Summary:
     @property
     def verdict(self) -> Verdict:
         """Which way the gain points; "unclear" where it may be chance or where neither way is better."""
-        higher_is_better = METRICS[self.metric].higher_is_better
+        higher_is_better = metric_named(self.metric).higher_is_better
         if higher_is_better is None or not self.p_value < 1.0 - CONFIDENCE:
             return "unclear"
         return "better" if (self.gain > 0) == higher_is_better else "worse"
@@ -172,7 +173,7 @@ def _adjusted(summaries: list[Summary]) -> list[Summary]:
 
 
 def _marked(metric: str) -> bool:
-    described = METRICS[metric]
+    described = metric_named(metric)
     return described.family in FAMILIES and described.higher_is_better is not None
 
 
@@ -217,9 +218,9 @@ def smallest_gains(summaries: Sequence[Summary]) -> dict[str, float]:
 
 
 def shown_metrics(summaries: Iterable[Summary], family: str) -> list[str]:
-    """Names of the family's metrics that have a number somewhere, in the order of `METRICS`."""
+    """Names of the family's metrics that have a number somewhere, in the order of `metrics_named`."""
     known = {s.metric for s in summaries if not math.isnan(s.mean)}
-    return [name for name, metric in METRICS.items() if metric.family == family and name in known]
+    return [name for name, metric in metrics_named(known).items() if metric.family == family]
 
 
 def mean_and_error(values: Sequence[float]) -> tuple[float, float]:

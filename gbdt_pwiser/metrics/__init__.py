@@ -5,8 +5,16 @@ of weight 0 is as good as absent, and one of weight 2 as good as two. Ties count
 threshold or bin elsewhere: no value depends on the order of rows. What cannot be computed is NaN.
 """
 
-from gbdt_pwiser.metrics.catalogue import METRICS, check_optimisable, evaluate
+from gbdt_pwiser.metrics.catalogue import (
+    METRICS,
+    check_optimisable,
+    evaluate,
+    metric_named,
+    metrics_at,
+    metrics_named,
+)
 from gbdt_pwiser.metrics.distribution import ScoreDistribution, score_quantiles
+from gbdt_pwiser.metrics.group_auc import GroupAUC, gauc, group_aucs
 from gbdt_pwiser.metrics.metric import Metric
 from gbdt_pwiser.metrics.probability import (
     Reliability,
@@ -16,7 +24,8 @@ from gbdt_pwiser.metrics.probability import (
     pcoc,
     reliability,
 )
-from gbdt_pwiser.metrics.ranking import GroupAUC, gauc, group_aucs, pcvr_of, pr_auc
+from gbdt_pwiser.metrics.ranking import pcvr_of, pr_auc
+from gbdt_pwiser.metrics.top_k import TopOfGroups, map_at_k, mrr, ndcg_at_k, recall_at_k
 from gbdt_pwiser.objectives import auc
 
 __all__ = [
@@ -25,6 +34,7 @@ __all__ = [
     "Metric",
     "Reliability",
     "ScoreDistribution",
+    "TopOfGroups",
     "auc",
     "check_optimisable",
     "ece",
@@ -32,10 +42,17 @@ __all__ = [
     "gauc",
     "group_aucs",
     "log_loss",
+    "map_at_k",
+    "metric_named",
+    "metrics_at",
+    "metrics_named",
+    "mrr",
+    "ndcg_at_k",
     "normalized_entropy",
     "pcoc",
     "pcvr_of",
     "pr_auc",
+    "recall_at_k",
     "reliability",
     "score_quantiles",
 ]

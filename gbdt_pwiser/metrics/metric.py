@@ -13,7 +13,7 @@ from gbdt_pwiser.metrics.checks import Bools, Floats
 from gbdt_pwiser.metrics.scored import Sample, ScoredExposures
 from gbdt_pwiser.objectives import auc
 
-Family = Literal["ranking", "calibration", "coverage", "detail"]
+Family = Literal["ranking", "top", "calibration", "coverage", "detail"]
 
 Statistic = Callable[[NDArray[np.float64]], float]
 """A metric, or a gain in one, as a function of weights."""
@@ -98,8 +98,8 @@ class Metric:
     label
         Its name in tables and reports.
     family
-        "ranking" or "calibration"; "coverage" says how much of the data another metric saw; "detail" is
-        kept with the results and left out of tables.
+        "ranking", "top" (the first places of each group) or "calibration"; "coverage" says how much of the
+        data another metric saw; "detail" is kept with the results and left out of tables.
     higher_is_better
         None where neither direction is better.
     decimals

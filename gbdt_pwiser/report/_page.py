@@ -14,7 +14,7 @@ from gbdt_pwiser.evaluation.details import Details, check_belongs
 from gbdt_pwiser.evaluation.results import CALIBRATED, Result, names_cell
 from gbdt_pwiser.evaluation.summary import Cost, Summary, costs, shown_metrics, summarize
 from gbdt_pwiser.evaluation.sweep import sweep_means
-from gbdt_pwiser.metrics import METRICS
+from gbdt_pwiser.metrics import Metric, metric_named
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.report._plot_distributions import DISTRIBUTIONS
 from gbdt_pwiser.report._plot_forest import FOREST
@@ -25,7 +25,7 @@ from gbdt_pwiser.report._plot_weights import WEIGHTS
 from gbdt_pwiser.report._plots import Comparison, Section, drawing_style, loss_styles
 from gbdt_pwiser.report.advice import calibration_notes
 from gbdt_pwiser.report.published import PROTOCOL, PUBLISHED
-from gbdt_pwiser.report.table import format_estimate, format_smallest
+from gbdt_pwiser.report.table import format_estimate, format_left_out, format_smallest
 
 PLOTS: Final = (GAINS, FOREST, WEIGHTS, RELIABILITY, DISTRIBUTIONS, TRAINING)
 """In the order in which they stand in their sections."""
@@ -93,7 +93,7 @@ def write_report(path: Path | str, results: Sequence[Result], details: Details |
     losses = list(dict.fromkeys(c.loss for c in spent))
     seeds = list(dict.fromkeys(r.seed for r in results))
     comparison = Comparison(summaries, sweep_means(details.sweep), details, loss_styles(losses), seeds)
-    metrics = [*shown_metrics(summaries, "ranking"), *shown_metrics(summaries, "calibration")]
+    tables = _tables(summaries, spent)
     page = fill_template(
         "page.html.j2",
         title=f"{_in_words(_IN_TITLES.get(loss, loss) for loss in losses)} on {datasets[0]}",
@@ -107,14 +107,12 @@ def write_report(path: Path | str, results: Sequence[Result], details: Details |
         over=summaries[0].over,
         smallest=format_smallest(summaries),
         tested=any(not math.isnan(r.gain_error) for r in results),
-        metrics=[METRICS[m] for m in metrics],
-        rows=_rows(summaries, spent, metrics),
-        left_out=next(
-            (s.mean for s in summaries if s.metric == "gauc_left_out" and not math.isnan(s.mean)), None
-        ),
+        tables=tables,
+        metrics=[metric for table in tables for metric in table.metrics],
+        left_out=format_left_out(summaries),
         figures=_figures(comparison),
         calibration=_calibration(results),
-        calibration_metrics=[METRICS[m] for m in _OF_CALIBRATION],
+        calibration_metrics=[metric_named(m) for m in _OF_CALIBRATION],
         notes=calibration_notes(results),
         costs=spent,
         published=PUBLISHED.get(datasets[0], ()) if details.released else (),
@@ -162,13 +160,38 @@ class _Row(NamedTuple):
     cells: list[_MetricCell]
 
 
+class _Table(NamedTuple):
+    """A table of results: its id, its label, and a row per model and loss."""
+
+    name: str
+    label: str
+    metrics: list[Metric]
+    rows: list[_Row]
+
+
+_TABLES: Final = (
+    ("results", "Results", ("ranking", "calibration")),
+    ("top", "First places of each group", ("top",)),
+)
+
+
+def _tables(summaries: list[Summary], spent: list[Cost]) -> list[_Table]:
+    """Return the tables that have a metric with a number somewhere."""
+    tables = []
+    for name, label, families in _TABLES:
+        if metrics := [m for family in families for m in shown_metrics(summaries, family)]:
+            rows = _rows(summaries, spent, metrics)
+            tables.append(_Table(name, label, [metric_named(m) for m in metrics], rows))
+    return tables
+
+
 def _rows(summaries: list[Summary], spent: list[Cost], metrics: list[str]) -> list[_Row]:
     by_cell = {(s.model, s.loss, s.metric): s for s in summaries}
     return [_Row(cost, [_cell(by_cell[cost.model, cost.loss, m]) for m in metrics]) for cost in spent]
 
 
 def _cell(s: Summary) -> _MetricCell:
-    decimals = METRICS[s.metric].decimals
+    decimals = metric_named(s.metric).decimals
     gain = "" if math.isnan(s.gain) else format_estimate(s.gain, s.gain_standard_error, decimals, signed=True)
     return _MetricCell(s.mean, format_estimate(s.mean, s.standard_error, decimals), gain, s.verdict)
 
@@ -232,7 +255,7 @@ def _calibration(results: Sequence[Result]) -> list[_CalibrationRow]:
         _CalibrationRow(
             *(c.model, c.loss, CALIBRATED.get(split, "as trained")),
             [
-                (s.mean, format_estimate(s.mean, s.standard_error, METRICS[m].decimals))
+                (s.mean, format_estimate(s.mean, s.standard_error, metric_named(m).decimals))
                 for m in _OF_CALIBRATION
                 if (s := by_cell.get((c.model, c.loss, split, m)))
             ],

@@ -10,7 +10,7 @@ from typing import Final
 
 from gbdt_pwiser.evaluation.results import BASELINE
 from gbdt_pwiser.evaluation.sweep import SweepMean
-from gbdt_pwiser.metrics import METRICS
+from gbdt_pwiser.metrics import metric_named
 from gbdt_pwiser.report._plots import Comparison, Plot, Styles, add_loss_legend, new_panels, to_svg
 
 
@@ -20,10 +20,11 @@ def _caption(c: Comparison) -> str:
     mean = f", mean over {len(c.seeds)} seeds" if several else ""
     by = " by at least one seed" if several else ""
     ring = f" The ring is {BASELINE}." if paired else ""
+    label = escape(metric_named(c.details.choose_by).label)
     text = (
         f"Each point is a weight, trained and scored on <strong>validation</strong>{mean}; "
         "test played no part in it.\n"
-        f"  A filled point was chosen there{by} for its {escape(METRICS[c.details.choose_by].label)}.{ring}\n"
+        f"  A filled point was chosen there{by} for its {label}.{ring}\n"
     )
     if several:
         other = f"{BASELINE} of the same model" if paired else "the least weight"
@@ -86,9 +87,9 @@ def plot_weights(means: Sequence[SweepMean], styles: Styles) -> str | None:
         panel.margins(0.12)
         panel.grid(alpha=0.3, linewidth=0.6)
         panel.set_title(model)
-        panel.set_xlabel(METRICS["ctr_auc"].label)
+        panel.set_xlabel(metric_named("ctr_auc").label)
     for panel in panels[::columns]:
-        panel.set_ylabel(METRICS["ctcvr_auc"].label)
+        panel.set_ylabel(metric_named("ctcvr_auc").label)
     add_loss_legend(figure, styles, (s.loss for s in shown))
     return to_svg(figure, "weights", _name(shown))
 

@@ -6,6 +6,7 @@ import math
 import re
 import textwrap
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from gbdt_pwiser.evaluation.summary import (
     summarize,
 )
 from gbdt_pwiser.evaluation.sweep import SweepPoint, sweep_means
-from gbdt_pwiser.metrics import METRICS
+from gbdt_pwiser.metrics import metric_named
 from gbdt_pwiser.report.advice import calibration_notes
 
 
@@ -43,7 +44,7 @@ def format_estimate(value: float, error: float, decimals: int, *, signed: bool =
 
 
 def format_table(results: Sequence[Result]) -> str:
-    """Print the test split as plain text: per data set a block of ranking and one of calibration metrics.
+    """Print the test split as plain text: per data set a block of metrics for each family.
 
     Each (model, loss) has a row of means; under every one but the baseline stands its gain over the baseline,
     the same model's bce or the one that the results name. A metric that is NaN throughout has no column.
@@ -62,10 +63,32 @@ def format_smallest(summaries: Sequence[Summary]) -> str:
     """Print the smallest gains that the test sample could have shown; empty where none was tested."""
     return ", ".join(
         # Two digits at least: of much data it may be smaller than the last digit of the table.
-        f"{METRICS[m].label} "
-        + format_estimate(gain, math.nan, max(METRICS[m].decimals, 1 - math.floor(math.log10(gain))))
+        f"{metric_named(m).label} "
+        + format_estimate(gain, math.nan, max(metric_named(m).decimals, 1 - math.floor(math.log10(gain))))
         for m, gain in smallest_gains(summaries).items()
     )
+
+
+_LEAVES_OUT: Final = {
+    "gauc_left_out": ("GAUC leaves", "without a click, or with clicks only"),
+    "conversion_gauc_left_out": ("Conversion GAUC leaves", "without a conversion, or with conversions only"),
+    "groups_without_click": ("NDCG, MAP and MRR leave", "without a click"),
+    "groups_without_conversion": ("Conversions in the first places leave", "without a conversion"),
+}
+"""Of each metric of coverage: what leaves groups out, and which."""
+
+
+def format_left_out(summaries: Sequence[Summary]) -> list[str]:
+    """Print, a sentence each, what share of the groups some metrics leave out; none without groups."""
+    shares = {
+        metric: np.nanmean([s.mean for s in summaries if s.metric == metric])
+        for metric in shown_metrics(summaries, "coverage")
+    }
+    return [
+        f"{what} out {shares[metric]:.1%} of the groups: {which}."
+        for metric, (what, which) in _LEAVES_OUT.items()
+        if metric in shares
+    ]
 
 
 def format_sweep(points: Sequence[SweepPoint]) -> str:
@@ -80,7 +103,7 @@ def format_sweep(points: Sequence[SweepPoint]) -> str:
     """
     means = sweep_means(points)
     seeds = len({p.seed for p in points})
-    rows = [["model", "loss", "weight", *(METRICS[m].label for m in ("ctr_auc", "ctcvr_auc")), "chosen"]]
+    rows = [["model", "loss", "weight", *(metric_named(m).label for m in ("ctr_auc", "ctcvr_auc")), "chosen"]]
     for s in means:
         estimates = (format_estimate(e.mean, e.error, 4) for e in (s.ctr_auc, s.ctcvr_auc))
         rows.append([s.model, s.loss, f"{s.weight:g}", *estimates, f"{s.chosen} of {s.seeds}"])
@@ -117,24 +140,22 @@ def _format_dataset(results: Sequence[Result]) -> str:
             "It is half the width of a typical gain's 95 % interval; Holm's correction asks for more.",
             "A smaller gain without a star means too little data to tell, not that there is no gain.",
         ]
-    if left_out := [s.mean for s in summaries if s.metric == "gauc_left_out" and not math.isnan(s.mean)]:
-        lines.append(
-            f"GAUC leaves out {np.mean(left_out):.1%} of the groups: without a click, or with clicks only."
-        )
-    return "\n".join([*lines, *calibration_notes(results)])
+    return "\n".join([*lines, *format_left_out(summaries), *calibration_notes(results)])
 
 
 def _block(summaries: list[Summary], spent: list[Cost], metrics: list[str]) -> list[str]:
     """Lay out a row per model and loss, and one for its gain."""
     by_cell = {(s.model, s.loss, s.metric): s for s in summaries}
     # Two lines per heading keep the columns as narrow as their numbers.
-    headings = [textwrap.wrap(METRICS[m].label, 11) for m in metrics]
+    headings = [textwrap.wrap(metric_named(m).label, 11) for m in metrics]
     rows = [["model", "loss", "weight", *(h[-1] + " " for h in headings)]]
     if any(len(h) > 1 for h in headings):
         rows.insert(0, ["", "", "", *(h[0] + " " if len(h) > 1 else "" for h in headings)])
     for cost in spent:
         row = [by_cell[cost.model, cost.loss, m] for m in metrics]
-        cells = [format_estimate(s.mean, s.standard_error, METRICS[s.metric].decimals) + " " for s in row]
+        cells = [
+            format_estimate(s.mean, s.standard_error, metric_named(s.metric).decimals) + " " for s in row
+        ]
         rows.append([cost.model, cost.loss, cost.weight, *cells])
         if not all(math.isnan(s.gain) for s in row):
             baseline = row[0].baseline
@@ -156,7 +177,7 @@ def _cost_block(spent: list[Cost]) -> list[str]:
 
 
 def _format_gain(s: Summary) -> str:
-    text = format_estimate(s.gain, s.gain_standard_error, METRICS[s.metric].decimals, signed=True)
+    text = format_estimate(s.gain, s.gain_standard_error, metric_named(s.metric).decimals, signed=True)
     return text + (" " if s.verdict == "unclear" else "*")
 
 

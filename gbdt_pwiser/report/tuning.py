@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gbdt_pwiser._files import replacing_file
-from gbdt_pwiser.metrics import METRICS
+from gbdt_pwiser.metrics import metric_named
 from gbdt_pwiser.report._page import fill_template, require_report_extra
 from gbdt_pwiser.report._plots import BLUE, GREEN, VERMILLION, drawing_style, new_figure, to_svg
 from gbdt_pwiser.report.table import format_estimate
@@ -62,7 +62,7 @@ def write_tuning_report(path: Path | str, tuning: Tuning, *, title: str, command
         title=title,
         command=command,
         verdict=tuning.verdict,
-        metrics=[METRICS[metric].label for metric in tuning.metrics],
+        metrics=[metric_named(metric).label for metric in tuning.metrics],
         total=tuning.total,
         counts={state: states.count(state) for state in ("complete", "pruned", "failed")},
         errors=[trial for trial in tuning.trials if trial.error],
@@ -81,7 +81,7 @@ def _told(trial: Trial, metrics: Sequence[str]) -> list[str]:
 
 
 def _number(value: float, metric: str) -> str:
-    return format_estimate(value, math.nan, METRICS[metric].decimals)
+    return format_estimate(value, math.nan, metric_named(metric).decimals)
 
 
 def _parameters(trial: Trial) -> str:
@@ -96,7 +96,7 @@ def _gains(tuning: Tuning) -> list[dict[str, Any]]:
         return []
     return [
         {
-            "label": METRICS[gain.metric].label,
+            "label": metric_named(gain.metric).label,
             "bce": _number(gain.bce, gain.metric),
             "tuned": _number(gain.tuned, gain.metric),
             "gain": f"{gain.gain:+.5f}",
@@ -106,7 +106,7 @@ def _gains(tuning: Tuning) -> list[dict[str, Any]]:
             "mark": "better" if gain.better else "worse" if gain.worse else "unclear",
         }
         for gain in tuning.confirmation.gains
-        if METRICS[gain.metric].higher_is_better is not None and not math.isnan(gain.gain)
+        if metric_named(gain.metric).higher_is_better is not None and not math.isnan(gain.gain)
     ]
 
 
@@ -133,10 +133,10 @@ def _path(tuning: Tuning) -> _Plot | None:
     panels: list[Axes] = list(figure.subplots(len(shown), sharex=True, squeeze=False)[:, 0])
     for panel, metric in zip(panels, shown, strict=True):
         _points(panel, trials, tuning, lambda trial: trial.weight, lambda trial, m=metric: trial.metrics[m])
-        panel.set_title(METRICS[metric].label)
+        panel.set_title(metric_named(metric).label)
     _weight_axis(panels[-1], weights)
     panels[-1].set_xlabel("weight of the pairwise term")
-    labels = " and ".join(METRICS[m].label for m in shown)
+    labels = " and ".join(metric_named(m).label for m in shown)
     return (
         "The weight path",
         to_svg(figure, "path", f"{labels} on validation against the weight, {len(trials)} trials"),
@@ -151,7 +151,7 @@ def _history(tuning: Tuning) -> _Plot | None:
     trials = _complete(tuning)
     figure = new_figure(height=2.6)
     panel = figure.subplots()
-    up = METRICS[metric].higher_is_better
+    up = metric_named(metric).higher_is_better
     for study, line in (("pwiser", "-"), ("bce", "--")):
         mine = [trial for trial in trials if trial.study == study]
         if not mine:
@@ -164,12 +164,14 @@ def _history(tuning: Tuning) -> _Plot | None:
         )
         panel.plot(numbers, values, **(_POINT if study == "pwiser" else _BCE))
     panel.set_xlabel("trial")
-    panel.set_title(METRICS[metric].label)
+    panel.set_title(metric_named(metric).label)
     best_value = _number(tuning.best.metrics[metric], metric)
     return (
         "History",
         to_svg(
-            figure, "history", f"{METRICS[metric].label} on validation by trial; the choice has {best_value}"
+            figure,
+            "history",
+            f"{metric_named(metric).label} on validation by trial; the choice has {best_value}",
         ),
         "Dots: complete trials on validation. Line: the best up to there."
         + (" Diamonds and dashes: BCE's own search." if any(t.study == "bce" for t in trials) else ""),
@@ -191,7 +193,7 @@ def _importances(tuning: Tuning) -> _Plot | None:
     panel.set_xticks([])
     panel.spines.bottom.set_visible(False)
     told = ", ".join(f"{name} {tuning.importances[name]:.0%}" for name in reversed(names))
-    label = METRICS[tuning.metrics[0]].label
+    label = metric_named(tuning.metrics[0]).label
     return (
         "Importance of the parameters",
         to_svg(figure, "importances", f"Importance for {label}: {told}"),
@@ -231,7 +233,7 @@ def _slices(tuning: Tuning) -> _Plot | None:
             panel.set_xscale("log")
             panel.minorticks_off()
         panel.set_title(name)
-    label = METRICS[metric].label
+    label = metric_named(metric).label
     return (
         "Slices",
         to_svg(figure, "slices", f"{label} on validation against {', '.join(names)}"),
@@ -255,15 +257,15 @@ def _front(tuning: Tuning) -> _Plot | None:
 
     panel.plot([x(t) for t in tuning.front], [y(t) for t in tuning.front], color=BLUE, linewidth=1.5)
     _points(panel, _complete(tuning), tuning, x, y)
-    panel.set_xlabel(METRICS[first].label)
-    panel.set_ylabel(METRICS[second].label)
+    panel.set_xlabel(metric_named(first).label)
+    panel.set_ylabel(metric_named(second).label)
     ends = " to ".join(f"{x(t):.4f} / {y(t):.4f}" for t in (tuning.front[0], tuning.front[-1]))
-    labels = f"{METRICS[first].label} / {METRICS[second].label}"
+    labels = f"{metric_named(first).label} / {metric_named(second).label}"
     return (
         "Pareto front",
         to_svg(figure, "front", f"Pareto front on validation, {labels}: from {ends}"),
         f"Line: trials that no other beats in both. Its ends: {ends}. Star: the choice, "
-        f"the best {METRICS[second].label} that loses no {METRICS[first].label} against BCE.",
+        f"the best {metric_named(second).label} that loses no {metric_named(first).label} against BCE.",
     )
 
 

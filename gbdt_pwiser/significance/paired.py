@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gbdt_pwiser.data import Exposures
-from gbdt_pwiser.metrics import METRICS
-from gbdt_pwiser.metrics.metric import Bootstrap, DeLong, Statistic
+from gbdt_pwiser.metrics import METRICS, metrics_named
+from gbdt_pwiser.metrics.metric import Bootstrap, DeLong, Metric, Statistic
 from gbdt_pwiser.metrics.scored import Sample, Units
 from gbdt_pwiser.significance.intervals import PairedTest, bootstrap_groups, delong
 
@@ -23,6 +24,7 @@ def paired_tests(
     predictions: Predictions,
     baseline: Predictions,
     *,
+    also: Iterable[str] = (),
     replicates: int = 1000,
     seed: int = 0,
 ) -> dict[str, PairedTest]:
@@ -37,23 +39,27 @@ def paired_tests(
         What both predicted.
     predictions, baseline
         Of two losses, say.
+    also
+        Names of metrics beside those of `METRICS`, such as ndcg@7.
     replicates, seed
         Of the bootstrap.
 
     Returns
     -------
     dict
-        A test by metric name, in the order of `METRICS`. Absent: `gauc_left_out`, which predictions do not
-        change, the medians by grade, which are a description, and what `evaluate` lacks or the data cannot
-        give, as GAUC without groups.
+        A test by metric name, in the order of `evaluate`. Absent: shares of groups left out, which
+        predictions do not change, the medians by grade, which are a description, and what `evaluate` lacks or
+        the data cannot give, as GAUC without groups.
 
     Raises
     ------
     InputError
-        A prediction has another shape, or is NaN or outside [0, 1].
+        A prediction has another shape, or is NaN or outside [0, 1]; or a metric is unknown.
     """
+    metrics = metrics_named((*METRICS, *also))
     units = Units.of(exposures)
     tests, gains = _prepared(
+        metrics,
         *(
             Sample(
                 exposures,
@@ -63,20 +69,22 @@ def paired_tests(
                 pcvr=np.asarray(p.pcvr, np.float64),
             )
             for p in (predictions, baseline)
-        )
+        ),
     )
     tests |= bootstrap_groups(gains, units.count, replicates=replicates, seed=seed)
-    return {name: tests[name] for name in METRICS if name in tests}
+    return {name: tests[name] for name in metrics if name in tests}
 
 
-def _prepared(ours: Sample, baseline: Sample) -> tuple[dict[str, PairedTest], dict[str, Statistic]]:
+def _prepared(
+    metrics: Mapping[str, Metric], ours: Sample, baseline: Sample
+) -> tuple[dict[str, PairedTest], dict[str, Statistic]]:
     """Return the tests of AUCs, and the other gains as functions of the units' weights.
 
     What metrics share of the samples, as the losses of all exposures, is not kept while units are drawn.
     """
     tests: dict[str, PairedTest] = {}
     gains: dict[str, Statistic] = {}
-    for name, metric in METRICS.items():
+    for name, metric in metrics.items():
         match metric.gain_test:
             case DeLong(ranking):
                 ranked, against = ranking(ours), ranking(baseline)

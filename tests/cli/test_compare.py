@@ -24,9 +24,28 @@ def test_compare_prints_a_table_and_writes_nothing(run, tmp_path, monkeypatch):
     assert lines[0] == "simulated, test split, 1 seed"
     for model in ("lightgbm", "xgboost"):
         for loss in ("bce", "pwiser"):
-            assert sum(line.split()[:2] == [model, loss] for line in lines) == 3  # ranking, calibration, cost
+            # ranking, first places, calibration, cost
+            assert sum(line.split()[:2] == [model, loss] for line in lines) == 4
     assert "noise-free" in out
     assert list(tmp_path.iterdir()) == []
+
+
+def test_any_number_of_first_places(run, tmp_path):
+    folder = tmp_path / "out"
+    code, out, _ = run(*COMPARE, "--choose-by", "ndcg@7", "--at", "1, 10", "--output", folder)
+    assert code == 0
+    metrics = {r.metric for r in read_results(folder / "results.parquet")} - set(METRICS)
+    assert metrics == {"ndcg@7", *(f"{kind}@{k}" for kind in ("ndcg", "map", "conversions") for k in (1, 10))}
+    heading = next(line for line in out.splitlines() if "NDCG@5" in line)
+    assert heading.split()[3:] == [
+        *("NDCG@1", "NDCG@5", "NDCG@7", "NDCG@10", "MAP@1", "MAP@5", "MAP@10", "MRR"),
+        *("top", "1", "top", "5", "top", "10"),
+    ]
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert run("report", folder)[0] == 0
+    assert (folder / "report.html").read_text(encoding="utf-8") == page
+    assert "for its NDCG@7." in page
+    assert "<dt>conversions top 10</dt>" in page
 
 
 def test_compare_as_json(run):
@@ -270,6 +289,8 @@ def test_the_help_names_every_loss(run):
                 (["--model", "xgbost"], "unknown model 'xgbost' (did you mean xgboost?)"),
                 (["--model", "xgboost", "--model", "xgboost"], "a model is named twice"),
                 (["--loss", "hinge"], "unknown loss 'hinge'; choose one of bce, pwiser"),
+                (["--at", "1,x"], "at is 'x'; give whole numbers of places from 1, as in 1,10"),
+                (["--at", "0"], "at is '0'"),
                 (["--choose-by", "auc"], "unknown metric 'auc' (did you mean gauc?)"),
                 (["--split", "month"], "by is 'month'; choose one of auto, group, time, row"),
                 (["--split", "time"], "simulated has no time to split by"),

@@ -41,7 +41,7 @@ def test_it_is_the_model_of_compare(run, folder):
 
 def test_nothing_reads_the_test_labels(run, folder, monkeypatch):
     seen = []
-    monkeypatch.setattr(HARNESS, "evaluate", lambda part, *p: seen.append(part) or evaluate(part, *p))
+    monkeypatch.setattr(HARNESS, "evaluate", lambda part, *p, **_: seen.append(part) or evaluate(part, *p))
     run("train", *SIMULATED, "--output", folder)
     valid = load("simulated", n_exposures=3000, ctr=0.2, cvr=0.3).split(0).valid
     assert len(seen) == 3  # weights

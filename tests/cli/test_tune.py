@@ -57,6 +57,19 @@ def test_json(run):
     assert found["recommended_weight"] in (0.0, best["weight"])
 
 
+def test_the_first_places_can_be_tuned_for(run, tmp_path):
+    code, out, _ = run(*TUNE, "--metric", "ndcg@7", "--json")
+    assert code == 0
+    found = json.loads(out)
+    assert set(found["trials"][0]["metrics"]) == {*METRICS, "ndcg@7"}
+    if found["best"]["weight"]:
+        assert "ndcg@7" in {gain["metric"] for gain in found["gains"]}
+    folder = tmp_path / "tune-simulated-lightgbm"
+    assert "ndcg@7" in pl.read_parquet(folder / "trials.parquet").columns
+    assert "NDCG@7" in (folder / "tuning.html").read_text()
+    assert "NDCG@7" in run(*TUNE, "--metric", "ndcg@7")[1]
+
+
 def test_options_reach_the_search(run, tmp_path):
     (tmp_path / "space.toml").write_text('weight = { low = 0.01, high = 0.1 }\nsurrogate = "squared_hinge"\n')
     options = ["--space", "both", "--space-file", "space.toml", "--pareto", "ctr_auc,ctcvr_auc"]

@@ -217,10 +217,12 @@ def comparison_of_families(rng, *, worse=0.0, searches=200, seeds=2):
 def test_equal_models_of_two_families_are_marked_in_at_most_one_table_of_twenty(seeds, tables, most):
     rng = np.random.default_rng(11)
     compared = [comparison_of_families(rng, seeds=seeds) for _ in range(tables)]
-    assert {sum(s.tested for s in table) for table in compared} == {3 * 8}
+    assert {sum(s.tested for s in table) for table in compared} == {3 * 14}
     false = sum(any(s.verdict != "unclear" for s in table) for table in compared)
     assert false <= most
     # One by one, 0 is in about 95 % of the intervals, or in more of them (see combine_seeds).
+    # Of searches of five all conversions are in the first five places: that metric cannot differ.
+    compared = [[s for s in table if s.metric != "conversions@5"] for table in compared]
     covered = [s.gain_low < 0 < s.gain_high for table in compared for s in table if s.tested]
     assert 0.9 <= np.mean(covered) <= 0.995
 

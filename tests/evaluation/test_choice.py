@@ -66,7 +66,7 @@ def test_of_equals_the_earlier_and_of_nan_any_other(
         return Predictions(np.full(len(exposures), spec.weight), np.zeros(len(exposures)))
 
     written(weights)
-    monkeypatch.setattr(HARNESS, "evaluate", lambda _, pctr, *more: {metric: sign * values[pctr[0]]})
+    monkeypatch.setattr(HARNESS, "evaluate", lambda _, pctr, *more, **also: {metric: sign * values[pctr[0]]})
     specs = [ModelSpec(model="a", loss="pwiser", pwiser=PWiseRLoss(weight=w)) for w in values]
     assert HARNESS.choose(specs, dataset.split(0), metric).model.spec.weight == choice
 

@@ -32,6 +32,24 @@ def test_rows_are_complete_and_say_what_was_run(dataset, written):
     assert len(summarize(results)) == 2 * 2 * len(METRICS)
 
 
+def test_metrics_beside_those_of_every_table_are_on_both_splits_and_tested(dataset, written):
+    """The one that the choice is by, and those that are asked for; all other values stay what they are."""
+    written(lambda spec, part, exposures: ranked(exposures, 0.3 + spec.weight))
+    options = {"weights": [0.01, 0.1], "replicates": 20}
+    plain = compared(dataset, choose_by="ndcg@5", **options)
+    more = compared(dataset, choose_by="ndcg@7", also=["map@2", "ndcg@7"], **options)
+    check_complete(more)
+    assert chosen_weights(more) == {0.1}
+    beside = [r for r in more if r.metric in ("ndcg@7", "map@2")]
+    assert len(beside) == 2 * 2 * 2
+    tested = [r for r in beside if (r.loss, r.split) == ("pwiser", "test")]
+    assert all(r.gain_error > 0 for r in tested)
+    kept = [(r.cell, r.value, repr(r.gain_error)) for r in more if r not in beside]
+    assert kept == [(r.cell, r.value, repr(r.gain_error)) for r in plain]
+    with pytest.raises(InputError, match="unknown metric 'ndcg@'"):
+        compared(dataset, also=["ndcg@"])
+
+
 def test_values_are_those_of_the_split_they_name(dataset, written):
     written(lambda spec, part, exposures: ranked(exposures, {"valid": 0.25, "test": 0.75}[part]))
     values = {r.split: r.value for r in compared(dataset, losses=["bce"]) if r.metric == "ctr_auc"}

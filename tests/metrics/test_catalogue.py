@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from gbdt_pwiser.metrics import METRICS, check_optimisable, evaluate
+from gbdt_pwiser.metrics import METRICS, check_optimisable, evaluate, metric_named
 from gbdt_pwiser.objectives import InputError
 from tests.metrics.helpers import F, T, make_exposures
 
@@ -19,12 +19,15 @@ def test_evaluate_by_hand():
     # clicks at .2 .4 .0 against .3 .1: .2 beats 1; .4 beats 2; .0 beats none
     assert values["ctr_auc"] == (1 + 2 + 0) / 6
     assert values["gauc"] == (3 * (0 + 1) / 2 + 2 * 0) / 5
+    # The conversion is at .4, above all others; the second group has none.
+    assert values["conversion_auc"] == values["conversion_gauc"] == 1.0
     assert values["ctcvr_auc"] == 1.0
     # pCVR of the clicks is .5, .75 and, as pCTR is 0, 0
     assert values["cvr_auc"] == 1.0
     assert values["noise_free_ctr_auc"] == (3 + 0) / 6
     assert values["pcoc"] == pytest.approx(1.0 / 3, rel=1e-6)
     assert values["gauc_left_out"] == 0.0
+    assert values["conversion_gauc_left_out"] == 1 / 2
     assert values["gauc_positives"] == (2 * 0.5 + 1 * 0.0) / 3
     assert values["gauc_mean"] == (0.5 + 0.0) / 2
     assert values["ctr_pr_auc"] == pytest.approx((1 + 2 / 3 + 3 / 5) / 3)
@@ -39,7 +42,15 @@ def test_evaluate_without_groups_or_simulation():
     values = evaluate(make_exposures([0, 1, 2]), np.array([0.1, 0.2, 0.3]), np.array([0.0, 0.1, 0.1]))
     assert [name for name, value in values.items() if math.isnan(value)] == [
         "gauc",
+        "conversion_gauc",
+        "ndcg@5",
+        "map@5",
+        "mrr",
+        "conversions@5",
         "gauc_left_out",
+        "conversion_gauc_left_out",
+        "groups_without_click",
+        "groups_without_conversion",
         "gauc_positives",
         "gauc_mean",
     ]
@@ -68,3 +79,14 @@ def test_a_metric_is_found_by_its_name():
         with pytest.raises(InputError, match=f"{name}.*choose one of ctr_auc, gauc, .*, ctcvr_pr_auc"):
             check_optimisable(name)
     check_optimisable("log_loss")
+
+
+def test_the_first_places_have_a_metric_for_every_whole_number():
+    for name in ("ndcg@1", "map@20", "conversions@100"):
+        assert metric_named(name).name == name
+        check_optimisable(name)
+    assert metric_named("gauc") is METRICS["gauc"]
+    for name in ("ndcg", "ndcg@0", "ndcg@05", "ndcg@-1", "ndcg@2.5", "mrr@3", "gauc@5", "ndcg@"):
+        for refuses in (metric_named, check_optimisable, lambda n: evaluate(None, None, None, also=[n])):
+            with pytest.raises(InputError, match=f"unknown metric '{name}'.* ndcg@K, map@K, conversions@K"):
+                refuses(name)

@@ -80,6 +80,26 @@ def test_gauc_is_a_loop_over_groups(data, seed, weighting):
         assert math.isnan(got.value)
 
 
+def test_pctr_is_ranked_for_conversions_against_all_other_exposures():
+    """scikit-learn's AUC and the double loop, of all exposures and of each group of both classes."""
+    rng = np.random.default_rng(4)
+    grade, group = rng.choice(3, 300, p=[0.6, 0.3, 0.1]), rng.integers(0, 40, 300)
+    pctr, converted = np.round(rng.beta(1 + grade, 3), 1), grade == 2
+    values = evaluate(make_exposures(grade, group=group), pctr, np.zeros(300))
+    assert values["conversion_auc"] == pytest.approx(sk.roc_auc_score(converted, pctr), rel=1e-12)
+    assert values["conversion_auc"] == pytest.approx(double_loop_auc(pctr, converted), rel=1e-12)
+    inside = [
+        (double_loop_auc(pctr[rows], converted[rows]), rows.sum())
+        for rows in (group == g for g in range(40))
+        if 0 < converted[rows].sum() < rows.sum()
+    ]
+    aucs, exposures = zip(*inside, strict=True)
+    assert values["conversion_gauc"] == pytest.approx(np.average(aucs, weights=exposures), rel=1e-12)
+    assert values["conversion_gauc_left_out"] == 1 - len(aucs) / len(np.unique(group))
+    alone = evaluate(make_exposures([0, 1, 1]), np.full(3, 0.5), np.zeros(3))
+    assert math.isnan(alone["conversion_auc"])
+
+
 # Scores and groups that share an integer as they are; that need ranks of the scores, of the groups, of both.
 WIDE = {
     "narrow": ((np.float32,), 5),

@@ -160,6 +160,23 @@ def test_the_table_holds_the_summaries(comparison, shared_text):
     assert {s.verdict for s in by.values()} == {"better", "worse", "unclear"}
 
 
+def test_the_first_places_have_a_table_of_their_own_where_there_are_groups(comparison, shared_text, tmp_path):
+    results, details = comparison
+    assert Page(shared_text, table="top").table == []
+    top = {"ctr_auc": "ndcg@5", "gauc": "conversions@5"}
+    more = [replace(r, metric=top[r.metric]) for r in results if r.metric in top]
+    write_report(tmp_path / "report.html", results + more, details)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    head, *rows = Page(text, table="top").table
+    assert [" ".join(h) for h in head] == ["model", "loss", "weight", "NDCG@5", "conversions top 5"]
+    results_head, *results_rows = Page(text).table
+    assert "NDCG@5" not in results_head
+    assert [row[3][0] for row in rows] == [row[3][0] for row in results_rows]  # the same numbers
+    assert "<h3>First places of each group</h3>" in text
+    assert "gains of the tables: the chance of any false mark in them is 5" in text
+    assert "<dt>NDCG@5</dt><dd>gains of the first 5 places of each group by pCTR" in text
+
+
 def test_the_page_says_what_was_compared(shared_text):
     text = flat(shared_text)
     for said in (

@@ -72,6 +72,34 @@ def test_a_metric_that_is_always_nan_has_no_column(results):
     assert format_table(results + unknown) == format_table(results)
 
 
+def test_what_conversion_gauc_leaves_out_is_said_beside_it(results):
+    rare = [
+        replace(r, metric="conversion_gauc_left_out", value=r.value + 0.5)
+        for r in results
+        if r.metric == "gauc_left_out"
+    ]
+    assert format_table(results + rare) == (
+        f"{format_table(results)}\n"
+        "Conversion GAUC leaves out 80.0% of the groups: without a conversion, or with conversions only."
+    )
+
+
+def test_the_first_places_have_a_block_of_their_own(results):
+    more = [
+        replace(r, metric=m) for r in results if r.metric == "ctr_auc" for m in ("map@5", "conversions@5")
+    ]
+    blocks = format_table(results + more).split("\n\n")
+    assert blocks[2].splitlines() == [
+        "first places of each group (higher is better)",
+        "                                                 conversions",
+        "model     loss       weight           MAP@5            top 5",
+        "lightgbm  bce             0   .7200 ± .0115    .7200 ± .0115",
+        "lightgbm  pwiser  0.01–0.03   .7400 ± .0231    .7400 ± .0231",
+        "            gain             +.0200 ± .0115   +.0200 ± .0115",
+    ]
+    assert [b for i, b in enumerate(blocks) if i != 2] == format_table(results).split("\n\n")
+
+
 def test_nothing_is_complete_and_prints_as_nothing():
     check_complete([])
     assert (summarize([]), costs([]), format_table([])) == ([], [], "")
