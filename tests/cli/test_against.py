@@ -17,7 +17,7 @@ def test_gains_are_over_the_one_that_is_named(run, tmp_path):
     page = tmp_path / "report.html"
     assert (code, err) == (0, f"{page}\n")
     lines = [line.split() for line in out.splitlines()]
-    assert sum(line[:3] == ["gain", "over", "xgboost:bce"] for line in lines) == 2 * 3
+    assert sum(line[:3] == ["gain", "over", "xgboost:bce"] for line in lines) == 3 * 3
     assert "gain: mean difference to xgboost:bce, seed by seed; ± is of test sample and seeds." in out
     assert "Smallest gain that this test split could have shown: CTR AUC ." in out
 

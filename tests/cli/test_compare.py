@@ -307,7 +307,7 @@ def test_the_help_names_every_loss(run):
                 (["--accidental-clicks", "1"], "accidental_clicks is 1.0"),
                 (["--device", "abacus"], "unknown device 'abacus'; choose one of cpu, cuda, auto"),
                 (["--device", "auto"], "device is 'auto'; lightgbm runs on cpu or cuda"),
-                (["--external-memory"], "external memory is for xgboost alone, not for lightgbm"),
+                (["--external-memory"], "external memory is for xgboost, xgboost_shared alone, not for"),
                 (["--output", "/proc/version"], "is a file"),
                 (["--dataset", "us", "--exposures", "100"], "cannot be set for us, only for simulated"),
             )
