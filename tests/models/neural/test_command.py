@@ -40,7 +40,7 @@ def test_trees_and_networks_in_one_table(run, tmp_path):
     lines = [line.split()[:2] for line in out.splitlines()]
     for model in ("lightgbm", "mmoe", "dnn"):
         for loss in ("bce", "pwiser"):
-            assert lines.count([model, loss]) == 3  # ranking, calibration, cost
+            assert lines.count([model, loss]) == 4  # ranking, first places, calibration, cost
     results = read_results(tmp_path / "results.parquet")
     check_complete(results)
     for r in results:
