@@ -376,6 +376,8 @@ def _ids(sizes: ArrayLike) -> NDArray[np.int64]:
 
 def _two_outputs(raw_score: ArrayLike) -> NDArray[Any]:
     scores = np.asarray(raw_score)
+    if not scores.size:  # of a worker without rows
+        return scores.reshape(0, 2)
     if scores.ndim != 2 or scores.shape[1] != 2:
         raise InputError(
             f"raw scores have shape {scores.shape}, and a model of both tasks has two per row; give the data "

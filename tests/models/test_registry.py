@@ -103,7 +103,7 @@ def test_a_loss_of_weighted_rows_trains_every_model(model, monkeypatch, split):
 
 def test_a_loss_of_a_library_exists_for_its_models_alone(monkeypatch):
     monkeypatch.setitem(LOSSES, "own", Loss(name="own", weight="w.", native={"xgboost": None}))
-    assert (models_of("own"), exists_for("own", "lightgbm")) == (("xgboost",), False)
+    assert (models_of("own"), exists_for("own", "lightgbm")) == (("xgboost", "xgboost_shared"), False)
 
 
 def test_a_model_is_trained_compared_and_saved(monkeypatch, split, tmp_path):

@@ -275,3 +275,11 @@ def test_copies_and_repr():
 def test_what_is_refused(data, call, message):
     with pytest.raises(InputError, match=message):
         call(data)
+
+
+def test_no_exposures():
+    loss = MultiTaskLoss()
+    grad, hess = loss.gradient_hessian(np.empty((0, 2)), loss.plan(np.empty(0)))
+    assert grad.shape == hess.shape == (0, 2)
+    with pytest.raises(InputError, match="the data set has no label"):
+        auc_tasks(np.empty(0), xgboost.DMatrix(np.empty((0, 5)), label=np.empty((0, 2))))
