@@ -126,10 +126,16 @@ class MultiTaskLoss:
         xp = namespace(raw_score)
         kind = raw_score.dtype if dtype is None else getattr(xp, dtype)
         floor = HESSIAN_FLOOR * plan.mean_weight
-        grad, hess = xp.zeros_like(raw_score, dtype=kind), xp.full_like(raw_score, floor, dtype=kind)
+        grad, hess = xp.empty_like(raw_score, dtype=kind), xp.empty_like(raw_score, dtype=kind)
+        grad[:, 1], hess[:, 1] = 0.0, floor
         if self.click_weight:
-            of_click = self.click.gradient_hessian(raw_score[:, 0], plan, dtype=dtype)
-            grad[:, 0], hess[:, 0] = (xp.astype(self.click_weight * each, kind) for each in of_click)
+            z = xp.asarray(raw_score[:, 0], copy=True)  # side by side, as the sums want them
+            of_click = self.click.gradient_hessian(z, plan, dtype=dtype)
+            if self.click_weight != 1:
+                of_click = tuple(self.click_weight * each for each in of_click)
+            grad[:, 0], hess[:, 0] = (xp.astype(each, kind, copy=False) for each in of_click)
+        else:
+            grad[:, 0], hess[:, 0] = 0.0, floor
         if self.conversion_weight:
             u, converted, weight, rows = self._clicked(raw_score, plan)
             q = sigmoid(u)
@@ -148,10 +154,10 @@ class MultiTaskLoss:
             raise InputError(
                 "a raw score of the conversion is not finite; lower the learning rate or a task's weight"
             )
-        flags = xp.zeros_like(raw_score[:, 1], dtype=xp.float64)
-        put(flags, plan.anchors, 1.0)
+        flags = xp.zeros_like(raw_score[:, 1], dtype=xp.bool)
+        put(flags, plan.anchors, True)
         weight = None if plan.sample_weight is None else take(plan.sample_weight, plan.clicked)
-        return u, take(flags, plan.clicked), weight, plan.clicked
+        return u, xp.astype(take(flags, plan.clicked), xp.float64), weight, plan.clicked
 
 
 def conversion_rate(click: ArrayLike, conversion: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
