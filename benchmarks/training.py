@@ -2,8 +2,8 @@
 
     python -m benchmarks.training [--rows 1000000] [--rounds 20] [--json FILE]
 
-Rounds of all objectives alternate in one process on the same binned data and threads; medians and ratios. "two
-binaries" is the built-in objective in trees with one leaf for both tasks: what XGBoost itself takes for them.
+Rounds of all objectives alternate in one process on the same binned data and threads; medians and ratios.
+"two binaries" is the built-in objective in trees with one leaf for both tasks: what XGBoost takes for them.
 """
 
 from __future__ import annotations
