@@ -68,7 +68,7 @@ class SharedXGBoostModel(XGBoostModel):
             external_memory=self.settings.external_memory,
             feature_types=["q"] * len(part.features.columns),
             max_bin=self.settings.params.get("max_bin"),
-            encode=self._rates.encode,
+            encode=self._features,
             **options,
         )
 
@@ -111,13 +111,8 @@ class SharedXGBoostModel(XGBoostModel):
         seconds = time.perf_counter() - started
         return Trained(booster, int(booster.best_iteration) + 1, 0.0, seconds)
 
-    def _score(self, trained: Trained, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        return super()._score(trained, self._rates.encode(features))
-
-    def _probability(self, trained: Trained, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        if trained.slope is not None:  # of a ranker, whose scores are encoded on the way
-            return super()._probability(trained, features)
-        return super()._probability(trained, self._rates.encode(features))
+    def _features(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
+        return self._rates.encode(block)
 
     def _pcvr(self, trained: Trained, features: NDArray[np.float32]) -> NDArray[np.float64]:
         return self._probability(trained, features)[:, 1]

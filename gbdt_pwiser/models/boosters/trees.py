@@ -138,9 +138,10 @@ class TreeModel(ABC):
         start = 0
         for block in exposures.blocks(BLOCK):
             rows = slice(start, start := start + len(block))
-            pctr[rows] = self._probability(self._click, block)
+            features = self._features(block)
+            pctr[rows] = self._probability(self._click, features)
             if self._conversion:
-                pcvr[rows] = self._pcvr(self._conversion, block)
+                pcvr[rows] = self._pcvr(self._conversion, features)
         return Predictions(pctr=pctr, pctcvr=pctr * pcvr, pcvr=pcvr)
 
     @property
@@ -175,12 +176,17 @@ class TreeModel(ABC):
             return None
         return self._train(self._bin(clicked, clicked_valid, grouped=False), "bce", on_round)
 
+    def _features(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return what the boosters are given of a block of features."""
+        return block
+
     def _pcvr(self, trained: Trained, features: NDArray[np.float32]) -> NDArray[np.float64]:
         return self._probability(trained, features)
 
     def _with_sigmoid(self, ranker: Trained, valid: Exposures) -> Trained:
         """Fit on validation what makes pCTR of a ranker's scores."""
-        score = np.concatenate([self._score(ranker, block) for block in valid.blocks(BLOCK)])
+        blocks = map(self._features, valid.blocks(BLOCK))
+        score = np.concatenate([self._score(ranker, features) for features in blocks])
         slope, start = fit_sigmoid(score, valid.click)
         return replace(ranker, slope=slope, start=start)
 
