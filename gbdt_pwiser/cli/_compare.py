@@ -149,7 +149,7 @@ def compare(
         models = (tuned["bce"].model,)
         if not given(context, "weights"):
             tried = None
-    settings = tuple(chosen_settings(options, models).values())
+    settings = chosen_settings(options, models)
     jobs = plan(
         models,
         losses,

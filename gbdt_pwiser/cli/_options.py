@@ -188,24 +188,32 @@ _OF_LOSS = ("click_margin", "impression_margin", "surrogate", "scale", "pairs")
 _OF_BOOSTERS = ("rounds", "early_stopping", "learning_rate", "external_memory")
 
 
-def chosen_settings(options: dict[str, Any], models: Sequence[str]) -> dict[str, Settings]:
-    """Return settings by family, of the families of the models, with what the options change.
+def chosen_settings(options: dict[str, Any], models: Sequence[str]) -> list[Settings]:
+    """Return the settings of the models' families, with what the options change."""
+    from gbdt_pwiser.models.registry import kind_of
 
-    InputError for an option of a family that none of the models is of: it would do nothing.
+    given_ones = _given_settings(options, models)
+    kinds = dict.fromkeys(kind_of(model).settings for model in models)
+    return [kind().changed(given_ones.get(kind.family, {})) for kind in kinds]
+
+
+def _given_settings(options: dict[str, Any], models: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return the settings that the options give, by family and name.
+
+    InputError for a family that none of the models is of: they would do nothing.
     """
     from gbdt_pwiser.models.registry import families, kind_of
 
-    changes = _changes(options)
     wanted = {kind_of(model).settings.family for model in models}
-    settings = {}
-    for family, kind in families().items():
-        settings[family] = kind().changed(changes.get(family, {}))
-        if family in changes and family not in wanted:
+    changes = _changes(options)
+    for family, values in changes.items():
+        families()[family]().changed(values)  # a wrong value is told first
+        if family not in wanted:
             raise InputError(
-                f"{', '.join(changes[family])} is set for a {family}, and {', '.join(models)} is none; leave "
-                "it out, or add a model that is"
+                f"{', '.join(values)} is set for a {family}, and {', '.join(models)} is none; leave it out, "
+                "or add a model that is"
             )
-    return {family: settings[family] for family in settings if family in wanted}
+    return changes
 
 
 def _changes(options: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -248,13 +256,12 @@ def tuned_specs(context: click.Context, path: Path, base: ModelSpec) -> dict[str
             told = asked if isinstance(asked, str) else ", ".join(asked)
             raise InputError(f"{path} is for {searched}, not {told}; leave --model out")
     of_loss = {name: getattr(base.pwiser, name) for name in _OF_LOSS if given(context, name)}
-    chosen_settings(context.params, [searched])  # refuses what is of another family
-    changes = _changes(context.params)
+    (of_model,) = _given_settings(context.params, [searched]).values() or ({},)
     return {
         loss: replace(
             spec,
             pwiser=replace(spec.pwiser, **of_loss),
-            settings=settings_of(spec).changed(changes.get(settings_of(spec).family, {})),
+            settings=settings_of(spec).changed(of_model),
         )
         for loss, spec in tuned.items()
     }

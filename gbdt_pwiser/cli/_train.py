@@ -134,7 +134,7 @@ def _candidates(
             raise InputError(f"{params} holds {' and '.join(tuned)}, not {spec.loss}; leave --params out")
         spec = tuned[spec.loss]
     else:
-        (settings,) = chosen_settings(context.params, [spec.model]).values()
+        (settings,) = chosen_settings(context.params, [spec.model])
         spec = replace(spec, settings=settings)
         if weights is None:
             weights = LOSSES[spec.loss].weights or None

@@ -96,7 +96,7 @@ def tune(
     own = ("n_trials", "max_total_trials", "timeout", "sampler", "pruner", "storage", "study_name")
     search = {name: options.pop(name) for name in own}
     base = base_spec(options, model, seed=seed)
-    (settings,) = chosen_settings(options, [model]).values()
+    (settings,) = chosen_settings(options, [model])
     base = replace(base, pwiser=replace(base.pwiser, weight=weight), settings=settings)
     if pareto and given(context, "metric"):
         raise InputError("--pareto stands in place of --metric; give one of the two")
