@@ -222,7 +222,7 @@ def choose(
     sign = 1.0 if metric_named(metric).higher_is_better else -1.0
     best: Fitted | None = None
     tried: list[tuple[ModelSpec, dict[str, float]]] = []
-    chosen = specs[0] if specs else None
+    chosen: ModelSpec | None = None
     for spec in specs:
         if progress is not None:
             progress.set_description(f"seed {spec.seed} {spec.model} {spec.loss} {spec.weight:g}")
