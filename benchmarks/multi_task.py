@@ -48,18 +48,21 @@ Derivatives = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 class Parts(NamedTuple):
-    """Features, clicks and conversions of train, validation and test."""
+    """Features, clicks and conversions of train, validation and test, and which features are categorical."""
 
     train: tuple[Any, Any, Any]
     valid: tuple[Any, Any, Any]
     test: tuple[Any, Any, Any]
+    categorical: list[int]
 
 
 def parts(split: Split, encode: Callable[[Any], Any]) -> Parts:
     def of(part: Exposures) -> tuple[Any, Any, Any]:
         return encode(part.matrix()), part.click.astype(float), part.conversion.astype(float)
 
-    return Parts(of(split.train), of(split.valid), of(split.test))
+    columns = split.train.features.columns
+    categorical = [columns.index(name) for name in split.train.categorical]
+    return Parts(of(split.train), of(split.valid), of(split.test), categorical)
 
 
 def shared(raw: Any, click: Any, conversion: Any) -> Derivatives:
@@ -121,7 +124,14 @@ def two_outputs(spec: ModelSpec, p: Parts, of: Any, starts: Any, over_all: str) 
 
         def dataset(x: Any, click: Any, reference: Any = None) -> Any:
             start = np.tile(starts, (len(x), 1))
-            return lightgbm.Dataset(x, label=click, init_score=start, reference=reference)
+            return lightgbm.Dataset(
+                x,
+                label=click,
+                init_score=start,
+                reference=reference,
+                categorical_feature=p.categorical,
+                params={"feature_pre_filter": False, "verbose": -1},
+            )
 
         def stop(env: Any) -> None:
             if best.over(env.iteration, tuple(each[2] for each in env.evaluation_result_list)):
@@ -171,9 +181,7 @@ def two_outputs(spec: ModelSpec, p: Parts, of: Any, starts: Any, over_all: str) 
 def transferred(model: Any, split: Split, share: float) -> Any:
     """Train a conversion booster of the model's library that starts at a share of the click's log-odds."""
     clicked = [part.take(part.click) for part in (split.train, split.valid)]
-    scores = [model._score(model._click, part.matrix()) + model._click.start for part in clicked]
-    if model.library == "xgboost":
-        scores = [model._score(model._click, part.matrix()) for part in clicked]
+    scores = [click_scores(model, part.matrix()) for part in clicked]
     label = [part.conversion.astype(float) for part in clicked]
     offset = 0.0
     for _ in range(50):  # Newton's method for the mean conversion

@@ -12,8 +12,8 @@ import argparse
 from pathlib import Path
 
 from gbdt_pwiser.evaluation import Details, compare, write_details, write_results
-from gbdt_pwiser.models import LOSSES, BoosterSettings, ModelSpec, NetworkSettings, Settings, losses_of
-from gbdt_pwiser.models.neural import NETWORKS
+from gbdt_pwiser.models import LOSSES, BoosterSettings, ModelSpec, NetworkSettings, losses_of
+from gbdt_pwiser.models.registry import kind_of
 from gbdt_pwiser.report.table import format_sweep, format_table
 from gbdt_pwiser.sources import load
 
@@ -44,15 +44,12 @@ def main() -> None:
         data_dir=arguments.data_dir,
         **(simulated if arguments.dataset == "simulated" else {}),
     )
-    base = ModelSpec(
-        model=models[0],
-        threads=arguments.threads,
+    base = ModelSpec(model=models[0], threads=arguments.threads)
+    of_families = (
+        BoosterSettings(rounds=arguments.rounds),
+        NetworkSettings(**NetworkSettings.read(arguments.network)),
     )
-    settings: list[Settings] = [BoosterSettings(rounds=arguments.rounds)]
-    if set(models) & set(NETWORKS):
-        settings.append(NetworkSettings(**NetworkSettings.read(arguments.network)))
-    if set(models) <= set(NETWORKS):
-        del settings[0]
+    taken = {kind_of(model).settings for model in models}
     details = Details(command="python -m benchmarks.rivals")
     results = compare(
         dataset,
@@ -61,7 +58,7 @@ def main() -> None:
         seeds=range(arguments.seeds),
         weights=arguments.weights,
         base=base,
-        settings=settings,
+        settings=[each for each in of_families if type(each) in taken],
         details=details,
     )
     print(format_sweep(details.sweep), format_table(results), sep="\n\n")
