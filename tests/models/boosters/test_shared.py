@@ -11,7 +11,7 @@ import pytest
 import xgboost
 
 from gbdt_pwiser.models import LOSSES, load_model, make_model, save_model
-from gbdt_pwiser.models.boosters import shared_model
+from gbdt_pwiser.models.boosters import _files, shared_model
 from gbdt_pwiser.models.boosters._rates import PRIOR, ClickRates
 from gbdt_pwiser.objectives import (
     InputError,
@@ -176,6 +176,29 @@ def test_a_booster_of_one_output_is_refused(model, split, tmp_path):
     file.write_bytes((tmp_path / "other" / "conversion.ubj").read_bytes())
     with pytest.raises(InputError, match=r"is no booster of xgboost \(it has 1 outputs, not 2\)"):
         load_model(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda tree: tree["leaf_weights"].__setitem__(0, float("nan")), "a leaf has no value"),
+        (lambda tree: tree["right_children"].__setitem__(-1, 10**6), "a leaf has no value"),
+        (lambda tree: tree["right_children"].__setitem__(-1, -1), "a leaf has no value"),
+        (lambda tree: tree["leaf_weights"].pop(), ""),
+        (lambda tree: tree["base_weights"].pop(), ""),
+        (lambda tree: tree["tree_param"].update(size_leaf_vector="1"), "its size is wrong"),
+        (lambda tree: tree["left_children"].__setitem__(0, 10**6), ""),
+    ],
+)
+def test_damaged_trees_of_two_outputs_are_refused(model, damage, says):
+    def document():
+        return json.loads(model._conversion.booster.save_raw("json"))
+
+    _files._check_model(document(), 2)
+    damaged = document()
+    damage(damaged["learner"]["gradient_booster"]["model"]["trees"][0])
+    with pytest.raises(_files._DamageError, match=f"tree 0: .*{says}"):
+        _files._check_model(damaged, 2)
 
 
 def test_rates_of_other_columns_are_refused(model, split, tmp_path):
