@@ -36,6 +36,8 @@ class Trial:
         As of the model; 0 unless complete.
     error
         What the training raised; empty unless failed.
+    margins
+        The numbers that margins stood for which are quantiles among the parameters; else empty.
     """
 
     number: int
@@ -47,6 +49,7 @@ class Trial:
     rounds: int
     fit_seconds: float
     error: str = ""
+    margins: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -163,6 +163,12 @@ def _run(
             raise
         else:
             result = {"metrics": told, "rounds": model.rounds_used, "fit_seconds": model.fit_seconds}
+            if spec.loss == "pwiser" and not spec.pwiser.is_fixed:
+                of = model.spec.pwiser
+                result["margins"] = {
+                    "click_margin": of.click_margin,
+                    "impression_margin": of.impression_margin,
+                }
             share.finish(trial, TrialState.COMPLETE, values, {"result": result})
 
 
@@ -203,6 +209,7 @@ def _read(arm: Arm, trial: FrozenTrial) -> Trial:
         rounds=result.get("rounds", 0),
         fit_seconds=result.get("fit_seconds", 0.0),
         error=trial.user_attrs.get("error", ""),
+        margins=result.get("margins", {}),
     )
 
 

@@ -115,7 +115,7 @@ def tune(
     train, valid = split.train, split.valid
     if isinstance(space, str):
         space = search_space(space, spec.model, grouped=train.group is not None)
-    check_space(space, spec.model)
+    check_space(space, spec.model, warm_up=spec.pwiser.warm_up)
     make_model(configured(spec, space.fixed))  # what cannot be is refused before anything is written
     check_metrics(metrics, valid)
     total = n_trials if max_total_trials is None else max_total_trials
@@ -243,7 +243,7 @@ def _found(arms: Sequence[Arm], metrics: Sequence[str]) -> Tuning:
         raise InputError(f"all {len(errors)} trials failed, the first with {errors[0]}")
     best, baseline = choose(trials, metrics)
     by_name = {arm.name: arm for arm in arms}
-    spec = by_name[best.study].spec(best.parameters)
+    spec = by_name[best.study].spec({**best.parameters, **best.margins})
     # A tuned BCE where it was tuned, else the same model under the other loss.
     twin = by_name[baseline.study].spec(baseline.parameters) if baseline is not None else spec
     twin = spec if best.weight == 0 else configured(twin, {"weight": 0.0})

@@ -45,7 +45,7 @@ def _pair(_: click.Context, param: click.Parameter, value: str | None) -> tuple[
     "--space",
     default="loss",
     show_default=True,
-    help="loss, booster (the model's own parameters) or both.",
+    help="loss, quantiles (the loss with such margins), booster (the model's own parameters) or both.",
 )
 @click.option("--space-file", type=PathOption(), help="TOML with ranges, choices or fixed values.")
 @click.option("--sampler", default="tpe", show_default=True, help="tpe, gp or random.")
