@@ -1,4 +1,4 @@
-"""How many pairs violate their margin, counted without forming a pair."""
+"""How many pairs violate their margin, counted without forming a pair, and how hard they push together."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gbdt_pwiser.objectives._arrays import Array, namespace
+from gbdt_pwiser.objectives._arrays import Array, namespace, take
 from gbdt_pwiser.objectives._block import Block, blocks, finite_range, in_type
 from gbdt_pwiser.objectives._hinges import HINGE
 from gbdt_pwiser.objectives._moments import weighted_sum
@@ -59,3 +59,15 @@ def pair_activity(raw: Array, plan: PairPlan, margins: tuple[float, float], scal
         # Sums of weights are rounded, and a share is at most 1.
         share = np.minimum(active / (pairs / knows), 1.0)
     return PairActivity(click=float(share[1]), impression=float(share[0]))
+
+
+def equivalent_weight(of_bce: Array, of_both: Array, plan: PairPlan) -> float:
+    """Return what the pairs add to the push on all anchors together, in units of that of BCE.
+
+    From the gradients (n,) of n * L without and with the pairs. NaN where BCE does not push, as without
+    anchors.
+    """
+    xp = namespace(of_bce)
+    bce, both = (take(each, plan.anchors) for each in (of_bce, of_both))
+    added, pushed = plan.peers.sum(np.array([float(xp.sum(bce - both)), -float(xp.sum(bce))]))
+    return float(added / pushed) if pushed else float("nan")

@@ -8,17 +8,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gbdt_pwiser.objectives._activity import PairActivity, pair_activity
+from gbdt_pwiser.objectives._activity import PairActivity, equivalent_weight, pair_activity
 from gbdt_pwiser.objectives._anchors import Anchors
-from gbdt_pwiser.objectives._arrays import (
-    Array,
-    Index,
-    arange,
-    is_array,
-    namespace,
-    put,
-    take,
-)
+from gbdt_pwiser.objectives._arrays import Array, Index, arange, is_array, namespace, put, take
 from gbdt_pwiser.objectives._block import Block, blocks, finite_range, in_type
 from gbdt_pwiser.objectives._chain_rule import chain_rule
 from gbdt_pwiser.objectives._convolution import check_curvature
@@ -322,6 +314,33 @@ class PWiseRLoss:
         """
         raw, plan = self._arguments(raw_score, grade, group, sample_weight)
         return pair_activity(raw, plan, self._margins, self.scale)
+
+    def equivalent_weight(
+        self,
+        raw_score: Array,
+        grade: ArrayLike | PairPlan,
+        *,
+        group: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> float:
+        """Return the w for which BCE pushes conversions as hard, in sum, if each weighs 1 + w there.
+
+        ::
+
+            w = sum over V of (dBCE/dz_i - dL/dz_i)  /  sum over V of -dBCE/dz_i,   -dBCE/dz_i = (1 - p_i) / n
+
+        0 for weight 0, NaN without conversions. Peers, parameters and errors are those of `pair_activity`.
+
+        Examples
+        --------
+        >>> PWiseRLoss(weight=0.5, scale="logit").equivalent_weight([0.0, 0.0], [2, 0])
+        2.0
+        """
+        raw, plan = self._arguments(raw_score, grade, group, sample_weight)
+        z = namespace(raw).astype(raw, namespace(raw).float64)
+        losses, more = (replace(self, weight=0.0), self), {"group": group, "sample_weight": sample_weight}
+        of_bce, of_both = (loss.gradient_hessian(z, grade, **more)[0] for loss in losses)  # type: ignore[arg-type]
+        return equivalent_weight(of_bce, of_both, plan)
 
     def _block(
         self, raw: Array, plan: PairPlan, rows: slice | Index, clicked: Index, dtype: Any

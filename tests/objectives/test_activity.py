@@ -2,6 +2,7 @@
 
 import math
 import pickle
+from dataclasses import replace
 
 import lightgbm as lgb
 import numpy as np
@@ -24,7 +25,7 @@ from gbdt_pwiser.objectives import (
 )
 from tests.objectives import reference
 from tests.objectives.boosters import LGB, XGB, lgb_scores, xgb_scores
-from tests.objectives.cases import KINDS, SURROGATES_AND_SCALES, case, rows
+from tests.objectives.cases import KINDS, SURROGATES_AND_SCALES, case, rows, tolerance
 from tests.objectives.libraries import asarray
 
 
@@ -216,3 +217,54 @@ def test_nothing_is_recorded_unless_asked_for(data):
 def test_a_loss_that_counts_no_pairs_cannot_be_recorded():
     with pytest.raises(InputError, match="needs a loss with the method pair_activity, and MultiTaskLoss has"):
         Objective(MultiTaskLoss(), record_activity=True)
+
+
+# ------------------------------------------------------------------------------ equivalent weight
+
+
+@pytest.mark.parametrize("kind", KINDS, ids="-".join)
+@settings(max_examples=10)
+@given(data=rows)
+@example(data=[(0.0, 2, 0, 1.0), (0.0, 0, 0, 1.0), (0.0, 1, 0, 1.0), (0.0, 0, 0, 0.5)])
+@example(data=[(1.0, 1, 0, 1.0)] * 3)
+@example(data=[(-3.0, 2, 0, 1.0), (3.0, 2, 1, 2.0), (0.0, 0, 0, 1.0), (0.0, 1, 1, 1.0)])
+def test_equivalent_weight_is_the_double_loop(library, kind, data):
+    loss, z, grade, extra = case(kind, data)
+    assume(double_loop(loss, z, grade, **extra)[1] > 1e-12)
+    got = loss.equivalent_weight(asarray(library, z), grade, **extra)
+    assert type(got) is float
+    both, bce = (
+        reference.gradient_and_hessian(each, z, grade, **extra)[0][grade == 2].sum()
+        for each in (loss, replace(loss, weight=0.0))
+    )
+    w = np.ones(len(z)) if extra["sample_weight"] is None else extra["sample_weight"]
+    pushed = (w / (1 + np.exp(z)))[grade == 2].sum()
+    if not pushed:
+        assert math.isnan(got)
+    else:
+        off = (grade == 2).sum() * w.sum() * tolerance(loss, z, of=1)
+        assert got * pushed == pytest.approx(bce - both, rel=1e-9, abs=off)
+
+
+def test_weighted_bce_of_that_weight_pushes_conversions_as_hard():
+    z, grade, extra = exposures(400)
+    del extra["group"]
+    for scores in (z, z.astype(np.float32)):
+        loss = PWiseRLoss(weight=0.2)
+        w = loss.equivalent_weight(scores, loss.plan(grade, **extra))
+        heavier = extra["sample_weight"] * (1 + w * (grade == 2))
+        p = 1 / (1 + np.exp(-scores.astype(float)))
+        pushed = (heavier * (p - (grade > 0)))[grade == 2].sum()
+        grad, _ = loss.gradient_hessian(scores, grade, dtype="float64", **extra)
+        assert pushed == pytest.approx(grad[grade == 2].sum(), rel=1e-5)
+    assert w > 0.1
+
+
+def test_without_weight_or_conversions_nothing_is_pushed():
+    z, grade, _ = exposures(50)
+    assert PWiseRLoss(weight=0).equivalent_weight(z.astype(np.float32), grade) == 0.0
+    assert math.isnan(PWiseRLoss().equivalent_weight([0.0, 1.0], [0, 1]))
+    assert math.isnan(PWiseRLoss().equivalent_weight([], []))
+    quantiles = PWiseRLoss(click_margin="q50", warm_up=1)
+    with pytest.raises(InputError, match="a quantile is no number yet"):
+        quantiles.equivalent_weight(z, grade)

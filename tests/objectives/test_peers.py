@@ -152,3 +152,23 @@ def test_without_pairs_anywhere_no_worker_has_an_activity(pairs):
         return loss.pair_activity(np.zeros(2), plan)
 
     assert np.isnan(Threads(2).run(work)).all()
+
+
+@pytest.mark.parametrize("share", SHARES)
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("pairs", ["all", "group"])
+def test_every_worker_knows_the_equivalent_weight_of_the_whole(pairs, weighted, share):
+    z, grade, group, w = exposures()
+    loss = PWiseRLoss(weight=0.5, pairs=pairs)
+    worker = shares(share, grade)
+    extra = {"group": group, "sample_weight": w} if weighted else {"group": group}
+    expected = loss.equivalent_weight(z, grade, **extra)
+    assert expected > 0.1
+
+    def work(rank, peer):
+        mine = worker == rank
+        plan = loss.plan(grade[mine], peers=peer, **{name: values[mine] for name, values in extra.items()})
+        return loss.equivalent_weight(z[mine], plan)
+
+    got = Threads(3).run(work)
+    assert got[0] == got[1] == got[2] == pytest.approx(expected, rel=1e-9)
