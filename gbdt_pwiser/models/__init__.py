@@ -5,7 +5,7 @@ from gbdt_pwiser.models.kind import ModelKind
 from gbdt_pwiser.models.losses import LOSSES, Loss
 from gbdt_pwiser.models.manifest import Manifest
 from gbdt_pwiser.models.neural import NetworkSettings
-from gbdt_pwiser.models.protocol import Model, Predictions
+from gbdt_pwiser.models.protocol import Model, Predictions, StagedModel
 from gbdt_pwiser.models.registry import MODELS, exists_for, losses_of, make_model, models_of
 from gbdt_pwiser.models.saved import SavedModel, load_model, save_model
 from gbdt_pwiser.models.settings import Settings
@@ -24,6 +24,7 @@ __all__ = [
     "Predictions",
     "SavedModel",
     "Settings",
+    "StagedModel",
     "exists_for",
     "load_model",
     "losses_of",

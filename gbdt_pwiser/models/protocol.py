@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,3 +86,32 @@ class Model(Protocol):
 
     def restore(self, folder: Path, columns: Sequence[str], state: Mapping[str, Any]) -> None:
         """Become the model of these feature columns that `save` wrote; InputError for other files."""
+
+
+@runtime_checkable
+class StagedModel(Protocol):
+    """A model that knows its raw scores after each of its rounds, as boosters do and networks do not."""
+
+    def raw_scores_at(
+        self, exposures: Exposures, rounds: Sequence[int]
+    ) -> Iterator[tuple[int, NDArray[np.float64]]]:
+        """Yield each of the rounds with the raw scores (n,) of pCTR that the model has after it.
+
+        Parameters
+        ----------
+        exposures
+            With the training features.
+        rounds
+            Ascending, from 0, where training starts, to `rounds_used`, whose raw scores are those of pCTR.
+
+        Yields
+        ------
+        int, float64 (n,)
+            The round and its log-odds: one array that goes on changing, so copy what is to stay.
+
+        Raises
+        ------
+        InputError
+            Before `fit`, for other columns than in training, other rounds, or a loss whose scores are no
+            log-odds.
+        """

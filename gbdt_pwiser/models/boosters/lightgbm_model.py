@@ -99,6 +99,20 @@ class LightGBMModel(TreeModel):
             features, raw_score=True, num_iteration=trained.rounds, num_threads=self.spec.threads
         )
 
+    def _start(self, trained: Trained) -> float:
+        return trained.start  # which is in no tree
+
+    def _added(
+        self, trained: Trained, features: NDArray[np.float32], first: int, last: int
+    ) -> NDArray[np.float64]:
+        return trained.booster.predict(  # type: ignore[no-any-return]
+            features,
+            raw_score=True,
+            start_iteration=first,
+            num_iteration=last - first,
+            num_threads=self.spec.threads,
+        )
+
     def _probability(self, trained: Trained, features: NDArray[np.float32]) -> NDArray[np.float64]:
         slope = 1.0 if trained.slope is None else trained.slope
         return expit(slope * self._score(trained, features) + trained.start)  # type: ignore[no-any-return]

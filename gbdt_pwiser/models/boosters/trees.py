@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -131,19 +132,53 @@ class TreeModel(ABC):
 
     def predict(self, exposures: Exposures) -> Predictions:
         """Return pCTR, pCTCVR and pCVR; InputError before `fit` or for other columns than in training."""
-        if self._click is None:
-            raise InputError("the model is not trained; call fit first")
-        if exposures.features.columns != self._columns:
-            raise InputError(f"{exposures.name} has other feature columns than the training data")
+        click = self._click_of(exposures)
         pctr, pcvr = np.empty(len(exposures)), np.ones(len(exposures))
         start = 0
         for block in exposures.blocks(BLOCK):
             rows = slice(start, start := start + len(block))
             features = self._features(block)
-            pctr[rows] = self._probability(self._click, features)
+            pctr[rows] = self._probability(click, features)
             if self._conversion:
                 pcvr[rows] = self._pcvr(self._conversion, features)
         return Predictions(pctr=pctr, pctcvr=pctr * pcvr, pcvr=pcvr)
+
+    def raw_scores_at(
+        self, exposures: Exposures, rounds: Sequence[int]
+    ) -> Iterator[tuple[int, NDArray[np.float64]]]:
+        """Yield raw scores of pCTR after each of these rounds; see `StagedModel`.
+
+        All of them together cost one prediction, and each a pass over the features. With dart they are those
+        of the trees as the last round left them, which in training weighed more.
+        """
+        click = self._click_of(exposures)
+        if not LOSSES[self.spec.loss].is_log_odds:
+            raise InputError(f"the scores of {self.spec.loss} are no log-odds; ask a model of another loss")
+        known = [-1, *rounds, click.rounds + 1]
+        if any(first >= last for first, last in pairwise(known)):
+            raise InputError(
+                f"rounds are {', '.join(map(str, rounds))}; give ascending ones from 0 to {click.rounds}"
+            )
+        return self._staged(click, exposures, rounds)
+
+    def _staged(
+        self, click: Trained, exposures: Exposures, rounds: Sequence[int]
+    ) -> Iterator[tuple[int, NDArray[np.float64]]]:
+        raw = np.full(len(exposures), self._start(click))
+        for first, last in pairwise([0, *rounds]):
+            start = 0
+            for block in exposures.blocks(BLOCK) if last > first else ():
+                rows = slice(start, start := start + len(block))
+                raw[rows] += self._added(click, self._features(block), first, last)
+            yield last, raw
+
+    def _click_of(self, exposures: Exposures) -> Trained:
+        """Return the click booster; InputError before `fit` or for other columns than in training."""
+        if self._click is None:
+            raise InputError("the model is not trained; call fit first")
+        if exposures.features.columns != self._columns:
+            raise InputError(f"{exposures.name} has other feature columns than the training data")
+        return self._click
 
     @property
     def rounds_used(self) -> int:
@@ -205,6 +240,16 @@ class TreeModel(ABC):
     @abstractmethod
     def _score(self, trained: Trained, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return raw scores: what the booster's trees add up to."""
+
+    @abstractmethod
+    def _start(self, trained: Trained) -> float:
+        """Return the raw score before the first round."""
+
+    @abstractmethod
+    def _added(
+        self, trained: Trained, features: NDArray[np.float32], first: int, last: int
+    ) -> NDArray[np.float64]:
+        """Return what the rounds first .. last - 1, counted from 0, add to raw scores; last > first."""
 
     @abstractmethod
     def _probability(self, trained: Trained, features: NDArray[np.float32]) -> NDArray[np.float64]: ...

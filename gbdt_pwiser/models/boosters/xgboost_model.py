@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import xgboost
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.data.stored import BLOCK
@@ -92,13 +93,27 @@ class XGBoostModel(TreeModel):
         return Trained(booster, int(booster.best_iteration) + 1, of_loss.get("base_score", 0.0), seconds)
 
     def _score(self, trained: Trained, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        return self._margin(trained, features, 0, trained.rounds)
+
+    def _margin(
+        self, trained: Trained, features: NDArray[np.float32], first: int, last: int
+    ) -> NDArray[np.float64]:
         margin = trained.booster.inplace_predict(
-            features,
-            iteration_range=(0, trained.rounds),
-            predict_type="margin",
-            validate_features=False,
+            features, iteration_range=(first, last), predict_type="margin", validate_features=False
         )
         return np.asarray(margin, dtype=np.float64)
+
+    def _start(self, trained: Trained) -> float:
+        # As the booster has it: a parameter may have set it in place of the mean click.
+        config = json.loads(trained.booster.save_config())
+        base_score = config["learner"]["learner_model_param"]["base_score"]
+        return float(logit(float(base_score.strip("[]"))))
+
+    def _added(
+        self, trained: Trained, features: NDArray[np.float32], first: int, last: int
+    ) -> NDArray[np.float64]:
+        # Every margin, of a part of the rounds too, has the start in it.
+        return self._margin(trained, features, first, last) - self._start(trained)
 
     def _probability(self, trained: Trained, features: NDArray[np.float32]) -> NDArray[np.float64]:
         if trained.slope is not None:

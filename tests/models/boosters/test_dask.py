@@ -73,6 +73,10 @@ def test_it_is_the_model_of_one_process(loss, client, split, tmp_path):
         predicted = each.predict(split.test)
         np.testing.assert_allclose(predicted.pctr, expected.pctr, atol=1e-5)
         np.testing.assert_allclose(predicted.pctcvr, expected.pctcvr, atol=1e-5)
+    rounds = [0, 1, alone.rounds_used]
+    staged = zip(*(each.raw_scores_at(split.train, rounds) for each in (model, alone)), strict=True)
+    for (_, there), (_, here) in staged:
+        np.testing.assert_allclose(there, here, atol=1e-4)
     assert expected.pctr.std() > 0.01
     assert again.size == alone.size
 
