@@ -14,6 +14,7 @@ from tqdm import tqdm
 from gbdt_pwiser.calibration import Calibrator, Method, check_calibration
 from gbdt_pwiser.data import Dataset, Exposures, Split
 from gbdt_pwiser.data.leaks import too_good
+from gbdt_pwiser.evaluation.activity import ActivityCurve
 from gbdt_pwiser.evaluation.details import Details, TrainingCurve
 from gbdt_pwiser.evaluation.plan import baseline_named, check_named, plan
 from gbdt_pwiser.evaluation.results import Result, baseline_of
@@ -21,7 +22,7 @@ from gbdt_pwiser.metrics import check_optimisable, evaluate, metric_named
 from gbdt_pwiser.models import Model, ModelSpec, Predictions, Settings, make_model
 from gbdt_pwiser.models.protocol import Task
 from gbdt_pwiser.models.registry import versions_of
-from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.objectives import InputError, PWiseRLoss
 from gbdt_pwiser.objectives.errors import check_whole
 from gbdt_pwiser.significance.intervals import PairedTest
 from gbdt_pwiser.significance.paired import paired_tests
@@ -145,6 +146,7 @@ def compare(
     if details is not None:
         details.choose_by = choose_by
         details.released = dataset.released
+    pairs = {model: candidates[0].pwiser for model, loss, candidates in jobs if loss == "pwiser"}
     # One baseline for all is trained first; where each model has its own, it comes first of the model's.
     training = sorted(jobs, key=lambda job: f"{job[0]}:{job[1]}" != baseline)
     results: list[Result] = []
@@ -181,7 +183,9 @@ def compare(
                 if calibrate != "none":
                     predicted[f"test_{calibrate}"] = _calibrated(fitted, split.valid, predictions, calibrate)
                 if drawn is not None:
-                    drawn.add_scored(fitted.model.spec, _training_curve(fitted), split.test, predicted)
+                    activity = _activity(fitted.model, split.train, pairs)
+                    curve = _training_curve(fitted)
+                    drawn.add_scored(fitted.model.spec, curve, activity, split.test, predicted)
                 scored = {"valid": (fitted.valid, fitted.valid_seconds)}
                 for part, p in predicted.items():
                     scored[part] = (evaluate(split.test, p.pctr, p.pctcvr, p.pcvr, also=also), seconds)
@@ -280,6 +284,13 @@ def _training_curve(fitted: Fitted) -> TrainingCurve:
     spec = fitted.model.spec
     best = min(fitted.model.rounds_used, len(fitted.curve))  # 0 for a model that tells of no round
     return TrainingCurve(spec.model, spec.loss, spec.weight, best, fitted.curve)
+
+
+def _activity(model: Model, train: Exposures, pairs: Mapping[str, PWiseRLoss]) -> ActivityCurve | None:
+    """Count the pairs of the model's own PWiseR; of another loss, those of the PWiseR beside it, by model."""
+    spec = model.spec
+    own = spec.pwiser if spec.loss == "pwiser" else pairs.get(spec.model, spec.pwiser)
+    return ActivityCurve.of(model, train, own)
 
 
 def _score(fitted: Fitted, metric: str) -> float:

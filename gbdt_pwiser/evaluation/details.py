@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from gbdt_pwiser._files import replacing_file
 from gbdt_pwiser.data import Exposures, Split
+from gbdt_pwiser.evaluation.activity import ActivityCurve
 from gbdt_pwiser.evaluation.results import CALIBRATED, Result
 from gbdt_pwiser.evaluation.sweep import SweepPoint
 from gbdt_pwiser.metrics import check_optimisable, reliability
@@ -124,8 +125,8 @@ class Details:
         Of the first seed's splits.
     sweep
         Every candidate of every seed.
-    curves, reliability, distributions
-        Of the first seed's chosen models; the last two are of test.
+    curves, activity, reliability, distributions
+        Of the first seed's chosen models; activity is of train, the last two are of test.
     """
 
     command: str = ""
@@ -134,6 +135,7 @@ class Details:
     sizes: list[SplitSize] = field(default_factory=list)
     sweep: list[SweepPoint] = field(default_factory=list)
     curves: list[TrainingCurve] = field(default_factory=list)
+    activity: list[ActivityCurve] = field(default_factory=list)
     reliability: list[ReliabilityCurve] = field(default_factory=list)
     distributions: list[ScoreDistribution] = field(default_factory=list)
 
@@ -157,10 +159,16 @@ class Details:
         ]
 
     def add_scored(
-        self, spec: ModelSpec, curve: TrainingCurve, test: Exposures, predicted: Mapping[str, Predictions]
+        self,
+        spec: ModelSpec,
+        curve: TrainingCurve,
+        activity: ActivityCurve | None,
+        test: Exposures,
+        predicted: Mapping[str, Predictions],
     ) -> None:
         """Keep the curves of one of the first seed's chosen models; `predicted` by name of the split."""
         self.curves.append(curve)
+        self.activity += [activity] if activity else []
         self.reliability += [ReliabilityCurve.of(spec, s, test, p.pctr) for s, p in predicted.items()]
         scores = predicted["test"].pctr
         self.distributions.append(ScoreDistribution.from_scores(spec.model, spec.loss, scores, test.grade))
@@ -170,11 +178,14 @@ class Details:
         place = {cell: number for number, cell in enumerate(cells)}
         seeds = {seed: number for number, seed in enumerate(dict.fromkeys(p.seed for p in self.sweep))}
 
-        def of(kept: SweepPoint | TrainingCurve | ReliabilityCurve | ScoreDistribution) -> int:
+        def of(
+            kept: SweepPoint | TrainingCurve | ActivityCurve | ReliabilityCurve | ScoreDistribution,
+        ) -> int:
             return place.get((kept.model, kept.loss), -1)  # of an earlier comparison
 
         self.sweep.sort(key=lambda p: (seeds[p.seed], of(p)))
         self.curves.sort(key=of)
+        self.activity.sort(key=of)
         self.reliability.sort(key=of)
         self.distributions.sort(key=of)
 
@@ -199,7 +210,8 @@ def read_details(path: Path | str) -> Details:
         found = stored.pop("format", None)
         if found != FORMAT:
             raise InputError(f"it has format {found!r}, this version reads {FORMAT}")
-        stored.setdefault("released", False)  # files of older versions do not say
+        for name, unsaid in (("released", False), ("activity", [])):
+            stored.setdefault(name, unsaid)  # files of older versions do not say
         return _typed(Details, stored)  # type: ignore[no-any-return]
     except (
         *(InputError, OSError, ValueError, TypeError, AttributeError, KeyError),
@@ -233,6 +245,7 @@ def check_belongs(details: Details, results: Sequence[Result]) -> None:
     drawn = {
         *((p.model, p.loss) for p in details.sweep),
         *((c.model, c.loss) for c in details.curves),
+        *((c.model, c.loss) for c in details.activity),
         *((c.model, c.loss) for c in details.reliability),
         *((d.model, d.loss) for d in details.distributions),
     }

@@ -27,6 +27,7 @@ def path(tmp_path):
 def test_what_is_written_is_read(tmp_path):
     details = made()[1]
     details.sweep[0] = replace(details.sweep[0], ctcvr_auc=math.nan)
+    details.activity[0] = replace(details.activity[0], click=(math.nan,) * len(details.activity[0].rounds))
     path = tmp_path / "new" / "details.json"
     write_details(details, path)
     found = read_details(path)
@@ -44,6 +45,14 @@ def test_a_file_of_an_older_version_has_no_published_figures_beside_it(path):
     path.write_text(json.dumps(stored))
     assert read_details(path).released is False
     assert len(read_details(path).sweep) == len(stored["sweep"])
+
+
+def test_a_file_of_an_older_version_has_no_activity(path):
+    stored = json.loads(path.read_text())
+    assert stored.pop("activity")
+    path.write_text(json.dumps(stored))
+    assert read_details(path).activity == []
+    assert len(read_details(path).curves) == len(stored["curves"])
 
 
 def test_nothing_is_written_and_read(tmp_path):
@@ -65,6 +74,8 @@ def test_nothing_is_written_and_read(tmp_path):
         (lambda d: d["sweep"].insert(0, 3), "not iterable"),
         (lambda d: d["curves"][0].update(best=99), "best is 99; give one of the 20 rounds"),
         (lambda d: d["reliability"][0]["observed"].pop(), "differ in length"),
+        (lambda d: d["activity"][0]["click"].pop(), "rounds, click and impression differ in length"),
+        (lambda d: d["activity"][0]["rounds"].__setitem__(0, 0.5), "0.5 is no int"),
         (lambda d: d["reliability"][0].update(split="train"), "unknown split 'train'; choose one of test, "),
         (lambda d: d.update(choose_by="pcoc"), "cannot choose by 'pcoc'"),
         (lambda d: d["distributions"][0]["counts"].pop(), r"counts have shape \(2, 560\)"),

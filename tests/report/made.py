@@ -3,6 +3,7 @@
 import numpy as np
 
 from gbdt_pwiser.evaluation import Details, Result, SweepPoint
+from gbdt_pwiser.evaluation.activity import ActivityCurve, log_spaced
 from gbdt_pwiser.evaluation.details import ReliabilityCurve, SplitSize, TrainingCurve
 from gbdt_pwiser.metrics import ScoreDistribution
 
@@ -56,6 +57,8 @@ def add_curves(details, model, loss, rng, extra):
     details.distributions.append(scores)
     rises = 0.7 - 0.2 * np.exp(-np.arange(20) / 4) + 0.002 * rng.random(20)
     details.curves.append(TrainingCurve(model, loss, 0.01, 12, tuple(rises.tolist())))
+    if model in ("lightgbm", "xgboost") and loss in ("bce", "pwiser"):
+        details.activity.append(active(model, loss))
     predicted = np.linspace(0.01, 0.3, 10)
     for split in ("test", *extra):
         observed = predicted * rng.uniform(0.8, 1.2, 10)
@@ -65,3 +68,14 @@ def add_curves(details, model, loss, rng, extra):
                 model, loss, split, tuple(predicted.tolist()), tuple(observed.tolist()), (500,) * 10
             )
         )
+
+
+def active(model, loss, impression=0.97, click=0.88, conversion_weight=0.8, scale="probability", weight=0.01):
+    """A curve that falls from 1 to these shares."""
+    rounds = log_spaced(12)
+    falls = 1 - np.linspace(0, 1, len(rounds))[:, None] * (1 - np.array([click, impression]))
+    shares = (tuple(column.tolist()) for column in falls.T)
+    pushed = conversion_weight if loss == "pwiser" else np.nan
+    return ActivityCurve(
+        model, loss, weight * (loss == "pwiser"), 0.1, 0.3, scale, tuple(rounds), *shares, pushed
+    )
