@@ -4,6 +4,7 @@ import contextlib
 import gc
 import os
 import signal
+import time
 import warnings
 
 import numpy as np
@@ -199,6 +200,61 @@ def test_what_is_refused(client, exposures):
     ):
         with pytest.raises(InputError, match=says):
             train(client, PARAMS, features, click, conversion, **options)
+
+
+class Tells(PWiseRObjective):
+    """Tells the scheduler what each round began with: this worker's rows, and the activity it recorded."""
+
+    def __call__(self, raw_score, data):
+        derivatives = super().__call__(raw_score, data)
+        grade = data.get_label() + data.get_float_info("label_lower_bound")
+        round_, activity = self.activity[-1]
+        told = {"round": round_, "raw": raw_score.tolist(), "grade": grade.tolist(), "activity": activity}
+        dd.get_worker().log_event("activity", told)
+        return derivatives
+
+
+def events_of(client):
+    return [event for _, event in client.get_events("activity")]
+
+
+def test_workers_record_the_activity_of_all_rows(client):
+    """A double loop over the rows of all workers, one of which has no conversions."""
+    rng = np.random.default_rng(1)
+    n, rounds = 240, 3
+    features = rng.integers(0, 12, (n, 3)).astype(np.float32)
+    click = (rng.random(n) < 0.3).astype(np.float32)
+    conversion = click * (rng.random(n) < 0.4) * (np.arange(n) >= 100)
+    objective = Tells(weight=0.3, click_margin=0.02, impression_margin=0.1, record_activity=True)
+    cut = [
+        da.from_array(part, chunks=((100, 140), 3)[: part.ndim])
+        for part in (features, click, conversion.astype(np.float32))
+    ]
+    train(client, PARAMS, *cut, objective=objective, num_boost_round=rounds)
+    deadline = time.monotonic() + 20
+    while sum(len(event["raw"]) for event in events_of(client)) < n * rounds:
+        assert time.monotonic() < deadline, "what workers tell takes its time, but not that much"
+        time.sleep(0.01)
+    events = events_of(client)
+    assert objective.activity == []  # the workers' copies have it
+    for number in range(rounds):
+        of_round = [event for event in events if event["round"] == number]
+        raw, grade = (np.concatenate([event[name] for event in of_round]) for name in ("raw", "grade"))
+        assert len(raw) == n
+        s = 1 / (1 + np.exp(-raw))
+        expected = [
+            np.mean(
+                [
+                    margin - (s[i] - s[j]) > 0
+                    for i in np.flatnonzero(grade == 2)
+                    for j in np.flatnonzero(grade == kind)
+                ]
+            )
+            for kind, margin in ((1, 0.02), (0, 0.1))
+        ]
+        for event in of_round:
+            assert event["activity"] == pytest.approx(expected, abs=1e-12)
+    assert 0 < min(expected) < 1
 
 
 class Dies(PWiseRObjective):
