@@ -144,7 +144,7 @@ MARKS = """svg => [...svg.querySelectorAll('path, use')].filter(mark => {
 
 def test_every_plot_has_marks_and_a_name(page):
     drawings = page.locator("figure svg")
-    assert drawings.count() == 5
+    assert drawings.count() == 6
     names = set()
     for index in range(drawings.count()):
         drawing = drawings.nth(index)
@@ -154,10 +154,10 @@ def test_every_plot_has_marks_and_a_name(page):
         box = drawing.bounding_box()
         assert box["width"] > 300
         assert box["height"] > 100
-    assert len(names) == 5
+    assert len(names) == 6
     assert all(len(name) > 20 for name in names)
     accessible = page.locator("figure").get_by_role("img")
-    assert accessible.count() == 5
+    assert accessible.count() == 6
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

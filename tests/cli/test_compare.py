@@ -26,6 +26,9 @@ def test_compare_prints_a_table_and_writes_nothing(run, tmp_path, monkeypatch):
         for loss in ("bce", "pwiser"):
             # ranking, first places, calibration, cost
             assert sum(line.split()[:2] == [model, loss] for line in lines) == 4
+        told = [line for line in lines if line.startswith(f"{model}, pwiser: ")]
+        assert len(told) == 1
+        assert "of the pairs with unclicked exposures" in told[0]
     assert "noise-free" in out
     assert list(tmp_path.iterdir()) == []
 

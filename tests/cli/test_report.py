@@ -13,7 +13,7 @@ def test_report_makes_the_page_again(run, tmp_path):
     page.unlink()
     assert run("report", tmp_path) == (0, f"{page}\n", "")
     assert page.read_text() == first
-    assert first.count("<svg") == 5
+    assert first.count("<svg") == 6
 
     (tmp_path / "details.json").unlink()
     code, out, err = run("report", tmp_path)
