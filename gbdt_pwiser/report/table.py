@@ -136,6 +136,14 @@ def best_gain_rows(
     return [[*names, *amounts], *([*key, *(told(gains[key]) for gains in best)] for key in best[0])]
 
 
+def format_best_gains(
+    names: Sequence[str], best: Sequence[Mapping[tuple[str, ...], BestGain | None]], metric: str
+) -> list[str]:
+    """Print `best_gain_rows` of a metric below what they are; nothing where there are none."""
+    rows = best_gain_rows(names, best)
+    return [best_gains_label(metric), *_align(rows)] if rows else []
+
+
 def format_sweep(points: Sequence[SweepPoint]) -> str:
     """Print the weight path on validation: a row per model, loss and weight, means ± standard errors.
 
@@ -156,8 +164,9 @@ def format_sweep(points: Sequence[SweepPoint]) -> str:
         estimates = (format_estimate(e.mean, e.error, 4) for e in (s.ctr_auc, s.conversion_auc, s.ctcvr_auc))
         rows.append([s.model, s.loss, f"{s.weight:g}", *estimates, f"{s.chosen} of {s.seeds}"])
     lines = [f"weight path on validation, {seeds} seed{'s' * (seeds != 1)}", *_align(rows)]
-    if rows := best_gain_rows(["model", "loss"], [best_within(means, amount) for amount in GIVEN_UP]):
-        lines += ["", best_gains_label("conversion_auc"), *_align(rows), *best_gains_notes(seeds)]
+    best = [best_within(means, amount) for amount in GIVEN_UP]
+    if told := format_best_gains(["model", "loss"], best, "conversion_auc"):
+        lines += ["", *told, *best_gains_notes(seeds)]
     return "\n".join(lines)
 
 
