@@ -2,7 +2,7 @@
 
     python -m benchmarks.when_it_helps [--part forms] [--part dials] [--dataset DESCRIPTION] [--model xgboost]
 
-Every form is trained with each of its weights. A weight is chosen on validation by one of two rules, and test
+Every form is trained with each of its weights, at a learning rate of .1. A weight is chosen on validation by one of two rules, and test
 is scored with that one alone:
 
 ctr_auc      the best CTR AUC
@@ -41,12 +41,13 @@ from tqdm import tqdm
 
 from gbdt_pwiser._files import replacing_file
 from gbdt_pwiser.data import Dataset, Exposures, Split
-from gbdt_pwiser.models import LOSSES, ModelSpec, make_model
+from gbdt_pwiser.models import LOSSES, BoosterSettings, ModelSpec, make_model
 from gbdt_pwiser.models.losses.loss import Loss
 from gbdt_pwiser.objectives import PairPlan, PWiseRLoss, auc
 from gbdt_pwiser.significance.intervals import PairedTest, combine_seeds, delong
 from gbdt_pwiser.sources import load
 
+SETTINGS: Final = BoosterSettings(learning_rate=0.1, early_stopping=30)
 RULES: Final = ("ctr_auc", "within .001")
 WARM_UP, FADED = 30, 100
 
@@ -80,15 +81,15 @@ def form(
     )
 
 
-SMALL, LARGE = (0.003, 0.01, 0.03, 0.1), (0.01, 0.03, 0.1, 0.3)
+SMALL, LARGE = (0.01, 0.03, 0.1), (0.03, 0.1, 0.3)
 FORMS: Final = {
     loss.name: loss
     for loss in (
-        replace(LOSSES["weighted_bce"], weights=(0.3, 1.0, 3.0, 10.0)),
+        replace(LOSSES["weighted_bce"], weights=(0.3, 1.0, 3.0)),
         replace(LOSSES["pwiser"], weights=SMALL),
         form("saturated", SMALL, click_margin=2.0, impression_margin=2.0),
         form("quantiles", LARGE, click_margin="q50", impression_margin="q50", warm_up=WARM_UP),
-        form("logit", (0.001, 0.003, 0.01, 0.03), surrogate="logistic", scale="logit"),
+        form("logit", (0.003, 0.01, 0.03), surrogate="logistic", scale="logit"),
         form("warm_up", SMALL, warm_up=WARM_UP),
         form("fading", LARGE, Fading),
         form("click_only", LARGE, OneTerm, grade=1),
@@ -133,7 +134,7 @@ def of_seed(
     split: Split, model: str, seed: int, threads: int, names: list[str], progress: tqdm[None]
 ) -> Iterator[tuple[str, str, float, dict[str, dict[str, PairedTest]]]]:
     """Yield rule, form, the chosen weight, and by what it is compared with a test per metric."""
-    base = ModelSpec(model=model, seed=seed, threads=threads)
+    base = ModelSpec(model=model, seed=seed, threads=threads, settings=SETTINGS)
     bce = scores_of(base, split)
     progress.update()
     scores: dict[str, dict[float, Scores]] = {}
@@ -189,7 +190,7 @@ def compared(
 def activity_of_bce(dataset: Dataset, model: str, threads: int) -> dict[str, float]:
     """What the default margins find at the end of BCE training, and how much there is to learn from."""
     split = dataset.split(0)
-    bce = make_model(ModelSpec(model=model, threads=threads))
+    bce = make_model(ModelSpec(model=model, threads=threads, settings=SETTINGS))
     bce.fit(split.train, split.valid)
     train = split.train
     p = np.clip(bce.predict(train).pctr, 1e-12, 1 - 1e-12)
