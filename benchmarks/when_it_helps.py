@@ -2,8 +2,8 @@
 
     python -m benchmarks.when_it_helps [--part forms] [--part dials] [--dataset DESCRIPTION] [--model xgboost]
 
-Every form is trained with each of its weights, at a learning rate of .1. A weight is chosen on validation by one of two rules, and test
-is scored with that one alone:
+Every form is trained with each of its weights, at a learning rate of .1. A weight is chosen on validation by
+one of two rules, and test is scored with that one alone:
 
 ctr_auc      the best CTR AUC
 within .001  the best conversion AUC among the weights whose CTR AUC is at most .001 below that of BCE;
