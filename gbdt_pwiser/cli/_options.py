@@ -116,6 +116,21 @@ def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--accidental-clicks", type=float, help="simulated: share of accidental clicks."),
             click.option("--ctr", type=float, help="simulated: clicks per exposure."),
             click.option("--cvr", type=float, help="simulated: conversions per click."),
+            click.option(
+                "--position-bias",
+                type=float,
+                help="simulated: from 0 to 1, how much accidental clicks crowd the top of the page.",
+            ),
+            click.option(
+                "--user-bias",
+                type=float,
+                help="simulated: from 0 to 1, how much accidental clicks are those of few searches.",
+            ),
+            click.option(
+                "--click-bait",
+                type=float,
+                help="simulated: share of the intended clicks on items that never convert.",
+            ),
             click.option("--click-margin", type=float, default=defaults.click_margin, show_default=True),
             click.option(
                 "--impression-margin", type=float, default=defaults.impression_margin, show_default=True
@@ -282,6 +297,9 @@ def load_dataset(options: dict[str, Any]) -> Dataset:
             ("accidental_clicks", "accidental_clicks"),
             ("ctr", "ctr"),
             ("cvr", "cvr"),
+            ("position_bias", "position_bias"),
+            ("user_bias", "user_bias"),
+            ("click_bait", "click_bait"),
         )
         if options[option] is not None
     }

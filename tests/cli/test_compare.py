@@ -82,6 +82,9 @@ def test_options_reach_the_comparison(run):
         ["--accidental-clicks", "0.5"],
         ["--ctr", "0.25"],
         ["--cvr", "0.2"],
+        ["--position-bias", "0.5"],
+        ["--user-bias", "0.5"],
+        ["--click-bait", "0.5"],
     ):
         assert values(*options) != default, options
 
@@ -305,6 +308,9 @@ def test_the_help_names_every_loss(run):
                 (["--ctr", "2"], "ctr is 2.0; give a rate in (0, 1)"),
                 (["--cvr", "0.9"], "only intended clicks convert"),
                 (["--accidental-clicks", "1"], "accidental_clicks is 1.0"),
+                (["--position-bias", "1"], "position_bias is 1.0; give a number in [0, 1)"),
+                (["--user-bias", "-1"], "user_bias is -1.0; give a number in [0, 1)"),
+                (["--click-bait", "0.7"], "cvr is 0.3; give a rate in (0, 0.21)"),
                 (["--device", "abacus"], "unknown device 'abacus'; choose one of cpu, cuda, auto"),
                 (["--device", "auto"], "device is 'auto'; lightgbm runs on cpu or cuda"),
                 (["--external-memory"], "external memory is for xgboost, xgboost_shared alone, not for"),
