@@ -1,6 +1,7 @@
 """`gbdt-pwiser compare` as a user meets it."""
 
 import json
+import re
 import sys
 
 import pytest
@@ -87,6 +88,20 @@ def test_options_reach_the_comparison(run):
         ["--click-bait", "0.5"],
     ):
         assert values(*options) != default, options
+
+
+def test_where_the_data_lies_is_told_after_the_table(run):
+    few = ["--model", "xgboost", "--loss", "bce", "--seeds", "1", "--threads", "1"]
+    code, out, _ = run(*COMPARE, *few)
+    assert code == 0
+    assert re.search(r"\n\nwhere this data lies: \d\d clicks of validation convert, too few to tell", out)
+    code, out, _ = run(*COMPARE, *few, "--exposures", "12000")
+    assert code == 0
+    told = out.split("\n\n")[-1].splitlines()
+    assert told[0].endswith("lowest pCTR of xgboost bce first")
+    assert len(re.findall(r"\d\.\d%", told[1])) == 10
+    assert told[2].startswith("The fifth of highest pCTR converts ")
+    assert len(told) == 5
 
 
 # ------------------------------------------------------------------------------ the folder it writes
