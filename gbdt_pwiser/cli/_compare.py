@@ -192,7 +192,8 @@ def compare(
     if options["as_json"]:
         rows = records(results)
         # A list of results by itself, as ever; beside the weight path an object.
-        told = rows if sweep_weights is None else {"results": rows, "sweep": records(details.sweep)}
+        beside = {"sweep": records(details.sweep), "clicks": records(details.clicks)}
+        told = rows if sweep_weights is None else {"results": rows, **beside}
         click.echo(json.dumps(told, indent=2))
     else:
         click.echo(format_table(results))

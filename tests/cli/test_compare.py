@@ -186,7 +186,8 @@ def test_a_sweep_as_json_has_its_own_key(run):
     code, out, _ = run(*SWEEP, "--json")
     assert code == 0
     told = json.loads(out)
-    assert set(told) == {"results", "sweep"}
+    assert set(told) == {"results", "sweep", "clicks"}
+    assert [(t["model"], t["loss"], len(t["clicks"])) for t in told["clicks"]] == [("xgboost", "bce", 10)]
     results, sweep = told["results"], told["sweep"]
     assert [(p["loss"], p["seed"], p["weight"]) for p in sweep] == [
         (loss, seed, weight)
