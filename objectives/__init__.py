@@ -10,14 +10,10 @@ from gbdt_pwiser.objectives._activity import PairActivity
 from gbdt_pwiser.objectives._auc import auc, auc_by_group, auc_ctr, auc_tasks
 from gbdt_pwiser.objectives._convolution import grid_error_bound, logistic_error_bound
 from gbdt_pwiser.objectives._loss import PWiseRLoss
-from gbdt_pwiser.objectives._objective import (
-    Objective,
-    PWiseRMultiTaskObjective,
-    PWiseRObjective,
-    PWiseRSklearnObjective,
-    pwiser_objective,
-)
+from gbdt_pwiser.objectives._objective import Objective
 from gbdt_pwiser.objectives._plan import PairPlan
+from gbdt_pwiser.objectives._pwiser import PWiseRMultiTaskObjective, PWiseRObjective, pwiser_objective
+from gbdt_pwiser.objectives._sklearn import PWiseRSklearnObjective
 from gbdt_pwiser.objectives._surrogate import Surrogate
 from gbdt_pwiser.objectives._surrogates import SURROGATES
 from gbdt_pwiser.objectives._tasks import MultiTaskLoss

@@ -1,10 +1,8 @@
-"""How many pairs violate their margin, counted without forming a pair, and what it was round by round."""
+"""How many pairs violate their margin, counted without forming a pair."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
+from typing import NamedTuple
 
 import numpy as np
 
@@ -61,17 +59,3 @@ def pair_activity(raw: Array, plan: PairPlan, margins: tuple[float, float], scal
         # Sums of weights are rounded, and a share is at most 1.
         share = np.minimum(active / (pairs / knows), 1.0)
     return PairActivity(click=float(share[1]), impression=float(share[0]))
-
-
-@dataclass(eq=False)
-class ActivityLog:
-    """Activity at the start of each round, for any number of data sets."""
-
-    rounds: list[tuple[int, PairActivity]] = field(default_factory=list)
-    _next: WeakKeyDictionary[Any, int] = field(default_factory=WeakKeyDictionary)
-
-    def add(self, data: Any, activity: PairActivity) -> None:
-        """Append the activity of the next round on a data set."""
-        this = self._next.get(data, 0)
-        self._next[data] = this + 1
-        self.rounds.append((this, activity))

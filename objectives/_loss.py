@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -14,22 +14,23 @@ from gbdt_pwiser.objectives._arrays import (
     Array,
     Index,
     arange,
-    at_least,
     is_array,
     namespace,
     put,
     take,
 )
 from gbdt_pwiser.objectives._block import Block, blocks, finite_range, in_type
+from gbdt_pwiser.objectives._chain_rule import chain_rule
 from gbdt_pwiser.objectives._convolution import check_curvature
 from gbdt_pwiser.objectives._logistic import sigmoid_and_rest, softplus
+from gbdt_pwiser.objectives._margins import check_margin, margins_at
 from gbdt_pwiser.objectives._moments import weighted_sum
 from gbdt_pwiser.objectives._peers import Peers
 from gbdt_pwiser.objectives._plan import PairPlan, make_plan
 from gbdt_pwiser.objectives._surrogates import surrogate_named
 from gbdt_pwiser.objectives._terms import Scale, Term, merged_pull, pairwise_terms, pull_on_anchors
-from gbdt_pwiser.objectives.errors import InputError, unknown
-from gbdt_pwiser.objectives.inputs import LARGEST_PARAMETER, numbers
+from gbdt_pwiser.objectives.errors import LARGEST, InputError, check_whole, unknown
+from gbdt_pwiser.objectives.inputs import check_number, numbers
 
 # Least second-order value, in units of the mean sample weight: a leaf whose hessians sum to nearly nothing
 # gets an absurd value or none.
@@ -59,7 +60,8 @@ class PWiseRLoss:
         Weight of PWiseR, 0 to 1e6; 0 is BCE alone.
     click_margin, impression_margin
         By how much a converted exposure should score above a click-only and above an unclicked one; 0 to
-        1e6, in units of s.
+        1e6, in units of s. Or a quantile of the differences s_i - s_j that BCE leaves: with "q50" half of
+        the term's pairs violate the margin at the end of the warm-up. `fixed_at` makes the number of it.
     surrogate
         phi, by its name in SURROGATES: "hinge" max(0, u), "squared_hinge" max(0, u)^2, "logistic"
         log(1 + e^u).
@@ -67,6 +69,8 @@ class PWiseRLoss:
         s: "probability" (sigmoid of the raw score) or "logit" (the raw score).
     pairs
         "all", or "group" for pairs inside one group (search, page, user) only.
+    warm_up
+        Boosting rounds of BCE alone before the pairs count; a margin that is a quantile needs one at least.
 
     Raises
     ------
@@ -89,37 +93,70 @@ class PWiseRLoss:
     """
 
     weight: float = 0.03
-    click_margin: float = 0.1
-    impression_margin: float = 0.3
+    click_margin: float | str = 0.1
+    impression_margin: float | str = 0.3
     surrogate: str = "hinge"
     scale: Scale = "probability"
     pairs: Pairs = "all"
+    warm_up: int = 0
 
     def __post_init__(self) -> None:
         surrogate = surrogate_named(self.surrogate)
         for name, known in (("scale", ("probability", "logit")), ("pairs", ("all", "group"))):
             if getattr(self, name) not in known:
                 raise unknown(name, getattr(self, name), known)
-        for name in ("weight", "click_margin", "impression_margin"):
-            number = getattr(self, name)
-            if isinstance(number, bool) or not isinstance(number, int | float | np.number):
-                raise InputError(f"{name} is {number!r}; give a number of at least 0")
-            if not 0 <= number <= LARGEST_PARAMETER:
+        check_number("weight", self.weight)
+        check_whole("warm_up", self.warm_up, 0, LARGEST)
+        margins = {name: getattr(self, name) for name in ("click_margin", "impression_margin")}
+        for name, margin in margins.items():
+            check_margin(name, margin)
+            if isinstance(margin, str) and not self.warm_up:
                 raise InputError(
-                    f"{name} is {str(number)[:20]}; give a finite number of at least 0, at most "
-                    f"{LARGEST_PARAMETER:g}"
+                    f"{name} is {margin!r}, a quantile of what BCE has learnt, which is nothing before the "
+                    "first round; give a warm_up of at least 1 round, or a number"
                 )
-        check_curvature(
-            surrogate,
-            self.scale,
-            click_margin=self.click_margin,
-            impression_margin=self.impression_margin,
-        )
+        check_curvature(surrogate, self.scale, **{n: m for n, m in margins.items() if not isinstance(m, str)})
 
     @property
     def ranks_pairs(self) -> bool:
         """Whether pairs count at all; see `ScoreLoss`."""
         return self.weight > 0
+
+    def of_round(self, number: int) -> PWiseRLoss:
+        """Return the loss of a boosting round, counted from 0: BCE alone during the warm-up, then itself."""
+        return self if number >= self.warm_up else replace(self, weight=0.0)
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether both margins are numbers."""
+        return not (isinstance(self.click_margin, str) or isinstance(self.impression_margin, str))
+
+    def fixed_at(
+        self,
+        raw_score: Array,
+        grade: ArrayLike | PairPlan,
+        *,
+        group: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> PWiseRLoss:
+        """Return the loss with each margin that is a quantile as the number it stands for at these scores.
+
+        That is the least margin, of at least 0 and to five digits, that leaves so many of the term's pairs
+        active; 0 for a term without pairs. With peers it is that of the whole, and all workers call it
+        together. Parameters and errors are those of `value`.
+
+        Examples
+        --------
+        >>> loss = PWiseRLoss(scale="logit", impression_margin="q50", warm_up=1)
+        >>> loss.fixed_at([2.0, 1.5, 1.0, 0.5, 0.0], [2, 0, 0, 0, 0]).impression_margin
+        1.0
+        """
+        if self.is_fixed:
+            return self
+        raw, plan = self._arguments(raw_score, grade, group, sample_weight)
+        margins = self.impression_margin, self.click_margin
+        impression, click = margins_at(raw, plan, margins, self.scale)
+        return replace(self, click_margin=click, impression_margin=impression)
 
     def plan(
         self,
@@ -240,7 +277,7 @@ class PWiseRLoss:
                 positions, opponents = term.opponents_in(rows, block)
                 if opponents is not None:
                     pull = merged_pull(pull, term.sums.add(opponents), positions, p)
-            g, h = self._chain(p, rest, clicked, block.weight, pull, floor)
+            g, h = chain_rule(self.scale, p, rest, clicked, block.weight, pull, floor)
             grad[rows], hess[rows] = xp.astype(g, kind, copy=False), xp.astype(h, kind, copy=False)
 
         for term in terms:
@@ -250,7 +287,7 @@ class PWiseRLoss:
             _, p, rest, block = self._block(take(raw, anchors.rows), plan, anchors.rows, clicked, kind)
             pull = pull_on_anchors(terms, anchors, kind)
             for out, values in zip(
-                (grad, hess), self._chain(p, rest, clicked, block.weight, pull, floor), strict=True
+                (grad, hess), chain_rule(self.scale, p, rest, clicked, block.weight, pull, floor), strict=True
             ):
                 put(out, anchors.rows, values)
         return grad, hess
@@ -299,48 +336,6 @@ class PWiseRLoss:
         s = p if self.scale == "probability" else z
         return z, p, rest, Block(raw, z, s, low, high, w, clicked)
 
-    def _chain(
-        self,
-        p: Array,
-        rest: Array,
-        clicked: Index,
-        w: Array | None,
-        pull: tuple[Array | None, Array | None],
-        floor: float,
-    ) -> tuple[Array, Array]:
-        """Return BCE's derivatives in z, plus the pairs', brought from s to z by the chain rule.
-
-        Works in place: p, rest and the pull's arrays are used up.
-        """
-        first, second = pull
-        h = p * rest
-        unclicked = take(rest, clicked)
-        if first is None or self.scale == "logit":
-            put(p, clicked, -unclicked)
-            if first is not None:
-                p += first
-            if second is not None:
-                second *= 2.0
-                h += second
-        else:
-            rest -= p
-            put(p, clicked, -unclicked)
-            first *= h
-            p += first
-            first *= rest  # s'' = q (1 - 2 p), and q is already in
-            first = at_least(first, 0.0)
-            if second is not None:
-                second *= h
-                second *= h
-                second *= 2.0
-                first += second
-            h += first
-        if w is not None:
-            w = namespace(p).astype(w, p.dtype, copy=False)
-            p *= w
-            h *= w
-        return p, at_least(h, floor)
-
     def _arguments(
         self,
         raw_score: Array,
@@ -378,4 +373,9 @@ class PWiseRLoss:
     @property
     def _margins(self) -> tuple[float, float]:
         """Margins to opponents of grade 0 and of grade 1."""
+        if not self.is_fixed:
+            raise InputError(
+                f"the margins are {self.click_margin!r} and {self.impression_margin!r}, and a quantile is no "
+                "number yet; fix it by fixed_at(raw_score, grade), as PWiseRObjective does after the warm-up"
+            )
         return float(self.impression_margin), float(self.click_margin)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -73,6 +73,24 @@ class MultiTaskLoss:
     def pairs(self) -> str:
         """Which pairs the loss of the click has: "all" or "group"."""
         return str(getattr(self.click, "pairs", "all"))
+
+    def of_round(self, number: int) -> MultiTaskLoss:
+        """Return the loss of a boosting round, from 0, in which the click's may have a warm-up."""
+        if not hasattr(self.click, "of_round"):
+            return self
+        return replace(self, click=self.click.of_round(number))
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether no margin of the click's loss is a quantile."""
+        return bool(getattr(self.click, "is_fixed", True))
+
+    def fixed_at(self, raw_score: Array, plan: PairPlan) -> MultiTaskLoss:
+        """Return the loss with the click's margins as numbers; see `PWiseRLoss.fixed_at`."""
+        if self.is_fixed:
+            return self
+        z = namespace(raw_score).asarray(raw_score[:, 0], copy=True)
+        return replace(self, click=self.click.fixed_at(z, plan))  # type: ignore[attr-defined]
 
     def plan(
         self,

@@ -20,6 +20,16 @@ LARGEST_PARAMETER: Final = 1e6
 LARGEST_FLOAT_ID: Final = 2**24
 
 
+def check_number(name: str, number: Any) -> None:
+    """Raise InputError for a parameter of the loss that is no number from 0 to LARGEST_PARAMETER."""
+    if isinstance(number, bool) or not isinstance(number, int | float | np.number):
+        raise InputError(f"{name} is {number!r}; give a number of at least 0")
+    if not 0 <= number <= LARGEST_PARAMETER:
+        raise InputError(
+            f"{name} is {str(number)[:20]}; give a finite number of at least 0, at most {LARGEST_PARAMETER:g}"
+        )
+
+
 def checked_grade(grade: ArrayLike) -> NDArray[np.int8]:
     """Return the grades as int8 (n,), or raise InputError for anything but 0, 1 and 2."""
     rule = "a grade is 0, 1 or 2 (click + conversion)"

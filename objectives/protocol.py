@@ -16,7 +16,9 @@ class ScoreLoss(Protocol):
     """A loss of raw scores (log-odds of a click) and grades; `Objective` makes an objective of it.
 
     A loss that ranks pairs says so by an attribute `ranks_pairs`, true where the pairs count: a data set
-    without any is then met with a warning. `PWiseRLoss` does; other losses need no such attribute.
+    without any is then met with a warning. A loss that changes while a model trains has a method
+    `of_round(number)`, which returns the loss of a round, counted from 0. `PWiseRLoss` has both; other losses
+    need neither.
 
     Examples
     --------

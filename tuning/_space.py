@@ -20,6 +20,8 @@ from gbdt_pwiser.objectives.errors import near_miss, unknown
 LOSS: Final = frozenset(f.name for f in fields(PWiseRLoss))
 """Parameters of the loss; all others are the model's."""
 
+_MARGINS: Final = ("click_margin", "impression_margin")
+
 
 @dataclass(frozen=True)
 class SearchSpace:
@@ -84,23 +86,38 @@ def loss_space(*, grouped: bool) -> SearchSpace:
     return SearchSpace(space)
 
 
+def quantile_space(*, grouped: bool) -> SearchSpace:
+    """Declare the same with margins as quantiles, which mean the same on any scale and at any click rate."""
+    quantiles = Choice(("q50", "q25", "q75", "q90"))
+    searched = {
+        **loss_space(grouped=grouped).parameters,
+        "click_margin": quantiles,
+        "impression_margin": quantiles,
+        "warm_up": Choice((30, 10, 100)),
+    }
+    return SearchSpace(searched)
+
+
 def booster_space(model: str) -> SearchSpace:
     """Declare what is searched of a booster, or of a network."""
     return SearchSpace(kind_of(model).searched)
 
 
 def search_space(kind: str, model: str, *, grouped: bool) -> SearchSpace:
-    """Return the declared space of a kind: "loss", "booster" (the model's own parameters), or "both"."""
-    kinds = {"loss": (True, False), "booster": (False, True), "both": (True, True)}
+    """Return the declared space of a kind.
+
+    That is "loss", "quantiles" (the loss, with margins as quantiles), "booster" (the model's own parameters),
+    or "both" (loss and booster).
+    """
+    kinds = {
+        "loss": [loss_space(grouped=grouped)],
+        "quantiles": [quantile_space(grouped=grouped)],
+        "booster": [booster_space(model)],
+        "both": [loss_space(grouped=grouped), booster_space(model)],
+    }
     if kind not in kinds:
         raise unknown("space", kind, kinds)
-    of_loss, of_model = kinds[kind]
-    return SearchSpace(
-        {
-            **(loss_space(grouped=grouped).parameters if of_loss else {}),
-            **(booster_space(model).parameters if of_model else {}),
-        }
-    )
+    return SearchSpace({name: p for part in kinds[kind] for name, p in part.parameters.items()})
 
 
 def check_parameter(model: str, name: str, values: Iterable[Any]) -> None:
@@ -112,17 +129,32 @@ def check_parameter(model: str, name: str, values: Iterable[Any]) -> None:
             f"neither the loss nor {model} has a parameter {name!r}{near_miss(name, known)}; name one of "
             f"{', '.join(sorted(LOSS))}, or one of {model} in its own words"
         )
+    # Whether the margins have the warm-up that they need, the whole space tells.
+    beside = {"warm_up": 1} if name in _MARGINS else {}
     for value in values:
-        settings_of(configured(ModelSpec(model=model), {name: value})).check(model)
+        settings_of(configured(ModelSpec(model=model), {**beside, name: value})).check(model)
 
 
-def check_space(space: SearchSpace, model: str) -> None:
-    """Raise InputError where a space names what neither loss nor model has, or a value that cannot be."""
+def check_space(space: SearchSpace, model: str, *, warm_up: int = 0) -> None:
+    """Raise InputError where a space names what neither loss nor model has, or a value that cannot be.
+
+    The warm-up counts where the space has none.
+    """
     for name, parameter in space.parameters.items():
         ends = parameter.choices if isinstance(parameter, Choice) else (parameter.low, parameter.high)
         check_parameter(model, name, ends)
     for name, value in space.fixed.items():
         check_parameter(model, name, [value])
+    searched = space.parameters.get("warm_up", Choice((space.fixed.get("warm_up", warm_up),)))
+    if (min(searched.choices) if isinstance(searched, Choice) else searched.low) < 1:
+        for name in _MARGINS:
+            tried = space.parameters.get(name, Choice((space.fixed.get(name, 0),)))
+            quantiles = [m for m in getattr(tried, "choices", ()) if isinstance(m, str)]
+            if quantiles:
+                raise InputError(
+                    f"{name} may be {quantiles[0]}, a quantile of what BCE has learnt, without a warm-up; "
+                    "give warm_up a value from 1 on"
+                )
 
 
 def read_space(path: Path | str, space: SearchSpace, model: str | None = None) -> SearchSpace:
@@ -213,7 +245,10 @@ def configured(spec: ModelSpec, values: Mapping[str, Any]) -> ModelSpec:
 
 def _present(spec: ModelSpec, name: str, parameter: Range) -> Any:
     if name in LOSS:
-        return getattr(spec.pwiser, name)
+        given = getattr(spec.pwiser, name)
+        is_quantile = isinstance(given, str) and name in _MARGINS
+        # Of numbers a quantile is none.
+        return getattr(PWiseRLoss(), name) if is_quantile and not isinstance(parameter, Choice) else given
     value = settings_of(spec).value(name)
     if value is None:
         value = parameter.default

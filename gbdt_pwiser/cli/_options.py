@@ -26,6 +26,14 @@ def numbers(_: click.Context, param: click.Parameter, value: str | None) -> tupl
         raise InputError(f"{param.opts[0]} is {value!r}; give numbers such as 0.01,0.03") from None
 
 
+def margin(_: click.Context, param: click.Parameter, value: str) -> float | str:
+    """Read a number or a quantile."""
+    try:
+        return value if value.startswith("q") else float(value)
+    except ValueError:
+        raise InputError(f"{param.opts[0]} is {value!r}; give a number such as 0.1, or q50") from None
+
+
 def rival_weights(
     _: click.Context, param: click.Parameter, values: tuple[str, ...]
 ) -> dict[str, tuple[float, ...]]:
@@ -131,9 +139,19 @@ def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 type=float,
                 help="simulated: share of the intended clicks on items that never convert.",
             ),
-            click.option("--click-margin", type=float, default=defaults.click_margin, show_default=True),
             click.option(
-                "--impression-margin", type=float, default=defaults.impression_margin, show_default=True
+                "--click-margin",
+                callback=margin,
+                default=str(defaults.click_margin),
+                show_default=True,
+                help="A number, or with --warm-up a quantile: q50 leaves half of the pairs active.",
+            ),
+            click.option(
+                "--impression-margin",
+                callback=margin,
+                default=str(defaults.impression_margin),
+                show_default=True,
+                help="Likewise.",
             ),
             click.option(
                 "--surrogate",
@@ -143,6 +161,13 @@ def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
             ),
             click.option("--scale", default=defaults.scale, show_default=True, help="probability or logit."),
             click.option("--pairs", default=defaults.pairs, show_default=True, help="all or group."),
+            click.option(
+                "--warm-up",
+                type=int,
+                default=defaults.warm_up,
+                show_default=True,
+                help="boosters: rounds of BCE before the pairs count.",
+            ),
             click.option("--rounds", type=int, show_default="500", help="boosters: most boosting rounds."),
             click.option(
                 "--early-stopping",
@@ -199,7 +224,7 @@ def base_spec(options: dict[str, Any], model: str, **more: Any) -> ModelSpec:
     )
 
 
-_OF_LOSS = ("click_margin", "impression_margin", "surrogate", "scale", "pairs")
+_OF_LOSS = ("click_margin", "impression_margin", "surrogate", "scale", "pairs", "warm_up")
 _OF_BOOSTERS = ("rounds", "early_stopping", "learning_rate", "external_memory")
 
 

@@ -155,7 +155,7 @@ class Details:
         self.sweep += [
             SweepPoint(
                 *(spec.model, spec.loss, spec.seed, spec.weight, spec is chosen),
-                *(valid.get(metric, math.nan) for metric in ("ctr_auc", "ctcvr_auc")),
+                *(valid.get(metric, math.nan) for metric in ("ctr_auc", "ctcvr_auc", "conversion_auc")),
             )
             for spec, valid in tried
         ]
@@ -210,8 +210,6 @@ def read_details(path: Path | str) -> Details:
         found = stored.pop("format", None)
         if found != FORMAT:
             raise InputError(f"it has format {found!r}, this version reads {FORMAT}")
-        stored.setdefault("released", False)  # files of older versions do not say
-        stored.setdefault("clicks", [])
         return _typed(Details, stored)  # type: ignore[no-any-return]
     except (
         *(InputError, OSError, ValueError, TypeError, AttributeError, KeyError),
@@ -255,6 +253,13 @@ def check_belongs(details: Details, results: Sequence[Result]) -> None:
         )
 
 
+_ADDED: Final[Mapping[Any, Mapping[str, Any]]] = {
+    Details: {"released": False, "clicks": ()},
+    SweepPoint: {"conversion_auc": None},
+}
+"""Fields that files of older versions lack, and what stands for them."""
+
+
 def _plain(value: Any) -> Any:
     """Return what `json.dumps` takes: NaN, which JSON lacks, becomes None."""
     if is_dataclass(value):
@@ -270,9 +275,10 @@ def _typed(kind: Any, value: Any) -> Any:
     """Undo `_plain`, for the type that a dataclass declares; ValueError or TypeError for another shape."""
     origin = get_origin(kind)
     if is_dataclass(kind):
-        hints = get_type_hints(kind)
-        if set(value) != set(hints):
+        hints, added = get_type_hints(kind), _ADDED.get(kind, {})
+        if set(value) | set(added) != set(hints):
             raise ValueError(f"it has the fields {', '.join(value)} and not {', '.join(hints)}")
+        value = {**added, **value}
         return kind(**{name: _typed(hint, value[name]) for name, hint in hints.items()})  # type: ignore[operator]
     if origin in (list, tuple):
         return origin(_typed(get_args(kind)[0], each) for each in value)

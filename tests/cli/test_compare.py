@@ -176,7 +176,9 @@ def test_a_sweep_prints_the_weight_path(run):
     assert (code, err) == (0, "")
     lines = out.splitlines()
     start = lines.index("weight path on validation, 2 seeds")
-    bce, *path = [line.split() for line in lines[start + 2 :]]
+    assert re.split("  +", lines[start + 1])[3:] == ["CTR AUC", "conversion AUC", "CTCVR AUC", "chosen"]
+    end = lines.index("", start)
+    bce, *path = [line.split() for line in lines[start + 2 : end]]
     assert [line[:3] for line in path] == [["xgboost", "pwiser", weight] for weight in ("0", "0.01", "0.5")]
     assert sum(int(line[-3]) for line in path) == 2  # each seed chose one
     assert bce[3:-3] == path[0][3:-3]  # weight 0 is bce
@@ -195,13 +197,38 @@ def test_a_sweep_as_json_has_its_own_key(run):
         for loss, weight in (("bce", 0), ("pwiser", 0), ("pwiser", 0.5), ("pwiser", 0.01))
     ]
     for p in (p for p in sweep if p["chosen"]):
-        (row,) = (
-            r
-            for r in results
-            if all(r[key] == p[key] for key in ("model", "loss", "seed", "weight"))
-            and (r["split"], r["metric"]) == ("valid", "ctr_auc")
-        )
-        assert row["value"] == p["ctr_auc"]
+        for metric in ("ctr_auc", "conversion_auc", "ctcvr_auc"):
+            (row,) = (
+                r
+                for r in results
+                if all(r[key] == p[key] for key in ("model", "loss", "seed", "weight"))
+                and (r["split"], r["metric"]) == ("valid", metric)
+            )
+            assert row["value"] == p[metric]
+
+
+def test_a_rival_has_a_path_of_its_own_beside_the_sweep(run, tmp_path):
+    pytest.importorskip("matplotlib", reason="needs the report extra")
+    losses = [word for loss in ("bce", "pwiser", "weighted_bce") for word in ("--loss", loss)]
+    rival = ["--rival-weight", "weighted_bce=0.5,3", "--output", tmp_path]
+    code, out, _ = run(*SWEEP, *losses, *rival)
+    assert code == 0
+    path, bought = out.partition("weight path on validation")[2].split("\n\n")[:2]
+    told = [line.split()[1:3] for line in path.splitlines()[2:]]
+    assert told == [
+        ["bce", "0"],
+        *(["pwiser", weight] for weight in ("0", "0.01", "0.5")),
+        *(["weighted_bce", weight] for weight in ("0.5", "3")),
+    ]
+    assert [line.split()[:2] for line in bought.splitlines()[2:4]] == [
+        ["xgboost", "pwiser"],
+        ["xgboost", "weighted_bce"],
+    ]
+    page = (tmp_path / "report.html").read_text()
+    (drawn,) = re.findall(r'aria-label="(CTR AUC and conversion AUC on .*?)"', page)
+    assert [" ".join(part.split(":")[0].split()[-2:]) for part in drawn.split("; ")] == [
+        " ".join(pair) for pair in told
+    ]
 
 
 # ------------------------------------------------------------------------------ rival losses

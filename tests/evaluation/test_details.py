@@ -53,6 +53,16 @@ def test_a_file_of_an_older_version_does_not_tell_where_clicks_convert(path):
     assert read_details(path).clicks == []
 
 
+def test_a_file_of_an_older_version_knows_no_conversion_auc(path):
+    details = read_details(path)
+    stored = json.loads(path.read_text())
+    for point in stored["sweep"]:
+        assert 0.7 < point.pop("conversion_auc") < 0.9
+    path.write_text(json.dumps(stored))
+    older = [replace(p, conversion_auc=math.nan) for p in details.sweep]
+    assert repr(read_details(path).sweep) == repr(older)
+
+
 def test_nothing_is_written_and_read(tmp_path):
     write_details(Details(), tmp_path / "details.json")
     assert read_details(tmp_path / "details.json") == Details()

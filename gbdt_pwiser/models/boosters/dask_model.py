@@ -47,7 +47,7 @@ class DaskXGBoostModel(XGBoostModel):
     Raises
     ------
     InputError
-        Another loss or pairs, or external memory.
+        Another loss or pairs, a margin that is a quantile, or external memory.
     """
 
     def __init__(self, spec: ModelSpec, client: Any) -> None:
@@ -55,6 +55,11 @@ class DaskXGBoostModel(XGBoostModel):
             raise InputError(
                 f"{spec.loss}{' in groups' if spec.loss == 'pwiser' else ''} cannot be trained with Dask; "
                 'choose bce, or pwiser with pairs="all", or train without Dask'
+            )
+        if spec.loss == "pwiser" and not spec.pwiser.is_fixed:
+            raise InputError(
+                f"margins are {spec.pwiser.click_margin!r} and {spec.pwiser.impression_margin!r}, and "
+                "workers do not tell which numbers quantiles stand for; give numbers, or train without Dask"
             )
         super().__init__(spec)
         if self.settings.external_memory:

@@ -90,6 +90,7 @@ class LightGBMModel(TreeModel):
             )
             start = binned.train.get_init_score()
         seconds = time.perf_counter() - started
+        self._keep_margins(of_loss["objective"])
         rounds = booster.best_iteration or booster.current_iteration()
         return Trained(booster, rounds, 0.0 if start is None else float(start[0]), seconds)
 

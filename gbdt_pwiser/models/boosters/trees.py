@@ -30,7 +30,7 @@ from gbdt_pwiser.models.kept import KeptWith
 from gbdt_pwiser.models.losses import LOSSES
 from gbdt_pwiser.models.protocol import OnRound, OnRoundOfTask, Predictions, of_task
 from gbdt_pwiser.models.spec import ModelSpec
-from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.objectives import InputError, PWiseRLoss
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +76,7 @@ class TreeModel(ABC):
 
     def __init__(self, spec: ModelSpec) -> None:
         check_device(spec.device, self.library)
-        self.spec = spec
+        self.spec = self._given = spec
         refuse_params(self.settings.params, spec.loss)
         self.settings.check(spec.model)
         self._click: Trained | None = None
@@ -101,6 +101,7 @@ class TreeModel(ABC):
             Validation without features of train, a loss that needs groups without them, a ranker without
             clicks in validation, or what the library itself refuses: a device, a parameter, a code.
         """
+        self.spec = self._given
         spec, settings = self.spec, self.settings
         self._check_usable()
         if valid.features.columns != train.features.columns:
@@ -158,6 +159,11 @@ class TreeModel(ABC):
     def size(self) -> int:
         """Trees of both boosters that count."""
         return sum(trained.rounds for trained in (self._click, self._conversion) if trained)
+
+    def _keep_margins(self, objective: Any) -> None:
+        """Have the spec tell which numbers the margins stood for that were given as quantiles."""
+        if isinstance(fixed := getattr(objective, "fixed_loss", None), PWiseRLoss):
+            self.spec = replace(self.spec, pwiser=fixed)
 
     def _check_usable(self) -> None:
         check_usable(self.spec.device, self.library)

@@ -88,6 +88,7 @@ class XGBoostModel(TreeModel):
                 callbacks=callbacks,
             )
         seconds = time.perf_counter() - started
+        self._keep_margins(objective)
         return Trained(booster, int(booster.best_iteration) + 1, of_loss.get("base_score", 0.0), seconds)
 
     def _score(self, trained: Trained, features: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -33,7 +33,15 @@ FILE: Final = "network.pt"
 
 
 def make_network(spec: ModelSpec) -> NetworkModel:
-    """Return the untrained network of a spec; InputError where PyTorch is not installed."""
+    """Return the untrained network of a spec.
+
+    InputError where PyTorch is not installed, or for a loss with a warm-up.
+    """
+    if spec.loss == "pwiser" and spec.pwiser.warm_up:
+        raise InputError(
+            f"warm_up is {spec.pwiser.warm_up}, in boosting rounds, and {spec.model} has none; leave it out, "
+            "and give margins as numbers"
+        )
     _require_torch(f"model {spec.model}")
     from gbdt_pwiser.models.neural import _model
 
