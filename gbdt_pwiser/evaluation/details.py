@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from gbdt_pwiser._files import replacing_file
 from gbdt_pwiser.data import Exposures, Split
+from gbdt_pwiser.evaluation.diagnosis import ClickTenths
 from gbdt_pwiser.evaluation.results import CALIBRATED, Result
 from gbdt_pwiser.evaluation.sweep import SweepPoint
 from gbdt_pwiser.metrics import check_optimisable, reliability
@@ -126,6 +127,8 @@ class Details:
         Every candidate of every seed.
     curves, reliability, distributions
         Of the first seed's chosen models; the last two are of test.
+    clicks
+        Of the first seed's models of bce, on validation.
     """
 
     command: str = ""
@@ -136,6 +139,7 @@ class Details:
     curves: list[TrainingCurve] = field(default_factory=list)
     reliability: list[ReliabilityCurve] = field(default_factory=list)
     distributions: list[ScoreDistribution] = field(default_factory=list)
+    clicks: list[ClickTenths] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         check_optimisable(self.choose_by)
@@ -165,18 +169,25 @@ class Details:
         scores = predicted["test"].pctr
         self.distributions.append(ScoreDistribution.from_scores(spec.model, spec.loss, scores, test.grade))
 
+    def add_clicks(self, spec: ModelSpec, valid: Exposures, predictions: Predictions) -> None:
+        """Keep where the clicks of validation convert, as one of the first seed's models of bce sees them."""
+        self.clicks.append(ClickTenths.of(spec, valid, predictions.pctr))
+
     def sort(self, cells: Sequence[tuple[str, str]]) -> None:
         """Bring everything into the order of these models and losses, whichever was trained first."""
         place = {cell: number for number, cell in enumerate(cells)}
         seeds = {seed: number for number, seed in enumerate(dict.fromkeys(p.seed for p in self.sweep))}
 
-        def of(kept: SweepPoint | TrainingCurve | ReliabilityCurve | ScoreDistribution) -> int:
+        def of(
+            kept: SweepPoint | TrainingCurve | ReliabilityCurve | ScoreDistribution | ClickTenths,
+        ) -> int:
             return place.get((kept.model, kept.loss), -1)  # of an earlier comparison
 
         self.sweep.sort(key=lambda p: (seeds[p.seed], of(p)))
         self.curves.sort(key=of)
         self.reliability.sort(key=of)
         self.distributions.sort(key=of)
+        self.clicks.sort(key=of)
 
 
 def write_details(details: Details, path: Path | str) -> None:
@@ -234,6 +245,7 @@ def check_belongs(details: Details, results: Sequence[Result]) -> None:
         *((c.model, c.loss) for c in details.curves),
         *((c.model, c.loss) for c in details.reliability),
         *((d.model, d.loss) for d in details.distributions),
+        *((t.model, t.loss) for t in details.clicks),
     }
     for model, loss in sorted(drawn - {(r.model, r.loss) for r in results}):
         raise InputError(
@@ -242,7 +254,7 @@ def check_belongs(details: Details, results: Sequence[Result]) -> None:
 
 
 _ADDED: Final[Mapping[Any, Mapping[str, Any]]] = {
-    Details: {"released": False},
+    Details: {"released": False, "clicks": ()},
     SweepPoint: {"conversion_auc": None},
 }
 """Fields that files of older versions lack, and what stands for them."""

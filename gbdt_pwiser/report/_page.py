@@ -16,6 +16,7 @@ from gbdt_pwiser.evaluation.summary import Cost, Summary, costs, shown_metrics, 
 from gbdt_pwiser.evaluation.sweep import sweep_means
 from gbdt_pwiser.metrics import Metric, metric_named
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.report._plot_clicks import CLICKS
 from gbdt_pwiser.report._plot_distributions import DISTRIBUTIONS
 from gbdt_pwiser.report._plot_forest import FOREST
 from gbdt_pwiser.report._plot_gains import GAINS
@@ -27,7 +28,7 @@ from gbdt_pwiser.report.advice import calibration_notes
 from gbdt_pwiser.report.published import PROTOCOL, PUBLISHED
 from gbdt_pwiser.report.table import format_estimate, format_left_out, format_smallest
 
-PLOTS: Final = (GAINS, FOREST, WEIGHTS, RELIABILITY, DISTRIBUTIONS, TRAINING)
+PLOTS: Final = (GAINS, FOREST, WEIGHTS, CLICKS, RELIABILITY, DISTRIBUTIONS, TRAINING)
 """In the order in which they stand in their sections."""
 
 _IN_TITLES: Final = {"bce": "BCE", "pwiser": "BCE+PWiseR"}

@@ -83,8 +83,25 @@ def test_options_reach_the_comparison(run):
         ["--accidental-clicks", "0.5"],
         ["--ctr", "0.25"],
         ["--cvr", "0.2"],
+        ["--position-bias", "0.5"],
+        ["--user-bias", "0.5"],
+        ["--click-bait", "0.5"],
     ):
         assert values(*options) != default, options
+
+
+def test_where_the_data_lies_is_told_after_the_table(run):
+    few = ["--model", "xgboost", "--loss", "bce", "--seeds", "1", "--threads", "1"]
+    code, out, _ = run(*COMPARE, *few)
+    assert code == 0
+    assert re.search(r"\n\nwhere this data lies: \d\d clicks of validation convert, too few to tell", out)
+    code, out, _ = run(*COMPARE, *few, "--exposures", "12000")
+    assert code == 0
+    told = out.split("\n\n")[-1].splitlines()
+    assert told[0].endswith("lowest pCTR of xgboost bce first")
+    assert len(re.findall(r"\d\.\d%", told[1])) == 10
+    assert told[2].startswith("The fifth of highest pCTR converts ")
+    assert len(told) == 5
 
 
 # ------------------------------------------------------------------------------ the folder it writes
@@ -171,7 +188,8 @@ def test_a_sweep_as_json_has_its_own_key(run):
     code, out, _ = run(*SWEEP, "--json")
     assert code == 0
     told = json.loads(out)
-    assert set(told) == {"results", "sweep"}
+    assert set(told) == {"results", "sweep", "clicks"}
+    assert [(t["model"], t["loss"], len(t["clicks"])) for t in told["clicks"]] == [("xgboost", "bce", 10)]
     results, sweep = told["results"], told["sweep"]
     assert [(p["loss"], p["seed"], p["weight"]) for p in sweep] == [
         (loss, seed, weight)
@@ -333,6 +351,9 @@ def test_the_help_names_every_loss(run):
                 (["--ctr", "2"], "ctr is 2.0; give a rate in (0, 1)"),
                 (["--cvr", "0.9"], "only intended clicks convert"),
                 (["--accidental-clicks", "1"], "accidental_clicks is 1.0"),
+                (["--position-bias", "1"], "position_bias is 1.0; give a number in [0, 1)"),
+                (["--user-bias", "-1"], "user_bias is -1.0; give a number in [0, 1)"),
+                (["--click-bait", "0.7"], "cvr is 0.3; give a rate in (0, 0.21)"),
                 (["--device", "abacus"], "unknown device 'abacus'; choose one of cpu, cuda, auto"),
                 (["--device", "auto"], "device is 'auto'; lightgbm runs on cpu or cuda"),
                 (["--external-memory"], "external memory is for xgboost, xgboost_shared alone, not for"),

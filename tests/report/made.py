@@ -4,6 +4,7 @@ import numpy as np
 
 from gbdt_pwiser.evaluation import Details, Result, SweepPoint
 from gbdt_pwiser.evaluation.details import ReliabilityCurve, SplitSize, TrainingCurve
+from gbdt_pwiser.evaluation.diagnosis import ClickTenths
 from gbdt_pwiser.metrics import ScoreDistribution
 
 WEIGHTS = (0.0, 0.01, 0.1)
@@ -47,6 +48,11 @@ def made(models=("lightgbm", "xgboost"), *, dataset="simulated", losses=losses_o
                             )
                         )
             add_curves(details, model, loss, rng, extra)
+        details.clicks.append(
+            ClickTenths(
+                model, "bce", tuple((np.arange(10) / 20).tolist()), (200,) * 10, tuple(range(0, 100, 10))
+            )
+        )
     return results, details
 
 

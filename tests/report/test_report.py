@@ -97,6 +97,7 @@ def test_the_page_asks_nothing_of_the_network_and_is_small(shared_text):
 PLOTS = [
     "Gain over",
     "CTR AUC and conversion AUC on",
+    "Conversions per click",
     "Click rate",
     "Distribution of",
     "CTR AUC on validation by round",
@@ -130,9 +131,10 @@ def test_plots_name_what_they_show(comparison, shared_text):
     assert f"xgboost pwiser 0.1: {np.mean(points):.4f}, " in labels[1]
     chosen = sum(p.chosen for p in details.sweep if (p.model, p.loss, p.weight) == ("xgboost", "bce", 0.0))
     assert f"(chosen by {chosen} of 3)" in labels[1]
-    assert "before and after calibration: lightgbm, xgboost, each with bce, pwiser, lambdarank" in labels[2]
+    assert "lightgbm 0.0%, 5.0%, 10.0%" in labels[2]
+    assert "before and after calibration: lightgbm, xgboost, each with bce, pwiser, lambdarank" in labels[3]
     best = next(c for c in details.curves if c.loss == "lambdarank").ctr_auc[11]
-    assert f"lightgbm lambdarank {best:.4f} in round 12" in labels[4]
+    assert f"lightgbm lambdarank {best:.4f} in round 12" in labels[5]
 
 
 def test_the_table_holds_the_summaries(comparison, shared_text):
@@ -336,7 +338,13 @@ def test_odd_curves_are_drawn(comparison, tmp_path):
         for c in details.curves
     ]
     shown = drawings(Page(write(tmp_path / "report.html", results, details)))
-    assert [d["aria-label"].split()[0] for d in shown] == ["Gain", "CTR", "Distribution", "CTR"]
+    assert [d["aria-label"].split()[0] for d in shown] == [
+        "Gain",
+        "CTR",
+        "Conversions",
+        "Distribution",
+        "CTR",
+    ]
 
 
 def test_many_losses_have_room(tmp_path):
