@@ -13,6 +13,7 @@ from gbdt_pwiser.tuning._space import (
     SearchSpace,
     booster_space,
     loss_space,
+    quantile_space,
     read_space,
     search_space,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "booster_space",
     "check_search",
     "loss_space",
+    "quantile_space",
     "read_params",
     "read_space",
     "record",

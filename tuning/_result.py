@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from gbdt_pwiser.evaluation.results import Result
+from gbdt_pwiser.evaluation.sweep import BestGain
 from gbdt_pwiser.metrics import metric_named
 from gbdt_pwiser.models import ModelSpec
 
 State = Literal["complete", "pruned", "failed"]
+
+REFERENCE: Final = "weighted_bce"
+"""The loss of reference trials: a Pareto search draws them beside PWiseR's, and never chooses one."""
 
 
 @dataclass(frozen=True)
@@ -23,13 +27,13 @@ class Trial:
     number
         Its place in its study.
     study
-        "pwiser", or "bce" for BCE's own search where the model's parameters are searched.
+        "pwiser", "bce" for BCE's own search where the model's parameters are searched, or `REFERENCE`.
     state
         "complete"; "pruned", stopped for want of promise; "failed", see `error`.
     parameters
         What was searched.
     weight
-        Of the pairwise term; 0 is BCE.
+        Of the pairwise term; 0 is BCE. Of a reference trial, of its own loss.
     metrics
         Of `evaluate`, on validation; empty unless complete.
     rounds, fit_seconds
@@ -190,13 +194,62 @@ class Tuning:
 
     @property
     def front(self) -> tuple[Trial, ...]:
-        """Complete trials that no other one beats in all metrics, from best to worst in the first."""
-        return pareto_front(self.trials, self.metrics)
+        """Trials that may be chosen and no other beats in all metrics, from best to worst in the first."""
+        return pareto_front(candidates(self.trials), self.metrics)
+
+    @property
+    def by_loss(self) -> dict[tuple[str, str], list[Trial]]:
+        """Complete trials but those of BCE, by loss: PWiseR of a surrogate and scale, then `REFERENCE`.
+
+        As in ("pwiser hinge", "logit"); the reference has no scale: ("weighted_bce", "").
+        """
+        found: dict[tuple[str, str], list[Trial]] = {}
+        for trial in self.trials:
+            if trial.state == "complete" and trial.weight > 0:
+                found.setdefault(self._loss(trial), []).append(trial)
+        return dict(sorted(found.items(), key=lambda item: (item[0][0] == REFERENCE, item[0])))
+
+    def _loss(self, trial: Trial) -> tuple[str, str]:
+        if trial.study == REFERENCE:
+            return REFERENCE, ""
+        surrogate, scale = (
+            str(trial.parameters.get(name, getattr(self.spec.pwiser, name)))
+            for name in ("surrogate", "scale")
+        )
+        return f"pwiser {surrogate}", scale
+
+    @property
+    def fronts(self) -> dict[tuple[str, str], tuple[Trial, ...]]:
+        """Of each loss the trials that no other of the same loss beats in all metrics."""
+        return {loss: pareto_front(trials, self.metrics) for loss, trials in self.by_loss.items()}
+
+    def best_within(self, given_up: float) -> dict[tuple[str, ...], BestGain | None]:
+        """Return, by loss, the largest gain in the second metric over the best BCE for so much CTR AUC.
+
+        None where all trials of a loss have a CTR AUC that is lower than BCE's by more than `given_up`. Empty
+        where CTR AUC is not the first of two metrics, and without BCE.
+        """
+        if self.metrics[0] != "ctr_auc" or len(self.metrics) < 2 or self.baseline is None:
+            return {}
+        (first, second), bce = self.metrics, self.baseline
+        best: dict[tuple[str, ...], BestGain | None] = {}
+        for loss, trials in self.by_loss.items():
+            near = [t for t in trials if t.metrics[first] >= bce.metrics[first] - given_up]
+            found = max(near, key=lambda trial: score(trial, second), default=None)
+            best[loss] = None
+            if found is not None:
+                best[loss] = BestGain(found.weight, found.metrics[second] - bce.metrics[second])
+        return best
 
 
 def score(trial: Trial, metric: str) -> float:
     """Return the metric such that more is better."""
     return (1.0 if metric_named(metric).higher_is_better else -1.0) * trial.metrics[metric]
+
+
+def candidates(trials: Sequence[Trial]) -> list[Trial]:
+    """Return the trials that may be chosen: complete ones but for the references."""
+    return [trial for trial in trials if trial.state == "complete" and trial.study != REFERENCE]
 
 
 def pareto_front(trials: Sequence[Trial], metrics: Sequence[str]) -> tuple[Trial, ...]:
@@ -219,7 +272,7 @@ def choose(trials: Sequence[Trial], metrics: Sequence[str]) -> tuple[Trial, Tria
     One metric: the best; of equals BCE, then the earliest. Two: of the trials whose first metric is no worse
     than that of the best BCE, the best in the second: what can be had for nothing.
     """
-    complete = [trial for trial in trials if trial.state == "complete"]
+    complete = candidates(trials)
 
     def best_of(some: Sequence[Trial], metric: str) -> Trial:
         return max(some, key=lambda trial: (score(trial, metric), trial.weight == 0, -trial.number))

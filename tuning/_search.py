@@ -6,7 +6,7 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from gbdt_pwiser.models import ModelSpec, make_model
 from gbdt_pwiser.models.protocol import OnRound, Task
 from gbdt_pwiser.models.registry import settings_of
 from gbdt_pwiser.objectives import InputError
-from gbdt_pwiser.tuning._result import Trial, choose
+from gbdt_pwiser.tuning._result import REFERENCE, Trial, candidates, choose
 from gbdt_pwiser.tuning._share import Share, is_finished
 from gbdt_pwiser.tuning._space import SearchSpace, configured
 from gbdt_pwiser.tuning._storage import StorageError, storage_errors
@@ -31,7 +31,7 @@ POLL = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Arm:
-    """A study and what its trials are made of: "pwiser", and where BCE is searched too, "bce"."""
+    """A study and what its trials are made of: "pwiser", "bce" where that is searched too, or `REFERENCE`."""
 
     name: str
     base: ModelSpec
@@ -41,6 +41,8 @@ class Arm:
     def spec(self, values: Mapping[str, Any]) -> ModelSpec:
         """Return the spec of a trial."""
         spec = configured(self.base, {**self.space.fixed, **values})
+        if self.name == REFERENCE:
+            return replace(spec, loss=REFERENCE).with_weight(spec.weight)
         return configured(spec, {"weight": 0.0}) if self.name == "bce" else spec
 
 
@@ -219,7 +221,7 @@ def _show(progress: tqdm[Any], done: int, arms: Sequence[Arm], metrics: Sequence
         return
     progress.n = done
     trials = collect(arms)
-    if any(trial.state == "complete" for trial in trials):
+    if candidates(trials):
         best, _ = choose(trials, metrics)
         told = ", ".join(
             f"{metric.label} {best.metrics[name]:.{metric.decimals}f}"

@@ -11,13 +11,14 @@ from typing import Any, Final
 from gbdt_pwiser.data import Exposures, Split
 from gbdt_pwiser.evaluation.results import write_results
 from gbdt_pwiser.metrics import check_optimisable
-from gbdt_pwiser.models import ModelSpec, make_model
+from gbdt_pwiser.models import LOSSES, ModelSpec, make_model
+from gbdt_pwiser.models.ranges import Choice
 from gbdt_pwiser.models.registry import settings_of, with_settings
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives.errors import LARGEST, check_whole, unknown
 from gbdt_pwiser.tuning._confirm import confirm
 from gbdt_pwiser.tuning._output import check_output, write_params, write_trials
-from gbdt_pwiser.tuning._result import Tuning, choose
+from gbdt_pwiser.tuning._result import REFERENCE, Tuning, candidates, choose
 from gbdt_pwiser.tuning._search import Arm, check_metrics, collect, importances, quiet_optuna, run_trials
 from gbdt_pwiser.tuning._share import Share
 from gbdt_pwiser.tuning._space import SearchSpace, check_space, configured, search_space
@@ -32,6 +33,9 @@ from gbdt_pwiser.tuning._storage import (
 )
 
 CONFIRMATION_SEEDS: Final = 5
+
+REFERENCE_WEIGHTS: Final = (*LOSSES[REFERENCE].weights, 10.0)
+"""Weights of the reference trials: a heavier one shows where their front ends."""
 
 
 def tune(
@@ -78,7 +82,8 @@ def tune(
         Optimised on validation.
     pareto
         Two metrics to optimise together, in place of `metric`. The choice is then the best in the second of
-        those that lose nothing in the first against BCE.
+        those that lose nothing in the first against BCE. Weighted BCE is trained too, at
+        `REFERENCE_WEIGHTS` and with the model's parameters as they are given: to compare with, not to choose.
     sampler
         "tpe", "gp" (needs PyTorch) or "random".
     pruner
@@ -128,17 +133,17 @@ def tune(
     rounds = settings_of(spec).most_rounds
     with quiet_optuna(), open_storage(storage) as kept:
         arms = []
-        for arm, searched, trials in _arms(space, total):
+        for arm, searched, trials, start in _arms(space, spec, total, pareto=len(metrics) > 1):
             study = open_study(
                 kept,
                 storage,
-                name if arm == "pwiser" else f"{name}-bce",
+                name if arm == "pwiser" else f"{name}-{arm}",
                 metrics,
                 setup,
                 make_sampler(sampler, seed),
                 make_pruner(pruner, rounds),
             )
-            arms.append(Arm(arm, spec, searched, Share(study, storage, trials, _start(searched, spec))))
+            arms.append(Arm(arm, spec, searched, Share(study, storage, trials, start)))
         over = run_trials(
             arms,
             train,
@@ -182,7 +187,7 @@ def check_search(
         raise InputError(f"timeout is {timeout}; give a positive number of seconds, or leave it out")
     if pareto and (len(pareto) != 2 or len(set(pareto)) != 2):
         raise InputError(
-            f"pareto is {', '.join(pareto)}; give two different metrics, as in ctr_auc,ctcvr_auc"
+            f"pareto is {', '.join(pareto)}; give two different metrics, as in ctr_auc,conversion_auc"
         )
     metrics = tuple(pareto) or (metric,)
     for each in metrics:
@@ -212,22 +217,32 @@ def _pruner(pruner: str | None, metrics: Sequence[str]) -> str:
     )
 
 
-def _arms(space: SearchSpace, total: int) -> list[tuple[str, SearchSpace, int]]:
-    """Return the studies, and how many trials each gets.
+_Start = dict[str, dict[str, Any]]
+"""Parameters of the first trials of a study, by label."""
+
+
+def _arms(
+    space: SearchSpace, spec: ModelSpec, total: int, *, pareto: bool
+) -> list[tuple[str, SearchSpace, int, _Start]]:
+    """Return the studies, how many trials each gets, and the first of them.
 
     BCE is a trial of the search for the weight. Where the model's parameters are searched it has a search of
-    its own, with as many trials; where the weight is not searched, at least a trial.
+    its own, with as many trials; where the weight is not searched, at least a trial. The references of a
+    Pareto search are all first trials.
     """
-    arms = [("pwiser", space, total)]
+    arms = [("pwiser", space, total, _start(space, spec))]
     of_model = space.of_model
-    if of_model.parameters:
-        arms.append(("bce", of_model, total))
-    elif not space.reaches_bce:
-        arms.append(("bce", of_model, 1))
+    if of_model.parameters or not space.reaches_bce:
+        trials = total if of_model.parameters else 1
+        arms.append(("bce", of_model, trials, _start(of_model, spec)))
+    if pareto:
+        references = SearchSpace({"weight": Choice(REFERENCE_WEIGHTS)}, space.fixed)
+        start: _Start = {f"weight {weight:g}": {"weight": weight} for weight in REFERENCE_WEIGHTS}
+        arms.append((REFERENCE, references, len(start), start))
     return arms
 
 
-def _start(space: SearchSpace, spec: ModelSpec) -> dict[str, dict[str, Any]]:
+def _start(space: SearchSpace, spec: ModelSpec) -> _Start:
     """Return the first trials: BCE, then the spec as it is given."""
     spec = configured(spec, space.fixed)
     first = {"bce": space.bce(spec)} if space.reaches_bce else {}
@@ -236,7 +251,7 @@ def _start(space: SearchSpace, spec: ModelSpec) -> dict[str, dict[str, Any]]:
 
 def _found(arms: Sequence[Arm], metrics: Sequence[str]) -> Tuning:
     trials = collect(arms)
-    if not any(trial.state == "complete" for trial in trials):
+    if not candidates(trials):
         errors = [trial.error for trial in trials if trial.error]
         if not errors:
             raise InputError("no trial came to its end; give more time or trials")

@@ -136,6 +136,7 @@ def compare(
     from gbdt_pwiser.evaluation.plan import baseline_named, plan
     from gbdt_pwiser.report import require_report_extra, write_report
     from gbdt_pwiser.report.activity import activity_notes
+    from gbdt_pwiser.report.clicks import format_clicks
     from gbdt_pwiser.report.published import format_published
     from gbdt_pwiser.report.table import format_sweep, format_table
 
@@ -192,10 +193,13 @@ def compare(
     if options["as_json"]:
         rows = records(results)
         # A list of results by itself, as ever; beside the weight path an object.
-        told = rows if sweep_weights is None else {"results": rows, "sweep": records(details.sweep)}
+        beside = {"sweep": records(details.sweep), "clicks": records(details.clicks)}
+        told = rows if sweep_weights is None else {"results": rows, **beside}
         click.echo(json.dumps(told, indent=2))
     else:
         click.echo("\n".join([format_table(results), *activity_notes(details.activity)]))
+        if details.clicks:
+            click.echo("\n" + format_clicks(details.clicks[0]))
         if sweep_weights is not None:
             click.echo("\n" + format_sweep(details.sweep))
         if dataset.released and (published := format_published(results[0].dataset)):

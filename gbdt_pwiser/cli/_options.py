@@ -125,6 +125,21 @@ def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--ctr", type=float, help="simulated: clicks per exposure."),
             click.option("--cvr", type=float, help="simulated: conversions per click."),
             click.option(
+                "--position-bias",
+                type=float,
+                help="simulated: from 0 to 1, how much accidental clicks crowd the top of the page.",
+            ),
+            click.option(
+                "--user-bias",
+                type=float,
+                help="simulated: from 0 to 1, how much accidental clicks are those of few searches.",
+            ),
+            click.option(
+                "--click-bait",
+                type=float,
+                help="simulated: share of the intended clicks on items that never convert.",
+            ),
+            click.option(
                 "--click-margin",
                 callback=margin,
                 default=str(defaults.click_margin),
@@ -307,6 +322,9 @@ def load_dataset(options: dict[str, Any]) -> Dataset:
             ("accidental_clicks", "accidental_clicks"),
             ("ctr", "ctr"),
             ("cvr", "cvr"),
+            ("position_bias", "position_bias"),
+            ("user_bias", "user_bias"),
+            ("click_bait", "click_bait"),
         )
         if options[option] is not None
     }

@@ -40,7 +40,9 @@ def _pair(_: click.Context, param: click.Parameter, value: str | None) -> tuple[
 @click.option(
     "--metric", default="ctr_auc", show_default=True, help="Optimised on validation, as in gauc or ndcg@5."
 )
-@click.option("--pareto", callback=_pair, help="Two metrics to optimise together, as in ctr_auc,ctcvr_auc.")
+@click.option(
+    "--pareto", callback=_pair, help="Two metrics to optimise together, as in ctr_auc,conversion_auc."
+)
 @click.option(
     "--space",
     default="loss",
@@ -163,7 +165,9 @@ def _write_page(tuning: Tuning, output: Path) -> None:
 
 
 def _text(tuning: Tuning) -> str:
+    from gbdt_pwiser.evaluation.sweep import GIVEN_UP
     from gbdt_pwiser.metrics import metric_named
+    from gbdt_pwiser.report.table import format_best_gains
 
     def line(what: str, trial: Trial) -> str:
         told = "  ".join(
@@ -183,6 +187,9 @@ def _text(tuning: Tuning) -> str:
     if tuning.baseline is not None:
         lines.append(line("bce", tuning.baseline))
     lines.append(line("best", tuning.best))
+    best = [tuning.best_within(amount) for amount in GIVEN_UP]
+    if told := format_best_gains(["loss", "scale"], best, tuning.metrics[-1]):
+        lines += ["", *told, "Of single trials, and so without an error: the best of many is partly luck."]
     if tuning.confirmation is not None and tuning.confirmation.gains:
         seeds = tuning.confirmation.seeds
         lines += [

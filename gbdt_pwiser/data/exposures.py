@@ -35,8 +35,8 @@ class Exposures:
     in_test
         bool (n,): True where the publisher put the row into the test file; None where the split is ours.
     noise_free_click
-        bool (n,): the click without its accidental part, known for simulated data only. Evaluation may
-        read it, training never does.
+        bool (n,): the click without its accidental part and without those on bait, known for simulated data
+        only. Evaluation may read it, training never does.
     categories
         Per categorical column that was encoded, the value of each code from 0; None where all codes are the
         stored values.

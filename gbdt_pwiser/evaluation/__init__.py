@@ -4,13 +4,15 @@ from gbdt_pwiser.evaluation.compare import compare
 from gbdt_pwiser.evaluation.details import Details, read_details, write_details
 from gbdt_pwiser.evaluation.results import Result, check_complete, read_results, records, write_results
 from gbdt_pwiser.evaluation.summary import summarize
-from gbdt_pwiser.evaluation.sweep import SweepMean, SweepPoint, sweep_means
+from gbdt_pwiser.evaluation.sweep import BestGain, SweepMean, SweepPoint, best_within, sweep_means
 
 __all__ = [
+    "BestGain",
     "Details",
     "Result",
     "SweepMean",
     "SweepPoint",
+    "best_within",
     "check_complete",
     "compare",
     "read_details",

@@ -17,7 +17,7 @@ from gbdt_pwiser.data.leaks import too_good
 from gbdt_pwiser.evaluation.activity import ActivityCurve
 from gbdt_pwiser.evaluation.details import Details, TrainingCurve
 from gbdt_pwiser.evaluation.plan import baseline_named, check_named, plan
-from gbdt_pwiser.evaluation.results import Result, baseline_of
+from gbdt_pwiser.evaluation.results import BASELINE, Result, baseline_of
 from gbdt_pwiser.metrics import check_optimisable, evaluate, metric_named
 from gbdt_pwiser.models import Model, ModelSpec, Predictions, Settings, make_model
 from gbdt_pwiser.models.protocol import Task
@@ -186,6 +186,8 @@ def compare(
                     activity = _activity(fitted.model, split.train, pairs)
                     curve = _training_curve(fitted)
                     drawn.add_scored(fitted.model.spec, curve, activity, split.test, predicted)
+                if drawn is not None and loss == BASELINE:
+                    drawn.add_clicks(fitted.model.spec, split.valid, fitted.predictions)
                 scored = {"valid": (fitted.valid, fitted.valid_seconds)}
                 for part, p in predicted.items():
                     scored[part] = (evaluate(split.test, p.pctr, p.pctcvr, p.pcvr, also=also), seconds)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from gbdt_pwiser._files import replacing_file
 from gbdt_pwiser.data import Exposures, Split
 from gbdt_pwiser.evaluation.activity import ActivityCurve
+from gbdt_pwiser.evaluation.diagnosis import ClickTenths
 from gbdt_pwiser.evaluation.results import CALIBRATED, Result
 from gbdt_pwiser.evaluation.sweep import SweepPoint
 from gbdt_pwiser.metrics import check_optimisable, reliability
@@ -127,6 +128,8 @@ class Details:
         Every candidate of every seed.
     curves, activity, reliability, distributions
         Of the first seed's chosen models; activity is of train, the last two are of test.
+    clicks
+        Of the first seed's models of bce, on validation.
     """
 
     command: str = ""
@@ -138,6 +141,7 @@ class Details:
     activity: list[ActivityCurve] = field(default_factory=list)
     reliability: list[ReliabilityCurve] = field(default_factory=list)
     distributions: list[ScoreDistribution] = field(default_factory=list)
+    clicks: list[ClickTenths] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         check_optimisable(self.choose_by)
@@ -153,7 +157,7 @@ class Details:
         self.sweep += [
             SweepPoint(
                 *(spec.model, spec.loss, spec.seed, spec.weight, spec is chosen),
-                *(valid.get(metric, math.nan) for metric in ("ctr_auc", "ctcvr_auc")),
+                *(valid.get(metric, math.nan) for metric in ("ctr_auc", "ctcvr_auc", "conversion_auc")),
             )
             for spec, valid in tried
         ]
@@ -173,13 +177,22 @@ class Details:
         scores = predicted["test"].pctr
         self.distributions.append(ScoreDistribution.from_scores(spec.model, spec.loss, scores, test.grade))
 
+    def add_clicks(self, spec: ModelSpec, valid: Exposures, predictions: Predictions) -> None:
+        """Keep where the clicks of validation convert, as one of the first seed's models of bce sees them."""
+        self.clicks.append(ClickTenths.of(spec, valid, predictions.pctr))
+
     def sort(self, cells: Sequence[tuple[str, str]]) -> None:
         """Bring everything into the order of these models and losses, whichever was trained first."""
         place = {cell: number for number, cell in enumerate(cells)}
         seeds = {seed: number for number, seed in enumerate(dict.fromkeys(p.seed for p in self.sweep))}
 
         def of(
-            kept: SweepPoint | TrainingCurve | ActivityCurve | ReliabilityCurve | ScoreDistribution,
+            kept: SweepPoint
+            | TrainingCurve
+            | ActivityCurve
+            | ReliabilityCurve
+            | ScoreDistribution
+            | ClickTenths,
         ) -> int:
             return place.get((kept.model, kept.loss), -1)  # of an earlier comparison
 
@@ -188,6 +201,7 @@ class Details:
         self.activity.sort(key=of)
         self.reliability.sort(key=of)
         self.distributions.sort(key=of)
+        self.clicks.sort(key=of)
 
 
 def write_details(details: Details, path: Path | str) -> None:
@@ -210,8 +224,6 @@ def read_details(path: Path | str) -> Details:
         found = stored.pop("format", None)
         if found != FORMAT:
             raise InputError(f"it has format {found!r}, this version reads {FORMAT}")
-        for name, unsaid in (("released", False), ("activity", [])):
-            stored.setdefault(name, unsaid)  # files of older versions do not say
         return _typed(Details, stored)  # type: ignore[no-any-return]
     except (
         *(InputError, OSError, ValueError, TypeError, AttributeError, KeyError),
@@ -248,11 +260,19 @@ def check_belongs(details: Details, results: Sequence[Result]) -> None:
         *((c.model, c.loss) for c in details.activity),
         *((c.model, c.loss) for c in details.reliability),
         *((d.model, d.loss) for d in details.distributions),
+        *((t.model, t.loss) for t in details.clicks),
     }
     for model, loss in sorted(drawn - {(r.model, r.loss) for r in results}):
         raise InputError(
             f"the details are of another run than the results, which lack {model} {loss}; {remedy}"
         )
+
+
+_ADDED: Final[Mapping[Any, Mapping[str, Any]]] = {
+    Details: {"released": False, "activity": (), "clicks": ()},
+    SweepPoint: {"conversion_auc": None},
+}
+"""Fields that files of older versions lack, and what stands for them."""
 
 
 def _plain(value: Any) -> Any:
@@ -270,9 +290,10 @@ def _typed(kind: Any, value: Any) -> Any:
     """Undo `_plain`, for the type that a dataclass declares; ValueError or TypeError for another shape."""
     origin = get_origin(kind)
     if is_dataclass(kind):
-        hints = get_type_hints(kind)
-        if set(value) != set(hints):
+        hints, added = get_type_hints(kind), _ADDED.get(kind, {})
+        if set(value) | set(added) != set(hints):
             raise ValueError(f"it has the fields {', '.join(value)} and not {', '.join(hints)}")
+        value = {**added, **value}
         return kind(**{name: _typed(hint, value[name]) for name, hint in hints.items()})  # type: ignore[operator]
     if origin in (list, tuple):
         return origin(_typed(get_args(kind)[0], each) for each in value)

@@ -69,7 +69,7 @@ NOISE_FREE_CTR_AUC: Final = auc_metric(
     "noise_free_ctr_auc",
     "noise-free CTR AUC",
     "ranking",
-    "CTR AUC against clicks without the accidental ones (simulated data)",
+    "CTR AUC against the clicks that were meant (simulated data)",
     _noise_free,
 )
 

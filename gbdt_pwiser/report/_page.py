@@ -17,18 +17,19 @@ from gbdt_pwiser.evaluation.sweep import sweep_means
 from gbdt_pwiser.metrics import Metric, metric_named
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.report._plot_activity import ACTIVITY
+from gbdt_pwiser.report._plot_clicks import CLICKS
 from gbdt_pwiser.report._plot_distributions import DISTRIBUTIONS
 from gbdt_pwiser.report._plot_forest import FOREST
 from gbdt_pwiser.report._plot_gains import GAINS
 from gbdt_pwiser.report._plot_reliability import RELIABILITY
 from gbdt_pwiser.report._plot_training import TRAINING
 from gbdt_pwiser.report._plot_weights import WEIGHTS
-from gbdt_pwiser.report._plots import Comparison, Section, drawing_style, loss_styles
+from gbdt_pwiser.report._plots import Comparison, PlainTable, Section, drawing_style, loss_styles
 from gbdt_pwiser.report.advice import calibration_notes
 from gbdt_pwiser.report.published import PROTOCOL, PUBLISHED
 from gbdt_pwiser.report.table import format_estimate, format_left_out, format_smallest
 
-PLOTS: Final = (GAINS, FOREST, WEIGHTS, RELIABILITY, DISTRIBUTIONS, TRAINING, ACTIVITY)
+PLOTS: Final = (GAINS, FOREST, WEIGHTS, CLICKS, RELIABILITY, DISTRIBUTIONS, TRAINING, ACTIVITY)
 """In the order in which they stand in their sections."""
 
 _IN_TITLES: Final = {"bce": "BCE", "pwiser": "BCE+PWiseR"}
@@ -56,11 +57,17 @@ def fill_template(name: str, **values: Any) -> str:
     """Fill a template of this package; text is escaped, a name without a value is an error."""
     import jinja2
 
-    text = resources.files("gbdt_pwiser.report").joinpath(name).read_text(encoding="utf-8")
+    def read(template: str) -> str:
+        return resources.files("gbdt_pwiser.report").joinpath(template).read_text(encoding="utf-8")
+
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=jinja2.FunctionLoader(read),
     )
-    return environment.from_string(text).render(values)
+    return environment.get_template(name).render(values)
 
 
 def write_report(path: Path | str, results: Sequence[Result], details: Details | None = None) -> None:
@@ -126,12 +133,13 @@ def write_report(path: Path | str, results: Sequence[Result], details: Details |
 
 
 class _Figure(NamedTuple):
-    """A plot as it stands on the page; the last two are HTML."""
+    """A plot as it stands on the page; drawing and caption are HTML."""
 
     heading: str | None
     label: str
     drawing: str
     caption: str
+    table: PlainTable | None
 
 
 def _figures(comparison: Comparison) -> dict[Section, list[_Figure]]:
@@ -142,8 +150,8 @@ def _figures(comparison: Comparison) -> dict[Section, list[_Figure]]:
             drawing = plot.draw(comparison)
             if drawing is not None:
                 heading = plot.heading and plot.heading(comparison)
-                figure = _Figure(heading, plot.label, drawing, plot.caption(comparison))
-                figures[plot.section].append(figure)
+                below = (plot.caption(comparison), plot.table(comparison))
+                figures[plot.section].append(_Figure(heading, plot.label, drawing, *below))
     return figures
 
 

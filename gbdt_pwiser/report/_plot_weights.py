@@ -1,4 +1,4 @@
-"""The weight path: CTR AUC against CTCVR AUC on validation, weight by weight."""
+"""The weight path: CTR AUC against conversion AUC on validation, weight by weight."""
 
 from __future__ import annotations
 
@@ -9,9 +9,18 @@ from html import escape
 from typing import Final
 
 from gbdt_pwiser.evaluation.results import BASELINE
-from gbdt_pwiser.evaluation.sweep import SweepMean
+from gbdt_pwiser.evaluation.sweep import GIVEN_UP, Estimate, SweepMean, best_within
 from gbdt_pwiser.metrics import metric_named
-from gbdt_pwiser.report._plots import Comparison, Plot, Styles, add_loss_legend, new_panels, to_svg
+from gbdt_pwiser.report._plots import (
+    Comparison,
+    PlainTable,
+    Plot,
+    Styles,
+    add_loss_legend,
+    new_panels,
+    to_svg,
+)
+from gbdt_pwiser.report.table import best_gain_rows, best_gains_label, best_gains_notes
 
 
 def _caption(c: Comparison) -> str:
@@ -21,15 +30,25 @@ def _caption(c: Comparison) -> str:
     by = " by at least one seed" if several else ""
     ring = f" The ring is {BASELINE}." if paired else ""
     label = escape(metric_named(c.details.choose_by).label)
+    drawn = metric_named(_against(c.means))
     text = (
         f"Each point is a weight, trained and scored on <strong>validation</strong>{mean}; "
         "test played no part in it.\n"
         f"  A filled point was chosen there{by} for its {label}.{ring}\n"
+        f"  {drawn.label[0].upper()}{drawn.label[1:]} is the {drawn.meaning}.\n"
     )
     if several:
         other = f"{BASELINE} of the same model" if paired else "the least weight"
         text += f"  Bars: standard error over the seeds of the difference to {other} and seed.\n"
     return text
+
+
+def _table(c: Comparison) -> PlainTable | None:
+    rows = best_gain_rows(["model", "loss"], [best_within(c.means, amount) for amount in GIVEN_UP])
+    if not rows:
+        return None
+    note = " ".join(best_gains_notes(len(c.seeds)))
+    return PlainTable(best_gains_label("conversion_auc"), rows, words=2, note=note)
 
 
 WEIGHTS: Final = Plot(
@@ -38,12 +57,14 @@ WEIGHTS: Final = Plot(
     label="Plot of the weight path",
     draw=lambda c: plot_weights(c.means, c.styles),
     caption=_caption,
+    table=_table,
 )
 
 
 def plot_weights(means: Sequence[SweepMean], styles: Styles) -> str | None:
     """Draw a panel per model and a line per loss; None where no loss was trained with several weights."""
-    known = [s for s in means if not (math.isnan(s.ctr_auc.mean) or math.isnan(s.ctcvr_auc.mean))]
+    against = _against(means)
+    known = [s for s in means if not (math.isnan(s.ctr_auc.mean) or math.isnan(_of(s, against).mean))]
     tried = Counter((s.model, s.loss) for s in known)
     models = list(dict.fromkeys(model for (model, _), weights in tried.items() if weights > 1))
     if not models:
@@ -59,16 +80,14 @@ def plot_weights(means: Sequence[SweepMean], styles: Styles) -> str | None:
             if not path:
                 continue
             color = styles[loss]["color"]
-            x, y = (
-                [e.mean for e in side] for side in zip(*((s.ctr_auc, s.ctcvr_auc) for s in path), strict=True)
-            )
+            x, y = [s.ctr_auc.mean for s in path], [_of(s, against).mean for s in path]
             panel.plot(x, y, color=color, linestyle=styles[loss]["linestyle"], linewidth=1.3)
             for s in path:
                 panel.errorbar(
                     s.ctr_auc.mean,
-                    s.ctcvr_auc.mean,
+                    _of(s, against).mean,
                     xerr=_bar(s.ctr_auc.paired_error),
-                    yerr=_bar(s.ctcvr_auc.paired_error),
+                    yerr=_bar(_of(s, against).paired_error),
                     color=color,
                     elinewidth=0.8,
                     marker=styles[loss]["marker"],
@@ -79,7 +98,7 @@ def plot_weights(means: Sequence[SweepMean], styles: Styles) -> str | None:
                 if tried[model, loss] > 1:
                     panel.annotate(
                         f"{s.weight:g}",
-                        (s.ctr_auc.mean, s.ctcvr_auc.mean),
+                        (s.ctr_auc.mean, _of(s, against).mean),
                         (5, 5),
                         textcoords="offset points",
                         fontsize=8,
@@ -89,19 +108,30 @@ def plot_weights(means: Sequence[SweepMean], styles: Styles) -> str | None:
         panel.set_title(model)
         panel.set_xlabel(metric_named("ctr_auc").label)
     for panel in panels[::columns]:
-        panel.set_ylabel(metric_named("ctcvr_auc").label)
+        panel.set_ylabel(metric_named(against).label)
     add_loss_legend(figure, styles, (s.loss for s in shown))
-    return to_svg(figure, "weights", _name(shown))
+    return to_svg(figure, "weights", _name(shown, against))
+
+
+def _against(means: Sequence[SweepMean]) -> str:
+    """Return the metric of the upright axis: conversion AUC, which older versions did not note."""
+    known = any(not math.isnan(s.conversion_auc.mean) for s in means)
+    return "conversion_auc" if known else "ctcvr_auc"
+
+
+def _of(s: SweepMean, metric: str) -> Estimate:
+    estimate: Estimate = getattr(s, metric)
+    return estimate
 
 
 def _bar(error: float) -> float | None:
     return None if math.isnan(error) else error
 
 
-def _name(shown: Sequence[SweepMean]) -> str:
+def _name(shown: Sequence[SweepMean], against: str) -> str:
     points = "; ".join(
-        f"{s.model} {s.loss} {s.weight:g}: {s.ctr_auc.mean:.4f}, {s.ctcvr_auc.mean:.4f}"
+        f"{s.model} {s.loss} {s.weight:g}: {s.ctr_auc.mean:.4f}, {_of(s, against).mean:.4f}"
         + (f" (chosen by {s.chosen} of {s.seeds})" if s.chosen else "")
         for s in shown
     )
-    return f"CTR AUC and CTCVR AUC on validation by weight. {points}"
+    return f"CTR AUC and {metric_named(against).label} on validation by weight. {points}"

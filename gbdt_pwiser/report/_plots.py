@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
 from itertools import cycle
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import numpy as np
 
@@ -91,6 +91,27 @@ class Comparison:
         return f" of seed {self.seeds[0]}" if len(self.seeds) > 1 else ""
 
 
+class PlainTable(NamedTuple):
+    """A table as it stands below a plot (table.html.j2).
+
+    Parameters
+    ----------
+    label
+        What it shows.
+    rows
+        Cells, those of the heading first.
+    words
+        How many columns, from the left, hold words; the others hold numbers.
+    note
+        What stands below it.
+    """
+
+    label: str
+    rows: Sequence[Sequence[str]]
+    words: int
+    note: str
+
+
 @dataclass(frozen=True)
 class Plot:
     """A plot of a page.
@@ -107,6 +128,8 @@ class Plot:
         Returns an SVG element; None where there is nothing to draw.
     caption
         Returns what stands below it, as HTML.
+    table
+        Returns what stands below that; None for nothing.
     """
 
     section: Section
@@ -114,6 +137,7 @@ class Plot:
     label: str
     draw: Callable[[Comparison], str | None]
     caption: Callable[[Comparison], str]
+    table: Callable[[Comparison], PlainTable | None] = lambda c: None
 
 
 @contextmanager

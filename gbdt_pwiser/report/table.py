@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -20,7 +20,7 @@ from gbdt_pwiser.evaluation.summary import (
     smallest_gains,
     summarize,
 )
-from gbdt_pwiser.evaluation.sweep import SweepPoint, sweep_means
+from gbdt_pwiser.evaluation.sweep import GIVEN_UP, BestGain, SweepPoint, best_within, sweep_means
 from gbdt_pwiser.metrics import metric_named
 from gbdt_pwiser.report.advice import calibration_notes
 
@@ -91,23 +91,83 @@ def format_left_out(summaries: Sequence[Summary]) -> list[str]:
     ]
 
 
-def format_sweep(points: Sequence[SweepPoint]) -> str:
-    """Print the weight path on validation: a row per model, loss and weight, means ± standard errors.
+def best_gains_label(metric: str) -> str:
+    """Say what `best_gain_rows` show of a metric."""
+    label = metric_named(metric).label
+    return f"Largest gain in {label} over bce on validation (its weight), by the CTR AUC given up"
+
+
+def best_gains_notes(seeds: int) -> list[str]:
+    """Say, a sentence each, how far the best gains of a weight path can be trusted."""
+    error = "± is the standard error over the seeds of the difference to bce of the same seed."
+    best = "The best of several weights on the split that they are judged by looks a little too good."
+    return [error, best] if seeds > 1 else [best]
+
+
+def best_gain_rows(
+    names: Sequence[str], best: Sequence[Mapping[tuple[str, ...], BestGain | None]]
+) -> list[list[str]]:
+    """Lay out the largest gains with their weights: a heading, and a row per key.
+
+    Parameters
+    ----------
+    names
+        What the parts of a key are called.
+    best
+        For each of `GIVEN_UP` what `best_within` says; where it never has a gain there are no rows.
 
     Examples
     --------
-    >>> print(format_sweep([SweepPoint("lightgbm", "pwiser", 0, 0.01, True, 0.7, 0.8)]))
+    >>> best = [{("a",): None}, {("a",): BestGain(0.01, 0.0031, 0.0004)}, {("a",): BestGain(0.3, 0.0102)}]
+    >>> for row in best_gain_rows(["loss"], best):
+    ...     print(row)
+    ['loss', 'at most .0005', 'at most .0010', 'at most .0020']
+    ['a', '–', '+.0031 ± .0004 (0.01)', '+.0102 (0.3)']
+    """
+    if not any(gain for gains in best for gain in gains.values()):
+        return []
+
+    def told(gain: BestGain | None) -> str:
+        if gain is None:
+            return "–"
+        return f"{format_estimate(gain.gain, gain.error, 4, signed=True)} ({gain.weight:.3g})"
+
+    amounts = (f"at most {format_estimate(amount, math.nan, 4)}" for amount in GIVEN_UP)
+    return [[*names, *amounts], *([*key, *(told(gains[key]) for gains in best)] for key in best[0])]
+
+
+def format_best_gains(
+    names: Sequence[str], best: Sequence[Mapping[tuple[str, ...], BestGain | None]], metric: str
+) -> list[str]:
+    """Print `best_gain_rows` of a metric below what they are; nothing where there are none."""
+    rows = best_gain_rows(names, best)
+    return [best_gains_label(metric), *_align(rows)] if rows else []
+
+
+def format_sweep(points: Sequence[SweepPoint]) -> str:
+    """Print the weight path on validation: a row per model, loss and weight, means ± standard errors.
+
+    Below it stands the largest gain in conversion AUC over bce for each of `GIVEN_UP`, where there is any.
+
+    Examples
+    --------
+    >>> print(format_sweep([SweepPoint("lightgbm", "pwiser", 0, 0.01, True, 0.7, 0.8, 0.75)]))
     weight path on validation, 1 seed
-    model     loss    weight  CTR AUC  CTCVR AUC  chosen
-    lightgbm  pwiser    0.01    .7000      .8000  1 of 1
+    model     loss    weight  CTR AUC  conversion AUC  CTCVR AUC  chosen
+    lightgbm  pwiser    0.01    .7000           .7500      .8000  1 of 1
     """
     means = sweep_means(points)
     seeds = len({p.seed for p in points})
-    rows = [["model", "loss", "weight", *(metric_named(m).label for m in ("ctr_auc", "ctcvr_auc")), "chosen"]]
+    labels = (metric_named(m).label for m in ("ctr_auc", "conversion_auc", "ctcvr_auc"))
+    rows = [["model", "loss", "weight", *labels, "chosen"]]
     for s in means:
-        estimates = (format_estimate(e.mean, e.error, 4) for e in (s.ctr_auc, s.ctcvr_auc))
+        estimates = (format_estimate(e.mean, e.error, 4) for e in (s.ctr_auc, s.conversion_auc, s.ctcvr_auc))
         rows.append([s.model, s.loss, f"{s.weight:g}", *estimates, f"{s.chosen} of {s.seeds}"])
-    return "\n".join([f"weight path on validation, {seeds} seed{'s' * (seeds != 1)}", *_align(rows)])
+    lines = [f"weight path on validation, {seeds} seed{'s' * (seeds != 1)}", *_align(rows)]
+    best = [best_within(means, amount) for amount in GIVEN_UP]
+    if told := format_best_gains(["model", "loss"], best, "conversion_auc"):
+        lines += ["", *told, *best_gains_notes(seeds)]
+    return "\n".join(lines)
 
 
 def _format_dataset(results: Sequence[Result]) -> str:

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import cycle
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
 from gbdt_pwiser._files import replacing_file
+from gbdt_pwiser.evaluation.sweep import GIVEN_UP
 from gbdt_pwiser.metrics import metric_named
 from gbdt_pwiser.report._page import fill_template, require_report_extra
-from gbdt_pwiser.report._plots import BLUE, GREEN, VERMILLION, drawing_style, new_figure, to_svg
-from gbdt_pwiser.report.table import format_estimate
+from gbdt_pwiser.report._plots import (
+    BLUE,
+    GREEN,
+    INK,
+    OCHRE,
+    PINK,
+    VERMILLION,
+    PlainTable,
+    drawing_style,
+    new_figure,
+    to_svg,
+)
+from gbdt_pwiser.report.table import best_gain_rows, best_gains_label, format_estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,6 +41,7 @@ _BCE: dict[str, Any] = {
     "color": VERMILLION,
     "markerfacecolor": "none",
 }
+_OF_SURROGATES: Final = (BLUE, OCHRE, PINK)
 _BEST: dict[str, Any] = {"linestyle": "none", "marker": "*", "markersize": 13, "color": GREEN}
 
 
@@ -112,8 +126,14 @@ def _gains(tuning: Tuning) -> list[dict[str, Any]]:
 
 # ------------------------------------------------------------------------------ plots
 
-_Plot = tuple[str, str, str]
-"""Heading, drawing, caption."""
+
+class _Plot(NamedTuple):
+    """A plot as it stands on the page, with a table below it or none."""
+
+    heading: str
+    drawing: str
+    caption: str
+    table: PlainTable | None = None
 
 
 def _complete(tuning: Tuning) -> list[Trial]:
@@ -137,7 +157,7 @@ def _path(tuning: Tuning) -> _Plot | None:
     _weight_axis(panels[-1], weights)
     panels[-1].set_xlabel("weight of the pairwise term")
     labels = " and ".join(metric_named(m).label for m in shown)
-    return (
+    return _Plot(
         "The weight path",
         to_svg(figure, "path", f"{labels} on validation against the weight, {len(trials)} trials"),
         "Complete trials on validation; the other parameters of the loss vary too, which scatters them. "
@@ -166,7 +186,7 @@ def _history(tuning: Tuning) -> _Plot | None:
     panel.set_xlabel("trial")
     panel.set_title(metric_named(metric).label)
     best_value = _number(tuning.best.metrics[metric], metric)
-    return (
+    return _Plot(
         "History",
         to_svg(
             figure,
@@ -194,7 +214,7 @@ def _importances(tuning: Tuning) -> _Plot | None:
     panel.spines.bottom.set_visible(False)
     told = ", ".join(f"{name} {tuning.importances[name]:.0%}" for name in reversed(names))
     label = metric_named(tuning.metrics[0]).label
-    return (
+    return _Plot(
         "Importance of the parameters",
         to_svg(figure, "importances", f"Importance for {label}: {told}"),
         f"Share of each parameter in the differences of {label} between complete trials (fANOVA). "
@@ -234,7 +254,7 @@ def _slices(tuning: Tuning) -> _Plot | None:
             panel.minorticks_off()
         panel.set_title(name)
     label = metric_named(metric).label
-    return (
+    return _Plot(
         "Slices",
         to_svg(figure, "slices", f"{label} on validation against {', '.join(names)}"),
         f"{label} of complete trials against one parameter at a time.",
@@ -242,31 +262,81 @@ def _slices(tuning: Tuning) -> _Plot | None:
 
 
 def _front(tuning: Tuning) -> _Plot | None:
-    """Draw the two metrics against each other."""
+    """Draw the two metrics against each other, a front per loss."""
     if len(tuning.metrics) < 2:
         return None
     first, second = tuning.metrics
-    figure = new_figure(height=3.4)
+    figure = new_figure(height=4.2)
     panel = figure.subplots()
 
-    def x(trial: Trial) -> float:
-        return trial.metrics[first]
+    def draw(trials: Sequence[Trial], **look: Any) -> None:
+        panel.plot([t.metrics[first] for t in trials], [t.metrics[second] for t in trials], **look)
 
-    def y(trial: Trial) -> float:
-        return trial.metrics[second]
-
-    panel.plot([x(t) for t in tuning.front], [y(t) for t in tuning.front], color=BLUE, linewidth=1.5)
-    _points(panel, _complete(tuning), tuning, x, y)
+    looks = _front_looks(tuning.by_loss)
+    for loss, trials in tuning.by_loss.items():
+        front = tuning.fronts[loss]
+        pale = {**looks[loss], "linestyle": "none", "markersize": 4, "alpha": 0.35}
+        draw([t for t in trials if t not in front], **pale)
+        draw(front, **looks[loss], linewidth=1.3, markersize=5, label=_short(*loss))
+        for t in () if loss[1] else trials:
+            at = (t.metrics[first], t.metrics[second])
+            panel.annotate(f"{t.weight:g}", at, (5, 5), textcoords="offset points", fontsize=8)
+    bce = [t for t in _complete(tuning) if t.weight == 0 and t is not tuning.best]
+    draw(bce, **_BCE, label="bce" if bce else None)
+    draw([tuning.best], **_BEST, label="choice")
+    if tuning.baseline is not None:
+        for line, metric in ((panel.axvline, first), (panel.axhline, second)):
+            line(tuning.baseline.metrics[metric], color=VERMILLION, linewidth=0.9, linestyle=":")
+    panel.grid(alpha=0.3, linewidth=0.6)
     panel.set_xlabel(metric_named(first).label)
     panel.set_ylabel(metric_named(second).label)
-    ends = " to ".join(f"{x(t):.4f} / {y(t):.4f}" for t in (tuning.front[0], tuning.front[-1]))
-    labels = f"{metric_named(first).label} / {metric_named(second).label}"
-    return (
-        "Pareto front",
-        to_svg(figure, "front", f"Pareto front on validation, {labels}: from {ends}"),
-        f"Line: trials that no other beats in both. Its ends: {ends}. Star: the choice, "
-        f"the best {metric_named(second).label} that loses no {metric_named(first).label} against BCE.",
+    figure.legend(loc="outside upper left", ncols=3, frameon=False, handlelength=3)
+    ends = " to ".join(
+        " / ".join(f"{t.metrics[m]:.4f}" for m in tuning.metrics) for t in (tuning.front[0], tuning.front[-1])
     )
+    x, y = (metric_named(metric) for metric in tuning.metrics)
+    references = [loss for loss, scale in tuning.by_loss if not scale]
+    return _Plot(
+        "Pareto front",
+        to_svg(figure, "front", f"Pareto front on validation, {x.label} / {y.label}: from {ends}"),
+        "Trials on validation. A line joins those of a surrogate and scale that no other of them beats in "
+        f"both metrics; the others are pale. {y.label[0].upper()}{y.label[1:]} is the {y.meaning}. "
+        + "".join(
+            f"{loss}, its weight beside it, is for comparison and never chosen. " for loss in references
+        )
+        + f"Dotted: the best BCE. Star: the choice, the best {y.label} that loses no {x.label} against BCE.",
+        _bought(tuning),
+    )
+
+
+def _short(loss: str, scale: str) -> str:
+    return f"{loss.removeprefix('pwiser ')}, {scale}" if scale else loss
+
+
+def _front_looks(losses: Iterable[tuple[str, str]]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Give each surrogate a colour and each scale a line and a marker; a reference is drawn in ink."""
+    surrogates = dict.fromkeys(surrogate for surrogate, scale in losses if scale)
+    colors = dict(zip(surrogates, cycle(_OF_SURROGATES)))
+
+    def look(surrogate: str, scale: str) -> dict[str, Any]:
+        if not scale:
+            return {"color": INK, "linestyle": "-.", "marker": "^"}
+        line, marker = ("-", "o") if scale == "probability" else ("--", "s")
+        return {"color": colors[surrogate], "linestyle": line, "marker": marker}
+
+    return {loss: look(*loss) for loss in losses}
+
+
+def _bought(tuning: Tuning) -> PlainTable | None:
+    """Tell what gain in the second metric is had for how much CTR AUC."""
+    rows = best_gain_rows(["loss", "scale"], [tuning.best_within(amount) for amount in GIVEN_UP])
+    if not rows:
+        return None
+    note = (
+        "Of single trials, and so without an error: the best of many is partly luck, the more so the more "
+        "there are. A dash: all give up more."
+    )
+    return PlainTable(best_gains_label(tuning.metrics[-1]), rows, words=2, note=note)
 
 
 _PLOTS = (_path, _front, _history, _slices, _importances)

@@ -11,12 +11,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.special import expit, ndtr
+from scipy.special import expit
 
 from gbdt_pwiser.data.exposures import Exposures
 from gbdt_pwiser.data.split import Dataset
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives.errors import check_whole
+from gbdt_pwiser.sources._simulated_features import Floats, codes, columns_of, numericals
 from gbdt_pwiser.sources.source import Made
 
 NAME = "simulated"
@@ -31,8 +32,11 @@ SEARCH_NUMERICALS, ITEM_NUMERICALS = 23, 40
 # Of the latent traits of a search or an item, those behind relevance and those behind accidents.
 RELEVANT, ACCIDENTAL = 6, 2
 RELEVANCE_SPREAD, ACCIDENT_SPREAD, CONVERSION_SPREAD = 1.2, 1.2, 1.0
-
-Floats = NDArray[np.float64]
+# Of an intended click's log-odds, what being bait adds.
+BAIT_PULL = 1.5
+# Columns that only exist when their dial is on.
+POSITION = "position"
+BAIT_NUMERICALS = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,14 +48,17 @@ class Simulation:
     exposures
         What a log would show, and the noise-free clicks for evaluation.
     relevance
-        float64 (n,): true probability of an intended click.
+        float64 (n,): true probability of an intended click, on bait too.
     accident
         float64 (n,): true probability of an accidental click.
+    bait
+        bool (n,): items that attract clicks and never convert.
     """
 
     exposures: Exposures
     relevance: Floats
     accident: Floats
+    bait: NDArray[np.bool_]
 
 
 def simulate(
@@ -61,6 +68,9 @@ def simulate(
     accidental_clicks: float = 0.3,
     ctr: float = 0.022,
     cvr: float = 0.025,
+    position_bias: float = 0.0,
+    user_bias: float = 0.0,
+    click_bait: float = 0.0,
 ) -> Simulation:
     """Simulate search pages of up to 20 items with clicks, accidental clicks and conversions.
 
@@ -74,6 +84,15 @@ def simulate(
     with r, t of unit variance and a, b, c such that the rates come out as asked. All traits are seen only
     through noisy features: 63 numericals in [0, 1] (23 of the search) and 16 categoricals (9 of the search).
 
+    Three more dials, each off at 0, say where the clicks that tell nothing of conversions fall::
+
+        P(intended)   = sigmoid(a + 1.2 r + 1.5 [item is bait])
+        P(accidental) = sigmoid(b + 1.2 (t + sqrt(u / (1 - u)) h) - log2(1 / (1 - position_bias)) log(place))
+        P(conversion | intended) = sigmoid(c + r), and 0 on bait
+
+    with place 1, 2, ... on the page, u = user_bias and h a standard normal of each search. A click is
+    *noise-free* if it is intended and not on bait. The dials leave the features above as they are.
+
     Parameters
     ----------
     n_exposures
@@ -86,7 +105,18 @@ def simulate(
     ctr
         Clicks per exposure, in (0, 1). The default is near that of AliExpress US.
     cvr
-        Conversions per click, in (0, 1 - accidental_clicks). The default is near that of AliExpress US.
+        Conversions per click, in (0, (1 - accidental_clicks) (1 - click_bait)). The default is near that of
+        AliExpress US.
+    position_bias
+        In [0, 1): how much the accidental clicks crowd the top of the page. At twice the place, their odds
+        are 1 - position_bias times as high. The place is then one more feature, "position".
+    user_bias
+        In [0, 1): how much the accidental clicks are those of few searches, relevant or not. It is the share
+        of the searches' own effect h in the variance of an accident's log-odds, next to that of t. Half of
+        the variance of h is that of the traits of the search behind t, which features show.
+    click_bait
+        Share of the intended clicks, in [0, 1), that fall on bait: the items highest in a trait of their own,
+        as many as it takes. Two more features show the trait through noise, numerical_64 and numerical_65.
 
     Raises
     ------
@@ -99,25 +129,12 @@ def simulate(
     >>> len(exposures), exposures.features.width, len(exposures.categorical)
     (1000, 79, 16)
     """
-    check_whole("seed", seed, 0, 2**32 - 1)  # what a sequence of seeds gives
-    if n_exposures < 1:
-        raise InputError(f"n_exposures is {n_exposures}; simulate at least 1 exposure")
-    if n_exposures > (most := os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // BYTES_EACH):
-        raise InputError(
-            f"n_exposures is {n_exposures}, and the memory of this machine holds {most:,}; simulate fewer"
-        )
-    if not 0.0 <= accidental_clicks < 1.0:
-        raise InputError(f"accidental_clicks is {accidental_clicks}; give a share of the clicks in [0, 1)")
-    if not 0.0 < ctr < 1.0:
-        raise InputError(f"ctr is {ctr}; give a rate in (0, 1)")
-    for name, rate in (("ctr", ctr), ("cvr", cvr), ("accidental_clicks", accidental_clicks)):
-        if 0.0 < rate < LEAST_RATE:
-            raise InputError(f"{name} is {rate}, which no simulation shows; give at least {LEAST_RATE:g}")
-    if not 0.0 < cvr < 1.0 - accidental_clicks:
-        raise InputError(
-            f"cvr is {cvr}; give a rate in (0, {1.0 - accidental_clicks:g}): only intended clicks convert"
-        )
+    _check(n_exposures, seed, accidental_clicks, ctr, cvr)
+    _check_dials(position_bias, user_bias, click_bait)
+    _check_cvr(cvr, accidental_clicks, click_bait)
     rng = np.random.default_rng(seed)
+    # What the dials draw leaves the other draws as they are.
+    dials = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
     search = _searches(n_exposures, rng)
     traits = RELEVANT + ACCIDENTAL
     of_search = rng.standard_normal((int(search[-1]) + 1, traits))
@@ -132,30 +149,48 @@ def simulate(
         + of_item[:, :RELEVANT] @ world.standard_normal(RELEVANT)
         + 0.5 * np.einsum("ij,jk,ik->i", seen[:, :RELEVANT], matching, of_item[:, :RELEVANT])
     )
+    of_device = world.standard_normal(ACCIDENTAL)
     layout = _standardized(
-        seen[:, RELEVANT:] @ world.standard_normal(ACCIDENTAL)
+        seen[:, RELEVANT:] @ of_device
         + of_item[:, RELEVANT:] @ world.standard_normal(ACCIDENTAL)
         + seen[:, RELEVANT] * of_item[:, RELEVANT]
     )
+    own = dials.standard_normal(len(of_search))
+    habit = (of_search[:, RELEVANT:] @ of_device / np.linalg.norm(of_device) + own) / np.sqrt(2.0)
+    place = _places(search)
+    lure = dials.standard_normal(n_exposures)
+
     intended_rate = ctr * (1.0 - accidental_clicks)
-    p_intended = _with_mean(RELEVANCE_SPREAD * relevance, intended_rate)
+    wish = RELEVANCE_SPREAD * relevance
+    bait = _baited(lure, wish, intended_rate, click_bait)
+    p_intended = _with_mean(wish + BAIT_PULL * bait, intended_rate)
+    slip = ACCIDENT_SPREAD * (layout + np.sqrt(user_bias / (1.0 - user_bias)) * habit[search])
+    slip += np.log2(1.0 - position_bias) * np.log(place)
     # An accident on top of an intended click adds none: ask for more accidents by that much.
     p_accident = (
-        _with_mean(ACCIDENT_SPREAD * layout, ctr * accidental_clicks / (1.0 - intended_rate))
+        _with_mean(slip, ctr * accidental_clicks / (1.0 - intended_rate))
         if accidental_clicks
         else np.zeros(n_exposures)
     )
-    p_conversion = _with_mean(CONVERSION_SPREAD * relevance, cvr * ctr / intended_rate, p_intended)
+    p_conversion = _with_mean(
+        CONVERSION_SPREAD * relevance, cvr * ctr / (intended_rate * (1.0 - click_bait)), p_intended * ~bait
+    )
     intended, accidental, converting = (
         rng.random(n_exposures) < p for p in (p_intended, p_accident, p_conversion)
     )
-    click, conversion = intended | accidental, intended & converting
+    meant = intended & ~bait
+    click, conversion = intended | accidental, meant & converting
 
-    columns = _features("categorical", 0, _codes(of_search, SEARCH_CATEGORICALS, rng, world), search)
-    columns |= _features("categorical", SEARCH_CATEGORICALS, _codes(of_item, ITEM_CATEGORICALS, rng, world))
+    columns = columns_of("categorical", 0, codes(of_search, SEARCH_CATEGORICALS, rng, world), search)
+    columns |= columns_of("categorical", SEARCH_CATEGORICALS, codes(of_item, ITEM_CATEGORICALS, rng, world))
     categorical = tuple(columns)
-    columns |= _features("numerical", 0, _numericals(of_search, SEARCH_NUMERICALS, rng, world), search)
-    columns |= _features("numerical", SEARCH_NUMERICALS, _numericals(of_item, ITEM_NUMERICALS, rng, world))
+    columns |= columns_of("numerical", 0, numericals(of_search, SEARCH_NUMERICALS, rng, world), search)
+    columns |= columns_of("numerical", SEARCH_NUMERICALS, numericals(of_item, ITEM_NUMERICALS, rng, world))
+    if click_bait:
+        shown = numericals(lure[:, None], BAIT_NUMERICALS, dials, world)
+        columns |= columns_of("numerical", SEARCH_NUMERICALS + ITEM_NUMERICALS, shown)
+    if position_bias:
+        columns[POSITION] = place.astype(np.float32)
     return Simulation(
         exposures=Exposures(
             name=NAME,
@@ -163,17 +198,80 @@ def simulate(
             grade=click.astype(np.int8) + conversion.astype(np.int8),
             categorical=categorical,
             group=search,
-            noise_free_click=intended,
+            noise_free_click=meant,
         ),
         relevance=p_intended,
         accident=p_accident,
+        bait=bait,
     )
+
+
+def _check(n_exposures: int, seed: int, accidental_clicks: float, ctr: float, cvr: float) -> None:
+    check_whole("seed", seed, 0, 2**32 - 1)  # what a sequence of seeds gives
+    if n_exposures < 1:
+        raise InputError(f"n_exposures is {n_exposures}; simulate at least 1 exposure")
+    if n_exposures > (most := os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // BYTES_EACH):
+        raise InputError(
+            f"n_exposures is {n_exposures}, and the memory of this machine holds {most:,}; simulate fewer"
+        )
+    if not 0.0 <= accidental_clicks < 1.0:
+        raise InputError(f"accidental_clicks is {accidental_clicks}; give a share of the clicks in [0, 1)")
+    if not 0.0 < ctr < 1.0:
+        raise InputError(f"ctr is {ctr}; give a rate in (0, 1)")
+    for name, rate in (("ctr", ctr), ("cvr", cvr), ("accidental_clicks", accidental_clicks)):
+        if 0.0 < rate < LEAST_RATE:
+            raise InputError(f"{name} is {rate}, which no simulation shows; give at least {LEAST_RATE:g}")
+
+
+def _check_dials(position_bias: float, user_bias: float, click_bait: float) -> None:
+    for name, bias in (("position_bias", position_bias), ("user_bias", user_bias)):
+        if not 0.0 <= bias < 1.0:
+            raise InputError(f"{name} is {bias}; give a number in [0, 1)")
+    if not 0.0 <= click_bait < 1.0:
+        raise InputError(f"click_bait is {click_bait}; give a share of the intended clicks in [0, 1)")
+    if 0.0 < click_bait < LEAST_RATE:
+        raise InputError(
+            f"click_bait is {click_bait}, which no simulation shows; give at least {LEAST_RATE:g}"
+        )
+
+
+def _check_cvr(cvr: float, accidental_clicks: float, click_bait: float) -> None:
+    most = (1.0 - accidental_clicks) * (1.0 - click_bait)
+    if not 0.0 < cvr < most:
+        bait = ", and none on bait" if click_bait else ""
+        raise InputError(f"cvr is {cvr}; give a rate in (0, {most:g}): only intended clicks convert{bait}")
 
 
 def _searches(n: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Search of each exposure: full pages and shorter last ones, ids ascending."""
     sizes = np.where(rng.random(n) < 0.5, PAGE, rng.integers(1, PAGE + 1, n))
     return np.repeat(np.arange(n), sizes)[:n].astype(np.int64)
+
+
+def _places(search: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Place of each exposure on its page, from 1."""
+    rows = np.arange(len(search))
+    first = np.flatnonzero(np.diff(search, prepend=-1))
+    places: NDArray[np.int64] = rows - first[search] + 1
+    return places
+
+
+def _baited(lure: Floats, wish: Floats, rate: float, share: float) -> NDArray[np.bool_]:
+    """Mask of the items highest in the lure, as many as get that share of clicks of that rate; never all.
+
+    Bait has a click rate p(a) and is a part share * rate / p(a) of the items, others likewise with q(a); the
+    shift a is the one at which the two parts are the whole.
+    """
+
+    def part(a: float) -> float:
+        return rate * share / float(expit(wish + BAIT_PULL + a).mean())
+
+    bait = np.zeros(len(lure), dtype=np.bool_)
+    if share:
+        a = brentq(lambda a: part(a) + rate * (1.0 - share) / expit(wish + a).mean() - 1.0, -200.0, 200.0)
+        count = min(round(part(a) * len(lure)), len(lure) - 1)
+        bait[np.argsort(-lure)[:count]] = True
+    return bait
 
 
 def _standardized(x: Floats) -> Floats:
@@ -183,49 +281,9 @@ def _standardized(x: Floats) -> Floats:
 
 def _with_mean(x: Floats, mean: float, weight: Floats | None = None) -> Floats:
     """Sigmoid of x, shifted so that its (weighted) mean is as given."""
-    shift = brentq(lambda c: np.average(expit(x + c), weights=weight) - mean, -200.0, 200.0)
+    reach = max(200.0, float(np.abs(x).max()) + 50.0)
+    shift = brentq(lambda c: np.average(expit(x + c), weights=weight) - mean, -reach, reach)
     return np.asarray(expit(x + shift))
-
-
-def _noisy(traits: Floats, count: int, rng: np.random.Generator, world: np.random.Generator) -> Floats:
-    """Columns that each show one trait or a mixture of two through noise; the last third shows nothing."""
-    n, k = traits.shape
-    loading = np.zeros((k, count))
-    for column in range(count - count // 3):
-        loading[column % k, column] += 1.0
-        loading[world.integers(k), column] += world.choice([0.0, 0.5])
-    noise = np.where(np.arange(count) < k, 0.3, 1.0)
-    noisy: Floats = traits @ loading + noise * rng.standard_normal((n, count))
-    return noisy
-
-
-def _numericals(
-    traits: Floats, count: int, rng: np.random.Generator, world: np.random.Generator
-) -> NDArray[np.float32]:
-    """Numbers in [0, 1], every fourth column mostly zero as counters are."""
-    x = ndtr(_noisy(traits, count, rng, world) / 1.2)
-    x[:, 3::4] = np.maximum(x[:, 3::4] - 0.6, 0.0) / 0.4
-    single: NDArray[np.float32] = x.astype(np.float32)
-    return single
-
-
-def _codes(
-    traits: Floats, count: int, rng: np.random.Generator, world: np.random.Generator
-) -> NDArray[np.int32]:
-    """Small whole numbers: cut traits, renumbered so that their order says nothing."""
-    x = ndtr(_noisy(traits, count, rng, world) / 1.2)
-    levels = world.integers(3, 41, count)
-    codes = np.minimum((x * levels).astype(np.int32), levels - 1)
-    return np.stack([world.permutation(size)[codes[:, i]] for i, size in enumerate(levels)], axis=1).astype(
-        np.int32
-    )
-
-
-def _features(
-    kind: str, offset: int, values: NDArray[np.generic], rows: NDArray[np.int64] | None = None
-) -> dict[str, NDArray[np.generic]]:
-    values = values if rows is None else values[rows]
-    return {f"{kind}_{offset + i + 1}": np.ascontiguousarray(column) for i, column in enumerate(values.T)}
 
 
 def _make(**options: Any) -> Dataset:

@@ -144,7 +144,9 @@ MARKS = """svg => [...svg.querySelectorAll('path, use')].filter(mark => {
 
 def test_every_plot_has_marks_and_a_name(page):
     drawings = page.locator("figure svg")
-    assert drawings.count() == 6
+    # The real run has too few conversions to say where clicks convert.
+    plots = 7 if "made" in page.url.split("/") else 6
+    assert drawings.count() == plots
     names = set()
     for index in range(drawings.count()):
         drawing = drawings.nth(index)
@@ -154,10 +156,10 @@ def test_every_plot_has_marks_and_a_name(page):
         box = drawing.bounding_box()
         assert box["width"] > 300
         assert box["height"] > 100
-    assert len(names) == 6
+    assert len(names) == plots
     assert all(len(name) > 20 for name in names)
     accessible = page.locator("figure").get_by_role("img")
-    assert accessible.count() == 6
+    assert accessible.count() == plots
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -1,6 +1,7 @@
 """`gbdt-pwiser compare` as a user meets it."""
 
 import json
+import re
 import sys
 
 import pytest
@@ -85,8 +86,25 @@ def test_options_reach_the_comparison(run):
         ["--accidental-clicks", "0.5"],
         ["--ctr", "0.25"],
         ["--cvr", "0.2"],
+        ["--position-bias", "0.5"],
+        ["--user-bias", "0.5"],
+        ["--click-bait", "0.5"],
     ):
         assert values(*options) != default, options
+
+
+def test_where_the_data_lies_is_told_after_the_table(run):
+    few = ["--model", "xgboost", "--loss", "bce", "--seeds", "1", "--threads", "1"]
+    code, out, _ = run(*COMPARE, *few)
+    assert code == 0
+    assert re.search(r"\n\nwhere this data lies: \d\d clicks of validation convert, too few to tell", out)
+    code, out, _ = run(*COMPARE, *few, "--exposures", "12000")
+    assert code == 0
+    told = out.split("\n\n")[-1].splitlines()
+    assert told[0].endswith("lowest pCTR of xgboost bce first")
+    assert len(re.findall(r"\d\.\d%", told[1])) == 10
+    assert told[2].startswith("The fifth of highest pCTR converts ")
+    assert len(told) == 5
 
 
 # ------------------------------------------------------------------------------ the folder it writes
@@ -161,7 +179,9 @@ def test_a_sweep_prints_the_weight_path(run):
     assert (code, err) == (0, "")
     lines = out.splitlines()
     start = lines.index("weight path on validation, 2 seeds")
-    bce, *path = [line.split() for line in lines[start + 2 :]]
+    assert re.split("  +", lines[start + 1])[3:] == ["CTR AUC", "conversion AUC", "CTCVR AUC", "chosen"]
+    end = lines.index("", start)
+    bce, *path = [line.split() for line in lines[start + 2 : end]]
     assert [line[:3] for line in path] == [["xgboost", "pwiser", weight] for weight in ("0", "0.01", "0.5")]
     assert sum(int(line[-3]) for line in path) == 2  # each seed chose one
     assert bce[3:-3] == path[0][3:-3]  # weight 0 is bce
@@ -171,7 +191,8 @@ def test_a_sweep_as_json_has_its_own_key(run):
     code, out, _ = run(*SWEEP, "--json")
     assert code == 0
     told = json.loads(out)
-    assert set(told) == {"results", "sweep"}
+    assert set(told) == {"results", "sweep", "clicks"}
+    assert [(t["model"], t["loss"], len(t["clicks"])) for t in told["clicks"]] == [("xgboost", "bce", 10)]
     results, sweep = told["results"], told["sweep"]
     assert [(p["loss"], p["seed"], p["weight"]) for p in sweep] == [
         (loss, seed, weight)
@@ -179,13 +200,38 @@ def test_a_sweep_as_json_has_its_own_key(run):
         for loss, weight in (("bce", 0), ("pwiser", 0), ("pwiser", 0.5), ("pwiser", 0.01))
     ]
     for p in (p for p in sweep if p["chosen"]):
-        (row,) = (
-            r
-            for r in results
-            if all(r[key] == p[key] for key in ("model", "loss", "seed", "weight"))
-            and (r["split"], r["metric"]) == ("valid", "ctr_auc")
-        )
-        assert row["value"] == p["ctr_auc"]
+        for metric in ("ctr_auc", "conversion_auc", "ctcvr_auc"):
+            (row,) = (
+                r
+                for r in results
+                if all(r[key] == p[key] for key in ("model", "loss", "seed", "weight"))
+                and (r["split"], r["metric"]) == ("valid", metric)
+            )
+            assert row["value"] == p[metric]
+
+
+def test_a_rival_has_a_path_of_its_own_beside_the_sweep(run, tmp_path):
+    pytest.importorskip("matplotlib", reason="needs the report extra")
+    losses = [word for loss in ("bce", "pwiser", "weighted_bce") for word in ("--loss", loss)]
+    rival = ["--rival-weight", "weighted_bce=0.5,3", "--output", tmp_path]
+    code, out, _ = run(*SWEEP, *losses, *rival)
+    assert code == 0
+    path, bought = out.partition("weight path on validation")[2].split("\n\n")[:2]
+    told = [line.split()[1:3] for line in path.splitlines()[2:]]
+    assert told == [
+        ["bce", "0"],
+        *(["pwiser", weight] for weight in ("0", "0.01", "0.5")),
+        *(["weighted_bce", weight] for weight in ("0.5", "3")),
+    ]
+    assert [line.split()[:2] for line in bought.splitlines()[2:4]] == [
+        ["xgboost", "pwiser"],
+        ["xgboost", "weighted_bce"],
+    ]
+    page = (tmp_path / "report.html").read_text()
+    (drawn,) = re.findall(r'aria-label="(CTR AUC and conversion AUC on .*?)"', page)
+    assert [" ".join(part.split(":")[0].split()[-2:]) for part in drawn.split("; ")] == [
+        " ".join(pair) for pair in told
+    ]
 
 
 # ------------------------------------------------------------------------------ rival losses
@@ -308,6 +354,9 @@ def test_the_help_names_every_loss(run):
                 (["--ctr", "2"], "ctr is 2.0; give a rate in (0, 1)"),
                 (["--cvr", "0.9"], "only intended clicks convert"),
                 (["--accidental-clicks", "1"], "accidental_clicks is 1.0"),
+                (["--position-bias", "1"], "position_bias is 1.0; give a number in [0, 1)"),
+                (["--user-bias", "-1"], "user_bias is -1.0; give a number in [0, 1)"),
+                (["--click-bait", "0.7"], "cvr is 0.3; give a rate in (0, 0.21)"),
                 (["--device", "abacus"], "unknown device 'abacus'; choose one of cpu, cuda, auto"),
                 (["--device", "auto"], "device is 'auto'; lightgbm runs on cpu or cuda"),
                 (["--external-memory"], "external memory is for xgboost, xgboost_shared alone, not for"),

@@ -79,7 +79,7 @@ def test_options_reach_the_search(run, tmp_path):
     assert code == 0
     found = json.loads(out)
     assert found["metrics"] == ["ctr_auc", "ctcvr_auc"]
-    assert found["total"] == 6  # as many for BCE
+    assert found["total"] == 3 + 3 + 4  # as many for BCE, and those of weighted BCE
     assert [t["weight"] for t in found["trials"] if t["study"] == "pwiser"][:2] == [0.0, 0.05]
     assert "num_leaves" in found["best"]["parameters"]
     assert found["front"]
@@ -91,7 +91,23 @@ def test_options_reach_the_search(run, tmp_path):
     with sqlite3.connect(tmp_path / "mine.db") as database:
         studies = {name for (name,) in database.execute("select study_name from studies")}
     database.close()
-    assert studies == {"mine", "mine-bce"}
+    assert studies == {"mine", "mine-bce", "mine-weighted_bce"}
+
+
+def test_a_pareto_search_tells_what_ctr_auc_buys(run):
+    code, out, _ = run(*TUNE, "--pareto", "ctr_auc,conversion_auc")
+    assert code == 0
+    assert out.startswith("7 of 7 trials: 7 complete\n")
+    found = json.loads(run(*TUNE, "--pareto", "ctr_auc,conversion_auc", "--json")[1])
+    bce = found["baseline"]["metrics"]
+    gains = [
+        t["metrics"]["conversion_auc"] - bce["conversion_auc"]
+        for t in found["trials"]
+        if t["study"] == "weighted_bce" and t["metrics"]["ctr_auc"] >= bce["ctr_auc"] - 0.002
+    ]
+    table = out.partition("Largest gain in conversion AUC over bce on validation")[2]
+    (told,) = (line.split() for line in table.splitlines() if line.startswith("weighted_bce"))
+    assert float(told[-2]) == pytest.approx(max(gains), abs=5e-5)
 
 
 def test_several_processes_may_share_the_trials(run):
@@ -198,7 +214,7 @@ def test_a_search_replaces_its_own_files_alone(run, tmp_path, name):
         (["--model", "lightgmb"], "did you mean lightgbm?"),
         (["--metric", "pcoc"], "cannot choose by 'pcoc'"),
         (["--choose-by", "ctr_auc"], "No such option"),
-        (["--pareto", "ctr_auc"], "give two different metrics, as in ctr_auc,ctcvr_auc"),
+        (["--pareto", "ctr_auc"], "give two different metrics, as in ctr_auc,conversion_auc"),
         (["--pareto", "ctr_auc,gauc", "--pruner", "median"], "a Pareto search cannot prune"),
         (["--metric", "gauc", "--pruner", "median"], "a search for gauc cannot prune"),
         (["--space", "all"], "unknown space 'all'; choose one of loss, booster, both"),

@@ -55,6 +55,23 @@ def test_a_file_of_an_older_version_has_no_activity(path):
     assert len(read_details(path).curves) == len(stored["curves"])
 
 
+def test_a_file_of_an_older_version_does_not_tell_where_clicks_convert(path):
+    stored = json.loads(path.read_text())
+    assert stored.pop("clicks")
+    path.write_text(json.dumps(stored))
+    assert read_details(path).clicks == []
+
+
+def test_a_file_of_an_older_version_knows_no_conversion_auc(path):
+    details = read_details(path)
+    stored = json.loads(path.read_text())
+    for point in stored["sweep"]:
+        assert 0.7 < point.pop("conversion_auc") < 0.9
+    path.write_text(json.dumps(stored))
+    older = [replace(p, conversion_auc=math.nan) for p in details.sweep]
+    assert repr(read_details(path).sweep) == repr(older)
+
+
 def test_nothing_is_written_and_read(tmp_path):
     write_details(Details(), tmp_path / "details.json")
     assert read_details(tmp_path / "details.json") == Details()
@@ -72,6 +89,8 @@ def test_nothing_is_written_and_read(tmp_path):
         (lambda d: d["sweep"][0].update(seed="3"), "'3' is no int"),
         (lambda d: d.update(sweep=3), "not iterable"),
         (lambda d: d["sweep"].insert(0, 3), "not iterable"),
+        (lambda d: d["clicks"][0]["conversions"].pop(), "differ in length"),
+        (lambda d: d["clicks"][0]["clicks"].__setitem__(9, 1), "conversions of 1 clicks"),
         (lambda d: d["curves"][0].update(best=99), "best is 99; give one of the 20 rounds"),
         (lambda d: d["reliability"][0]["observed"].pop(), "differ in length"),
         (lambda d: d["activity"][0]["click"].pop(), "rounds, click and impression differ in length"),
@@ -211,6 +230,11 @@ def test_curves_are_of_the_first_seed_and_of_test(dataset, written):
     assert plain.exposures == (low, high)
     assert plain.observed == pytest.approx(((split.test.click.sum() - high) / low, 1.0))
     assert calibrated.predicted != plain.predicted
+    assert [(t.model, t.loss) for t in details.clicks] == [("a", "bce"), ("b", "bce")]
+    # bce gives all clicks of validation one of two pCTR, half of them each.
+    clicks = split.valid.click.sum()
+    assert details.clicks[0].clicks == (clicks - round(clicks / 2), round(clicks / 2))
+    assert sum(details.clicks[0].conversions) == split.valid.conversion.sum()
     for row, part in zip(details.distributions[0].counts, np.bincount(split.test.grade), strict=True):
         assert row.sum() == part
 

@@ -5,6 +5,7 @@ import numpy as np
 from gbdt_pwiser.evaluation import Details, Result, SweepPoint
 from gbdt_pwiser.evaluation.activity import ActivityCurve, log_spaced
 from gbdt_pwiser.evaluation.details import ReliabilityCurve, SplitSize, TrainingCurve
+from gbdt_pwiser.evaluation.diagnosis import ClickTenths
 from gbdt_pwiser.metrics import ScoreDistribution
 
 WEIGHTS = (0.0, 0.01, 0.1)
@@ -18,7 +19,7 @@ def losses_of(model):
 
 def made(models=("lightgbm", "xgboost"), *, dataset="simulated", losses=losses_of, seeds=(3, 4, 5), extra=()):
     """Results and details that belong together; `extra` names splits beside valid and test."""
-    rng = np.random.default_rng(0)
+    rng, of_conversions = np.random.default_rng(0), np.random.default_rng(1)
     details = Details(command="gbdt-pwiser compare --seeds 3", released=dataset == "us")
     details.sizes = [SplitSize("train", 3000, 300, 30), SplitSize("test", 0, 0, 0)]
     results = []
@@ -28,7 +29,7 @@ def made(models=("lightgbm", "xgboost"), *, dataset="simulated", losses=losses_o
                 weights = (0.0,) if loss == "bce" else WEIGHTS
                 chosen = int(rng.integers(len(weights)))
                 for i, weight in enumerate(weights):
-                    aucs = rng.uniform(0.7, 0.71, 2).tolist()
+                    aucs = [*rng.uniform(0.7, 0.71, 2).tolist(), of_conversions.uniform(0.75, 0.8)]
                     details.sweep.append(SweepPoint(model, loss, seed, weight, i == chosen, *aucs))
                 for split in ("valid", "test", *extra):
                     for metric in METRICS:
@@ -48,6 +49,11 @@ def made(models=("lightgbm", "xgboost"), *, dataset="simulated", losses=losses_o
                             )
                         )
             add_curves(details, model, loss, rng, extra)
+        details.clicks.append(
+            ClickTenths(
+                model, "bce", tuple((np.arange(10) / 20).tolist()), (200,) * 10, tuple(range(0, 100, 10))
+            )
+        )
     return results, details
 
 

@@ -96,7 +96,8 @@ def test_the_page_asks_nothing_of_the_network_and_is_small(shared_text):
 
 PLOTS = [
     "Gain over",
-    "CTR AUC and CTCVR AUC on",
+    "CTR AUC and conversion AUC on",
+    "Conversions per click",
     "Click rate",
     "Distribution of",
     "CTR AUC on validation by round",
@@ -131,10 +132,11 @@ def test_plots_name_what_they_show(comparison, shared_text):
     assert f"xgboost pwiser 0.1: {np.mean(points):.4f}, " in labels[1]
     chosen = sum(p.chosen for p in details.sweep if (p.model, p.loss, p.weight) == ("xgboost", "bce", 0.0))
     assert f"(chosen by {chosen} of 3)" in labels[1]
-    assert "before and after calibration: lightgbm, xgboost, each with bce, pwiser, lambdarank" in labels[2]
+    assert "lightgbm 0.0%, 5.0%, 10.0%" in labels[2]
+    assert "before and after calibration: lightgbm, xgboost, each with bce, pwiser, lambdarank" in labels[3]
     best = next(c for c in details.curves if c.loss == "lambdarank").ctr_auc[11]
-    assert f"lightgbm lambdarank {best:.4f} in round 12" in labels[4]
-    assert "lightgbm bce 97 %, 88 %; lightgbm pwiser 97 %, 88 %; xgboost bce 97 %, 88 %; " in labels[5]
+    assert f"lightgbm lambdarank {best:.4f} in round 12" in labels[5]
+    assert "lightgbm bce 97 %, 88 %; lightgbm pwiser 97 %, 88 %; xgboost bce 97 %, 88 %; " in labels[6]
 
 
 def test_the_table_holds_the_summaries(comparison, shared_text):
@@ -200,6 +202,7 @@ def test_the_page_says_what_was_compared(shared_text):
         "<li>xgboost, pwiser: 97 % of the pairs with unclicked exposures and 88 % of those with click-only "
         "ones still violate their margins (0.3 and 0.1) in the round that counts, so the term acts as a "
         "weight of about 0.8 on conversions; smaller margins or the logit scale would make it rank.</li>",
+        "Conversion AUC is the chance that a converted exposure has a higher pCTR than any other.",
     ):
         assert said in text, said
     assert "Published" not in text
@@ -282,7 +285,7 @@ def test_results_alone_make_a_page_with_less(comparison, tmp_path):
 @pytest.mark.parametrize(
     "keep",
     [
-        lambda p: replace(p, ctcvr_auc=math.nan),  # a metric that is not known
+        lambda p: replace(p, conversion_auc=math.nan, ctcvr_auc=math.nan),  # neither is known
         lambda p: p if p.loss == "bce" else None,  # one weight
         lambda p: None,
     ],
@@ -290,6 +293,42 @@ def test_results_alone_make_a_page_with_less(comparison, tmp_path):
 def test_what_is_no_path_is_not_drawn(comparison, keep):
     points = [kept for p in comparison[1].sweep if (kept := keep(p)) is not None]
     assert plot_weights(sweep_means(points), loss_styles(["bce", "pwiser", "lambdarank"])) is None
+
+
+def test_below_the_path_stands_what_ctr_auc_buys(tmp_path):
+    results, details = made(seeds=(3,))
+    results = [replace(r, value=0.7) if (r.split, r.metric) == ("valid", "ctr_auc") else r for r in results]
+    gains = {"bce": 0.0, "pwiser": 0.03, "lambdarank": -0.02}
+    details.sweep = [
+        replace(p, ctr_auc=0.7 - 0.009 * p.weight, conversion_auc=0.8 + gains[p.loss] + p.weight / 10)
+        for p in details.sweep
+    ]
+    details.sweep = [replace(p, chosen=p.weight == 0) for p in details.sweep]
+    results = [replace(r, weight=0.0) for r in results]
+    text = write(tmp_path / "report.html", results, details)
+    Page(text)
+    (table,) = re.findall(
+        r"<h3>Largest gain in conversion AUC over bce on validation.*?</table>", text, re.DOTALL
+    )
+    rows = [re.findall(r"<t[hd][^>]*>([^<]*)", row) for row in table.split("<tr>")[1:]]
+    best = [
+        ("lightgbm", "pwiser", "+.0310 (0.01)", "+.0400 (0.1)", "+.0400 (0.1)"),
+        ("lightgbm", "lambdarank", "-.0190 (0.01)", "-.0100 (0.1)", "-.0100 (0.1)"),
+        ("xgboost", "pwiser", "+.0310 (0.01)", "+.0400 (0.1)", "+.0400 (0.1)"),
+    ]
+    assert rows[0] == ["model", "loss", "at most .0005", "at most .0010", "at most .0020"]
+    assert [tuple(row) for row in rows[1:]] == best
+    assert "looks a little too good" in text
+    assert "of the difference to bce of the same seed" not in text  # of one seed there is none
+
+
+def test_details_of_an_older_version_draw_ctcvr_auc(comparison, tmp_path):
+    results, details = comparison
+    details.sweep = [replace(p, conversion_auc=math.nan) for p in details.sweep]
+    text = write(tmp_path / "report.html", results, details)
+    assert drawings(Page(text))[1]["aria-label"].startswith("CTR AUC and CTCVR AUC on validation by weight.")
+    assert "CTCVR AUC is the chance that a converted exposure has a higher pCTCVR" in flat(text)
+    assert "Largest gain" not in text
 
 
 def test_odd_curves_are_drawn(comparison, tmp_path):
@@ -308,7 +347,13 @@ def test_odd_curves_are_drawn(comparison, tmp_path):
     nan = (math.nan,)
     details.activity = [replace(c, rounds=(0,), click=nan, impression=nan) for c in details.activity]
     shown = drawings(Page(write(tmp_path / "report.html", results, details)))
-    assert [d["aria-label"].split()[0] for d in shown] == ["Gain", "CTR", "Distribution", "CTR"]
+    assert [d["aria-label"].split()[0] for d in shown] == [
+        "Gain",
+        "CTR",
+        "Conversions",
+        "Distribution",
+        "CTR",
+    ]
 
 
 def test_one_kind_of_pairs_is_drawn_without_the_other(comparison, tmp_path):

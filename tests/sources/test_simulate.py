@@ -9,20 +9,14 @@ import pytest
 from gbdt_pwiser.objectives import InputError, auc
 from gbdt_pwiser.sources import load, simulate
 from gbdt_pwiser.sources.simulate import PAGE, SIMULATED
+from tests.sources.simulated import SEARCH_COLUMNS, N, assert_rate
 
-N = 100_000
-SEARCH_COLUMNS = [f"categorical_{i}" for i in range(1, 10)] + [f"numerical_{i}" for i in range(1, 24)]
 ITEM_COLUMNS = [f"categorical_{i}" for i in range(10, 17)] + [f"numerical_{i}" for i in range(24, 64)]
 
 
 @pytest.fixture(scope="module")
 def simulation():
     return simulate(N, seed=3, accidental_clicks=0.3, ctr=0.2, cvr=0.2)
-
-
-def assert_rate(hits: np.ndarray, rate: float) -> None:
-    """A share of independent draws lies within five standard errors."""
-    assert abs(hits.mean() - rate) <= 5 * np.sqrt(rate * (1 - rate) / len(hits))
 
 
 # ------------------------------------------------------------------------------ rates
@@ -202,6 +196,13 @@ def test_accidents_are_a_dial_on_one_sample():
         ({"cvr": 0.0}, r"cvr is 0\.0; give a rate in \(0, 0\.7\): only intended clicks convert"),
         ({"cvr": 0.7}, r"cvr is 0\.7; give a rate in \(0, 0\.7\)"),
         ({"cvr": 0.2, "accidental_clicks": 0.9}, r"cvr is 0\.2; give a rate in \(0, 0\.1\)"),
+        ({"position_bias": 1.0}, r"position_bias is 1\.0; give a number in \[0, 1\)"),
+        ({"position_bias": float("nan")}, "position_bias is nan"),
+        ({"user_bias": -0.5}, r"user_bias is -0\.5; give a number in \[0, 1\)"),
+        ({"user_bias": 1}, "user_bias is 1;"),
+        ({"click_bait": 1.0}, r"click_bait is 1\.0; give a share of the intended clicks in \[0, 1\)"),
+        ({"click_bait": float("nan")}, "click_bait is nan"),
+        ({"cvr": 0.4, "click_bait": 0.5}, r"\(0, 0\.35\): only intended clicks convert, and none on bait"),
     ],
 )
 def test_parameters_outside_their_range(options, message):
@@ -217,6 +218,7 @@ def test_parameters_outside_their_range(options, message):
         ({"ctr": 1e-300}, "ctr is 1e-300, which no simulation shows; give at least 1e-09"),
         ({"cvr": 1e-300}, "cvr is 1e-300, which no simulation shows"),
         ({"accidental_clicks": 1e-300}, "accidental_clicks is 1e-300, which no simulation shows"),
+        ({"click_bait": 1e-300}, "click_bait is 1e-300, which no simulation shows"),
     ],
 )
 def test_what_no_simulation_can_have(options, message):
@@ -226,6 +228,7 @@ def test_what_no_simulation_can_have(options, message):
 
 def test_every_parameter_is_an_option_of_load():
     options = {"n_exposures": 300, "seed": 4, "accidental_clicks": 0.2, "ctr": 0.3, "cvr": 0.4}
+    options |= {"position_bias": 0.5, "user_bias": 0.5, "click_bait": 0.1}
     assert set(SIMULATED.options) == set(options)
     loaded = load("simulated", **options)
     np.testing.assert_array_equal(loaded.exposures.matrix(), simulate(**options).exposures.matrix())

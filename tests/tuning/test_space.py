@@ -15,6 +15,7 @@ from gbdt_pwiser.tuning import (
     SearchSpace,
     booster_space,
     loss_space,
+    quantile_space,
     read_space,
     search_space,
 )
@@ -27,8 +28,10 @@ def suggested(space, **values):
 
 
 def test_the_loss_space_holds_every_parameter_of_the_loss():
-    assert set(loss_space(grouped=True).parameters) == LOSS
-    assert set(loss_space(grouped=False).parameters) == LOSS - {"pairs"}
+    assert set(quantile_space(grouped=True).parameters) == LOSS
+    assert set(quantile_space(grouped=False).parameters) == LOSS - {"pairs"}
+    # Margins that are numbers need no warm-up.
+    assert set(loss_space(grouped=True).parameters) == LOSS - {"warm_up"}
 
 
 def test_the_least_weight_stands_for_zero_and_no_other_does():
