@@ -60,7 +60,7 @@ class RankedGroups:
     order: NDArray[np.intp]
     start: NDArray[np.intp]
     tie_start: NDArray[np.intp]
-    ids: NDArray[np.int64] | NDArray[np.uint64]
+    ids: NDArray[np.integer[Any]]
 
     @classmethod
     def of(cls, score: Floats, group: NDArray[np.integer[Any]]) -> RankedGroups:
@@ -73,7 +73,7 @@ class RankedGroups:
             order,
             start,
             np.flatnonzero(new_score),
-            ids if ids.dtype == np.uint64 else ids.astype(np.int64),
+            ids.astype(np.uint64 if ids.dtype == np.uint64 else np.int64),
         )
 
     @cached_property

@@ -40,7 +40,7 @@ class GroupAUCs(NamedTuple):
         Groups of one class.
     """
 
-    group: NDArray[np.int64] | NDArray[np.uint64]
+    group: NDArray[np.integer[Any]]
     value: NDArray[np.float64]
     exposures: NDArray[np.float64]
     positives: NDArray[np.float64]

@@ -329,7 +329,9 @@ def conversions_metric(k: int) -> Metric:
     )
 
 
-MRR: Final = _top_metric("mrr", "MRR", "1 / place of the first click of each group by pCTR", ranked_clicks, _mrr)
+MRR: Final = _top_metric(
+    "mrr", "MRR", "1 / place of the first click of each group by pCTR", ranked_clicks, _mrr
+)
 
 
 def _without_metric(
