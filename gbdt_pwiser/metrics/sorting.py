@@ -129,8 +129,8 @@ def _sorted(low: NDArray[np.uint64], high: NDArray[np.uint64] | np.uint64 = _ONE
     packed >>= np.uint64(index_bits)
     new = changes(packed)
     if cut:
-        ordered = low[order]
-        wrong = np.flatnonzero((ordered[1:] < ordered[:-1]) & ~new[1:])
+        alike = np.flatnonzero(~new)  # places with the leading bits of the one before
+        wrong = alike[low[order[alike]] < low[order[alike - 1]]]
         if len(wrong):
             heads = np.unique(packed[wrong])
             first = np.searchsorted(packed, heads, "left")
@@ -139,7 +139,6 @@ def _sorted(low: NDArray[np.uint64], high: NDArray[np.uint64] | np.uint64 = _ONE
             place = np.repeat(first - np.cumsum(sizes) + sizes, sizes) + np.arange(sizes.sum())
             rows = order[place]
             order[place] = rows[np.lexsort((low[rows], packed[place]))]
-            ordered[place] = low[order[place]]
-        new |= changes(ordered)
+        new[alike] = low[order[alike]] != low[order[alike - 1]]
     packed >>= np.uint64(low_bits)
     return Sorted(order, changes(packed), new)
