@@ -91,21 +91,20 @@ def _small_integers(group: NDArray[np.integer[Any]]) -> NDArray[np.uint64]:
     those of adjacent groups often do, ranks come without a sort.
     """
     if (group[1:] >= group[:-1]).all():
-        return _ranks_of_ascending(group)
+        return _ranks(changes(group))
     # Modulo 2^64, so that differences are right for every type of integer.
     number = group.astype(np.uint64)
     number -= group.min().astype(np.uint64)
     if number.max() < len(number):
         return number
-    order = _sorted(number).order
-    number[order] = _ranks_of_ascending(number[order])
+    order, _, new = _sorted(number)
+    number[order] = _ranks(new)
     return number
 
 
-def _ranks_of_ascending(values: NDArray[Any]) -> NDArray[np.uint64]:
-    rank = np.zeros(len(values), dtype=np.uint64)
-    np.cumsum(values[1:] != values[:-1], out=rank[1:])
-    return rank
+def _ranks(new: Bools) -> NDArray[np.uint64]:
+    """Rank of each value among the distinct ones, from 0, where ascending values are new at these places."""
+    return np.cumsum(new, dtype=np.uint64) - np.uint64(1)
 
 
 def _sorted(low: NDArray[np.uint64], high: NDArray[np.uint64] | np.uint64 = _ONE_GROUP) -> Sorted:
@@ -130,7 +129,8 @@ def _sorted(low: NDArray[np.uint64], high: NDArray[np.uint64] | np.uint64 = _ONE
     new = changes(packed)
     if cut:
         alike = np.flatnonzero(~new)  # places with the leading bits of the one before
-        wrong = alike[low[order[alike]] < low[order[alike - 1]]]
+        before, here = low[order[alike - 1]], low[order[alike]]
+        wrong = alike[here < before]
         if len(wrong):
             heads = np.unique(packed[wrong])
             first = np.searchsorted(packed, heads, "left")
@@ -139,6 +139,7 @@ def _sorted(low: NDArray[np.uint64], high: NDArray[np.uint64] | np.uint64 = _ONE
             place = np.repeat(first - np.cumsum(sizes) + sizes, sizes) + np.arange(sizes.sum())
             rows = order[place]
             order[place] = rows[np.lexsort((low[rows], packed[place]))]
-        new[alike] = low[order[alike]] != low[order[alike - 1]]
+            before, here = low[order[alike - 1]], low[order[alike]]
+        new[alike] = here != before
     packed >>= np.uint64(low_bits)
     return Sorted(order, changes(packed), new)
