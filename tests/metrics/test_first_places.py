@@ -8,7 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from gbdt_pwiser.metrics import METRICS, evaluate, gauc, group_aucs, map_at_k, mrr, ndcg_at_k, recall_at_k
+from gbdt_pwiser.metrics import (
+    METRICS,
+    blocks,
+    evaluate,
+    gauc,
+    group_aucs,
+    map_at_k,
+    mrr,
+    ndcg_at_k,
+    recall_at_k,
+)
+from gbdt_pwiser.metrics.sorting import sorted_in_groups
 from gbdt_pwiser.objectives import InputError
 from tests.metrics.helpers import F, T, make_exposures
 
@@ -66,6 +77,14 @@ def test_a_rising_map_of_pctr_changes_no_metric_inside_groups(rows):
         arguments = grade > 0, group.astype(np.int64)
         for found, expected in zip(metric(pctr, *arguments), metric(places - 3.5, *arguments), strict=True):
             np.testing.assert_array_equal(found, expected)
+
+
+def test_one_evaluation_sorts_inside_groups_once(monkeypatch):
+    sorts = []
+    monkeypatch.setattr(blocks, "sorted_in_groups", lambda *a: sorts.append(a) or sorted_in_groups(*a))
+    rows = [(0.2, 1, 7), (0.5, 0, 7), (0.5, 2, -1), (0.2, 0, -1)]
+    assert ranked(rows)["gauc"] == 0.5
+    assert len(sorts) == 1
 
 
 # ------------------------------------------------------------------ scikit-learn, of whole groups
