@@ -128,9 +128,11 @@ def _sorted(low: NDArray[np.uint64], high: NDArray[np.uint64] | np.uint64 = _ONE
     packed >>= np.uint64(index_bits)
     new = changes(packed)
     if cut:
-        alike = np.flatnonzero(~new)  # places with the leading bits of the one before
-        before, here = low[order[alike - 1]], low[order[alike]]
-        wrong = alike[here < before]
+        same = ~new
+        same[:-1] |= ~new[1:]
+        alike = np.flatnonzero(same)  # places with the leading bits of a neighbour
+        values = low[order[alike]]
+        wrong = alike[1:][(values[1:] < values[:-1]) & ~new[alike[1:]]]
         if len(wrong):
             heads = np.unique(packed[wrong])
             first = np.searchsorted(packed, heads, "left")
@@ -139,7 +141,7 @@ def _sorted(low: NDArray[np.uint64], high: NDArray[np.uint64] | np.uint64 = _ONE
             place = np.repeat(first - np.cumsum(sizes) + sizes, sizes) + np.arange(sizes.sum())
             rows = order[place]
             order[place] = rows[np.lexsort((low[rows], packed[place]))]
-            before, here = low[order[alike - 1]], low[order[alike]]
-        new[alike] = here != before
+            values = low[order[alike]]
+        new[alike] |= changes(values)
     packed >>= np.uint64(low_bits)
     return Sorted(order, changes(packed), new)
