@@ -198,15 +198,16 @@ def costs(results: Sequence[Result]) -> list[Cost]:
 
 
 def smallest_gains(summaries: Sequence[Summary]) -> dict[str, float]:
-    """Smallest gain that the test sample could have shown, by ranking metric; metrics without a test lack.
+    """Smallest gain that the test sample could have shown, by metric of ranking or of the first places.
 
     smallest = median over models and losses of half the width of the gain's 95 % interval
 
     A smaller gain has an interval that holds 0: it cannot be told from chance, which is not to say that it
-    is none. It is of one gain by itself; Holm's correction for a whole table asks for more.
+    is none. It is of one gain by itself; Holm's correction for a whole table asks for more. Metrics without a
+    test are absent.
     """
     smallest = {}
-    for metric in shown_metrics(summaries, "ranking"):
+    for metric in (m for family in ("ranking", "top") for m in shown_metrics(summaries, family)):
         widths = [
             (s.gain_high - s.gain_low) / 2
             for s in summaries

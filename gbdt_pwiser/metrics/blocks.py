@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gbdt_pwiser.metrics.checks import Bools, Floats, check_group
-from gbdt_pwiser.metrics.sorting import keys, runs
+from gbdt_pwiser.metrics.scored import ScoredExposures, once
+from gbdt_pwiser.metrics.sorting import runs, sorted_in_groups
 
 
 class Blocks(NamedTuple):
@@ -41,50 +43,57 @@ class Blocks(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class RankedGroups:
-    """The exposures of g groups by falling score, sorted once for all metrics.
+    """The exposures of g groups by falling score, sorted once for all metrics inside groups.
 
     Parameters
     ----------
-    key
-        uint64 (n,), of each row: sorts by group, then falling score.
-    ordered
-        The same, sorted.
+    order
+        intp (n,): the rows by ascending group, then falling score.
     start
         intp (g,), where each group starts there.
+    tie_start
+        intp (t,), where each run of one group and one score starts there.
     ids
-        int (g,), of the groups.
+        int64 or uint64 (g,), of the groups.
     """
 
-    key: NDArray[np.uint64]
-    ordered: NDArray[np.uint64]
+    order: NDArray[np.intp]
     start: NDArray[np.intp]
+    tie_start: NDArray[np.intp]
     ids: NDArray[np.integer[Any]]
 
     @classmethod
     def of(cls, score: Floats, group: NDArray[np.integer[Any]]) -> RankedGroups:
         """Sort by `score` inside each group; InputError for groups that are not int (n,)."""
         check_group(group, len(score))
-        if not len(score):
-            nothing = np.zeros(0, dtype=np.uint64)
-            return cls(nothing, nothing, np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.int64))
-        key, score_bits, ids = keys(-score, group)
-        ordered = np.sort(key)
-        start, part = runs(ordered >> np.uint64(score_bits))
-        return cls(key, ordered, start, ids(part))
+        order, new_group, new_score = sorted_in_groups(-score, group)
+        start = np.flatnonzero(new_group)
+        ids = group[order[start]]
+        return cls(
+            order,
+            start,
+            np.flatnonzero(new_score),
+            ids.astype(np.uint64 if ids.dtype == np.uint64 else np.int64),
+        )
+
+    @cached_property
+    def size(self) -> NDArray[np.intp]:
+        """Exposures of each group, intp (g,)."""
+        return np.diff(self.start, append=len(self.order))
 
     @property
     def longest(self) -> int:
         """Exposures of the largest group."""
-        return int(np.diff(self.start, append=len(self.ordered)).max(initial=0))
+        return int(self.size.max(initial=0))
 
     def blocks(self, relevant: Bools) -> Blocks:
         """Return the blocks with one of these exposures, bool (n,)."""
-        up = np.sort(self.key[relevant])
-        starts, key = runs(up)
-        first = np.searchsorted(self.ordered, key, "left")
-        last = np.searchsorted(self.ordered, key, "right")
+        place = np.flatnonzero(relevant[self.order])
+        starts, tie = runs(np.searchsorted(self.tie_start, place, "right") - 1)
+        first = self.tie_start[tie]
+        last = np.append(self.tie_start, len(self.order))[tie + 1]
         group = np.searchsorted(self.start, first, "right") - 1
-        return Blocks(group, first - self.start[group], last - first, np.diff(starts, append=len(up)))
+        return Blocks(group, first - self.start[group], last - first, np.diff(starts, append=len(place)))
 
     def sums(self, group: NDArray[np.intp], values: NDArray[Any]) -> NDArray[np.float64]:
         """Sum within each group, float64 (g,)."""
@@ -101,3 +110,21 @@ def over_places(
     single = np.append(per_place, 0.0)[first]
     worth: NDArray[np.float64] = np.where(last - first == 1, single, running[last] - running[first])
     return worth
+
+
+@once
+def ranked_groups(s: ScoredExposures) -> RankedGroups | None:
+    """Return the exposures of each group by falling pCTR; None without groups."""
+    return None if s.group is None else RankedGroups.of(s.pctr, s.group)
+
+
+@once
+def ranked_clicks(s: ScoredExposures) -> tuple[RankedGroups, Blocks] | None:
+    """Return the same with the blocks of clicks."""
+    return None if (ranked := ranked_groups(s)) is None else (ranked, ranked.blocks(s.click))
+
+
+@once
+def ranked_conversions(s: ScoredExposures) -> tuple[RankedGroups, Blocks] | None:
+    """Return the same with the blocks of conversions."""
+    return None if (ranked := ranked_groups(s)) is None else (ranked, ranked.blocks(s.conversion))

@@ -8,10 +8,10 @@ from typing import Any, Final, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gbdt_pwiser.metrics.blocks import Blocks, RankedGroups, ranked_clicks, ranked_conversions
 from gbdt_pwiser.metrics.checks import Bools, Floats, check_group, check_score, check_weight
 from gbdt_pwiser.metrics.metric import Family, GroupValues, Metric, group_metric, share
 from gbdt_pwiser.metrics.scored import ScoredExposures, once
-from gbdt_pwiser.metrics.sorting import keys, runs, sorted_side
 from gbdt_pwiser.objectives import InputError
 
 Weighting = Literal["exposures", "positives", "mean"]
@@ -40,7 +40,7 @@ class GroupAUCs(NamedTuple):
         Groups of one class.
     """
 
-    group: NDArray[np.int64] | NDArray[np.uint64]
+    group: NDArray[np.integer[Any]]
     value: NDArray[np.float64]
     exposures: NDArray[np.float64]
     positives: NDArray[np.float64]
@@ -113,60 +113,74 @@ def gauc(
 def group_aucs(
     score: Floats, positive: Bools, group: NDArray[np.integer[Any]], *, sample_weight: Floats | None = None
 ) -> GroupAUCs:
-    """AUC of each group; arguments and errors as of `gauc`.
-
-    Positives and negatives are sorted apart, by group and score packed into one integer. What a positive
-    beats is then the place of its key among the negatives', less where its group starts there.
-    """
+    """AUC of each group; arguments and errors as of `gauc`."""
     check_score(score, positive)
     check_group(group, len(score))
     weight = check_weight(sample_weight, len(score))
-    if weight is not None and not weight.all():
-        seen = weight > 0
+    if weight is None:
+        ranked = RankedGroups.of(score, group)
+        return _aucs(ranked, ranked.blocks(positive))
+    seen = weight > 0
+    if not seen.all():
         score, positive, group, weight = score[seen], positive[seen], group[seen], weight[seen]
-    if not len(score):
-        nothing = np.zeros(0)
-        return GroupAUCs(np.zeros(0, np.int64), nothing, nothing, nothing, 0)
+    return _weighted_aucs(RankedGroups.of(score, group), positive, weight)
 
-    key, score_bits, ids = keys(score, group)
-    up, up_weight = sorted_side(key, weight, positive)
-    down, down_weight = sorted_side(key, weight, ~positive)
-    up_start, up_group = runs(up >> np.uint64(score_bits))
-    down_start, down_group = runs(down >> np.uint64(score_bits))
-    both, in_up, in_down = np.intersect1d(up_group, down_group, assume_unique=True, return_indices=True)
 
-    def totals(values: NDArray[Any], starts: NDArray[np.intp]) -> NDArray[Any]:
-        return np.add.reduceat(values, starts) if len(starts) else values[:0]
+def _aucs(ranked: RankedGroups, b: Blocks) -> GroupAUCs:
+    """Count what the positives beat: of a block's r each beats the negatives behind it, and half of its own.
 
-    left, right = np.searchsorted(down, up, "left"), np.searchsorted(down, up, "right")
-    n_up, n_down = np.diff(up_start, append=len(up)), np.diff(down_start, append=len(down))
-    if up_weight is None or down_weight is None:
-        doubled_wins = totals(left + right, up_start)[in_up] - 2 * n_up[in_up] * down_start[in_down]
-        value = doubled_wins / (2 * n_up[in_up] * n_down[in_down])
-        positives, negatives = n_up.astype(np.float64), n_down.astype(np.float64)
-    else:
-        positives, negatives = totals(up_weight, up_start), totals(down_weight, down_start)
-        # Each group's negatives have weight 1 in all, so that no group drowns another in the running sum.
-        below = np.append(0.0, np.cumsum(down_weight / np.repeat(negatives, n_down)))
-        wins = totals(up_weight * (below[left] + below[right]) / 2, up_start)[in_up]
-        value = wins / positives[in_up] - below[down_start[in_down]]
+    Of n exposures of the group with R positives, n - o - m stand behind a block, and R - a - r of those are
+    positives. Whole numbers throughout, so nothing is rounded.
+    """
+    positives = ranked.sums(b.group, b.relevant).astype(np.intp)
+    behind = (ranked.size - positives)[b.group] - (b.before - b.ahead()) - (b.tied - b.relevant)
+    doubled_wins = ranked.sums(b.group, b.relevant * (2 * behind + b.tied - b.relevant))
+    doubled_pairs = 2 * positives * (ranked.size - positives)
+    used = doubled_pairs > 0
     return GroupAUCs(
-        group=ids(both),
-        value=value,
-        exposures=positives[in_up] + negatives[in_down],
-        positives=positives[in_up],
-        left_out=len(up_group) + len(down_group) - 2 * len(both),
+        group=ranked.ids[used],
+        value=doubled_wins[used] / doubled_pairs[used],
+        exposures=ranked.size[used].astype(np.float64),
+        positives=positives[used].astype(np.float64),
+        left_out=len(used) - int(used.sum()),
+    )
+
+
+def _weighted_aucs(ranked: RankedGroups, positive: Bools, weight: NDArray[np.float64]) -> GroupAUCs:
+    """Weigh what the positives beat, from running sums of the negatives' weights by falling score."""
+    positive, weight = positive[ranked.order], weight[ranked.order]
+
+    def totals(side: Bools, starts: NDArray[np.intp]) -> NDArray[np.float64]:
+        values = np.where(side, weight, 0.0)
+        return np.add.reduceat(values, starts) if len(starts) else values
+
+    positives, negatives = totals(positive, ranked.start), totals(~positive, ranked.start)
+    used = (positives > 0) & (negatives > 0)
+    # Each group's negatives have weight 1 in all, so that no group drowns another in the running sum.
+    share = np.where(positive, 0.0, weight) / np.repeat(np.where(used, negatives, np.inf), ranked.size)
+    to = np.append(0.0, np.cumsum(share))
+    first, end = ranked.tie_start, np.append(ranked.tie_start[1:], len(weight))
+    group_end = np.append(ranked.start[1:], len(weight))
+    of_group = np.searchsorted(ranked.start, first, "right") - 1
+    beaten = to[group_end][of_group] - (to[first] + to[end]) / 2
+    wins = ranked.sums(of_group, totals(positive, first) * beaten)
+    return GroupAUCs(
+        group=ranked.ids[used],
+        value=wins[used] / positives[used],
+        exposures=positives[used] + negatives[used],
+        positives=positives[used],
+        left_out=len(used) - int(used.sum()),
     )
 
 
 @once
 def _clicks_in_groups(s: ScoredExposures) -> GroupAUCs | None:
-    return None if s.group is None else group_aucs(s.pctr, s.click, s.group)
+    return None if (found := ranked_clicks(s)) is None else _aucs(*found)
 
 
 @once
 def _conversions_in_groups(s: ScoredExposures) -> GroupAUCs | None:
-    return None if s.group is None else group_aucs(s.pctr, s.conversion, s.group)
+    return None if (found := ranked_conversions(s)) is None else _aucs(*found)
 
 
 InGroups = Callable[[ScoredExposures], GroupAUCs | None]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gbdt_pwiser.metrics.checks import Bools, Floats, check_probability, check_weight
 from gbdt_pwiser.metrics.metric import Bootstrap, Metric, Statistic, exposure_metric, ratio_of_sums, share
 from gbdt_pwiser.metrics.scored import Sample, ScoredExposures, once
+from gbdt_pwiser.metrics.sorting import order_of
 from gbdt_pwiser.objectives import InputError
 
 CLIP: Final = float(np.finfo(np.float64).eps)
@@ -192,7 +193,7 @@ def equal_mass_bins(
     """Return the rows that have weight, by ascending probability, and the bin of each; see `reliability`."""
     if bins < 1:
         raise InputError(f"bins is {bins}; give at least 1")
-    rows = np.argsort(probability)
+    rows = order_of(probability)
     if weight is not None:
         rows = rows[weight[rows] > 0]
     ordered = probability[rows]

@@ -17,7 +17,14 @@ from typing import Any, Final, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gbdt_pwiser.metrics.blocks import Blocks, RankedGroups, over_places
+from gbdt_pwiser.metrics.blocks import (
+    Blocks,
+    RankedGroups,
+    over_places,
+    ranked_clicks,
+    ranked_conversions,
+    ranked_groups,
+)
 from gbdt_pwiser.metrics.checks import Bools, Floats, check_score
 from gbdt_pwiser.metrics.metric import GroupValues, Metric, group_metric, share
 from gbdt_pwiser.metrics.scored import ScoredExposures, once
@@ -263,26 +270,11 @@ def _recall(ranked: RankedGroups, b: Blocks, k: int) -> TopOfGroups:
 
 
 @once
-def _ranked(s: ScoredExposures) -> RankedGroups | None:
-    return None if s.group is None else RankedGroups.of(s.pctr, s.group)
-
-
-@once
 def _grades(s: ScoredExposures) -> tuple[RankedGroups, list[tuple[float, Blocks]]] | None:
-    if (ranked := _ranked(s)) is None:
+    if (ranked := ranked_groups(s)) is None:
         return None
     grade = s.exposures.grade
     return ranked, [(gain, ranked.blocks(rows[grade])) for gain, rows in _levels(grade, GAINS)]
-
-
-@once
-def _clicks(s: ScoredExposures) -> tuple[RankedGroups, Blocks] | None:
-    return None if (ranked := _ranked(s)) is None else (ranked, ranked.blocks(s.click))
-
-
-@once
-def _conversions(s: ScoredExposures) -> tuple[RankedGroups, Blocks] | None:
-    return None if (ranked := _ranked(s)) is None else (ranked, ranked.blocks(s.conversion))
 
 
 def _top_metric(
@@ -321,7 +313,7 @@ def map_metric(k: int) -> Metric:
         f"map@{k}",
         f"MAP@{k}",
         f"average precision of the {_first(k)} of each group by pCTR for clicks",
-        _clicks,
+        ranked_clicks,
         lambda ranked, clicks: _map(ranked, clicks, k),
     )
 
@@ -332,12 +324,14 @@ def conversions_metric(k: int) -> Metric:
         f"conversions@{k}",
         f"conversions top {k}",
         f"share of each group's conversions in its {_first(k)} by pCTR",
-        _conversions,
+        ranked_conversions,
         lambda ranked, conversions: _recall(ranked, conversions, k),
     )
 
 
-MRR: Final = _top_metric("mrr", "MRR", "1 / place of the first click of each group by pCTR", _clicks, _mrr)
+MRR: Final = _top_metric(
+    "mrr", "MRR", "1 / place of the first click of each group by pCTR", ranked_clicks, _mrr
+)
 
 
 def _without_metric(
@@ -360,11 +354,11 @@ WITHOUT_CLICK: Final = _without_metric(
     "groups_without_click",
     "groups without a click",
     "share of groups without a click, not in NDCG, MAP and MRR",
-    _clicks,
+    ranked_clicks,
 )
 WITHOUT_CONVERSION: Final = _without_metric(
     "groups_without_conversion",
     "groups without a conversion",
     "share of groups without a conversion, not in the conversions of the first places",
-    _conversions,
+    ranked_conversions,
 )

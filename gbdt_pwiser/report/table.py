@@ -196,7 +196,7 @@ def _format_dataset(results: Sequence[Result]) -> str:
         ]
     if smallest := format_smallest(summaries):
         lines += [
-            f"Smallest gain that this test split could have shown: {smallest}.",
+            *textwrap.wrap(f"Smallest gain that this test split could have shown: {smallest}.", 110),
             "It is half the width of a typical gain's 95 % interval; Holm's correction asks for more.",
             "A smaller gain without a star means too little data to tell, not that there is no gain.",
         ]

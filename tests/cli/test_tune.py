@@ -217,7 +217,7 @@ def test_a_search_replaces_its_own_files_alone(run, tmp_path, name):
         (["--pareto", "ctr_auc"], "give two different metrics, as in ctr_auc,conversion_auc"),
         (["--pareto", "ctr_auc,gauc", "--pruner", "median"], "a Pareto search cannot prune"),
         (["--metric", "gauc", "--pruner", "median"], "a search for gauc cannot prune"),
-        (["--space", "all"], "unknown space 'all'; choose one of loss, booster, both"),
+        (["--space", "all"], "unknown space 'all'; choose one of loss, quantiles, booster, both"),
         (["--space-file", "absent.toml"], "absent.toml cannot be read"),
         (["--sampler", "grid"], "unknown sampler 'grid'; choose one of tpe, gp, random"),
         (["--storage", "mysqll://host/db"], "--storage mysqll://host/db cannot be used"),

@@ -252,6 +252,23 @@ def test_the_smallest_gain_is_half_an_interval(results):
     assert smallest_gains(summarize(equal)) == {}  # equal predictions have no interval
 
 
+def test_the_smallest_gain_is_told_of_first_places_and_not_of_calibration(results):
+    """Every metric that ranks, with an error of its own size; printed in the order of the tables."""
+    one = [r for r in results if (r.seed, r.split, r.metric) == (0, "test", "ctr_auc")]
+    named = ("log_loss", "conversions@5", "mrr", "map@5", "ndcg@10", "ndcg@5", "conversion_gauc", "ctr_auc")
+    rows = [
+        replace(r, metric=m, gain_error=0.001 * (i + 1) if r.loss == "pwiser" else math.nan)
+        for i, m in enumerate(named)
+        for r in (replace(r, value=r.value + 0.001 * (r.loss == "pwiser")) for r in one)
+    ]
+    smallest = smallest_gains(summarize(rows))
+    assert list(smallest) == [
+        *("ctr_auc", "conversion_gauc", "ndcg@5", "ndcg@10", "map@5", "mrr", "conversions@5"),
+    ]
+    for metric, gain in smallest.items():
+        assert gain == pytest.approx(1.959964e-3 * (named.index(metric) + 1), rel=1e-5)
+
+
 # ------------------------------------------------------------------------------ stored results
 
 

@@ -66,6 +66,21 @@ def test_the_smallest_gain_is_told_where_gains_were_tested(two):
     assert format_smallest(tiny) == "CTR AUC .0000024"  # two digits, though the table has four decimals
 
 
+def test_the_smallest_gains_of_the_first_places_stand_beside_those_of_ranking(two):
+    named = {"ctr_auc": 0.001, "ndcg@5": 0.002, "map@5": 0.003, "mrr": 0.004, "conversions@5": 0.005}
+    rows = [replace(r, metric=m) for m in named for r in two]
+    told = against(rows, "bce")
+    told = [replace(r, gain_error=r.gain_error / 0.002 * named[r.metric]) for r in told]
+    smallest = format_smallest(summarize(told))
+    assert smallest == "CTR AUC .0020, NDCG@5 .0039, MAP@5 .0059, MRR .0078, conversions top 5 .0098"
+    table = format_table(told)
+    assert f"could have shown: {smallest}. It is half the width" in flat(table)
+    assert max(map(len, table.splitlines())) <= 110
+    nothing = format_table([replace(r, value=math.nan) if r.metric != "ctr_auc" else r for r in told])
+    assert "could have shown: CTR AUC .0020. It is" in flat(nothing)
+    assert "first places" not in nothing  # what the data cannot give, as without groups, has no table
+
+
 def flat(text):
     return re.sub(r"\s+", " ", text)
 

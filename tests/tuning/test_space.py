@@ -149,7 +149,7 @@ def test_nothing_to_search_and_nothing_to_read(tmp_path):
         read(tmp_path, "weight = 0.1", SearchSpace({"weight": LogFloat(0.1, 1.0)}))
     with pytest.raises(InputError, match=r"absent\.toml cannot be read"):
         read_space(tmp_path / "absent.toml", loss_space(grouped=False))
-    with pytest.raises(InputError, match="unknown space 'all'; choose one of loss, booster, both"):
+    with pytest.raises(InputError, match="unknown space 'all'; choose one of loss, quantiles, booster, both"):
         search_space("all", "lightgbm", grouped=False)
 
 

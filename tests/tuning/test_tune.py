@@ -274,7 +274,7 @@ def test_an_interrupted_trial_is_tried_again(search, fake):
         ({"pareto": ("ctr_auc", "ctr_auc")}, "give two different metrics"),
         ({"sampler": "grid"}, "unknown sampler 'grid'; choose one of tpe, gp, random"),
         ({"pruner": "all"}, "unknown pruner 'all'; choose one of median, hyperband, none"),
-        ({"space": "everything"}, "unknown space 'everything'; choose one of loss, booster, both"),
+        ({"space": "everything"}, "unknown space 'everything'; choose one of loss, quantiles, booster, both"),
         ({"spec": ModelSpec(model="fakes")}, r"unknown model 'fakes' \(did you mean fake\?\)"),
     ],
 )
