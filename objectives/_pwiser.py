@@ -94,6 +94,7 @@ class PWiseRMultiTaskObjective(Objective):
 
     Examples
     --------
+    >>> import numpy as np
     >>> import xgboost
     >>> from gbdt_pwiser.objectives import auc_tasks, make_dmatrix, xgboost_params
     >>> rng = np.random.default_rng(0)
