@@ -22,7 +22,7 @@ click_only        pairs of conversions and click-only exposures alone
 impression_only   pairs of conversions and unclicked exposures alone
 
 Without --dataset they are tried on simulated exposures: at three click rates, with and without accidental
-clicks, in the shape of AliExpress US; then the default form and weighted BCE over the simulation's dials.
+clicks, in the shape of AliExpress US; then two forms and weighted BCE over the simulation's dials.
 """
 
 from __future__ import annotations
@@ -229,7 +229,7 @@ DIALS: Final = {
         else [("", {}), (", by position", {"position_bias": 0.8}), (", by user", {"user_bias": 0.8})]
     )
 }
-"""Where the default form and weighted BCE are tried: accidental clicks and click bait."""
+"""Where pwiser, logit and weighted BCE are tried: accidental clicks and click bait."""
 
 
 def settings(arguments: argparse.Namespace) -> Iterator[tuple[str, Dataset, list[str]]]:
@@ -246,7 +246,7 @@ def settings(arguments: argparse.Namespace) -> Iterator[tuple[str, Dataset, list
             yield name, load("simulated", **options), arguments.form or list(FORMS)
     if "dials" in arguments.part:
         for name, options in DIALS.items():
-            yield name, load("simulated", **options), ["weighted_bce", "pwiser"]
+            yield name, load("simulated", **options), ["weighted_bce", "pwiser", "logit"]
 
 
 def told(row: dict[str, Any]) -> str:
