@@ -133,7 +133,12 @@ def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--early-stopping",
                 type=int,
                 show_default="50",
-                help="boosters: rounds without a better CTR AUC on validation.",
+                help="boosters: rounds without a better --stop-by on validation.",
+            ),
+            click.option(
+                "--stop-by",
+                show_default="ctr_auc",
+                help="boosters: metric by which training of the click stops, as in gauc or ndcg@5.",
             ),
             click.option("--learning-rate", type=float, show_default="0.05", help="boosters: of each round."),
             click.option(
@@ -185,7 +190,7 @@ def base_spec(options: dict[str, Any], model: str, **more: Any) -> ModelSpec:
 
 
 _OF_LOSS = ("click_margin", "impression_margin", "surrogate", "scale", "pairs")
-_OF_BOOSTERS = ("rounds", "early_stopping", "learning_rate", "external_memory")
+_OF_BOOSTERS = ("rounds", "early_stopping", "stop_by", "learning_rate", "external_memory")
 
 
 def chosen_settings(options: dict[str, Any], models: Sequence[str]) -> list[Settings]:
