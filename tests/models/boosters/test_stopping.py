@@ -11,6 +11,7 @@ from sklearn.metrics import ndcg_score, roc_auc_score
 
 from gbdt_pwiser.metrics import map_at_k, mrr, recall_at_k
 from gbdt_pwiser.models import load_model, make_model, save_model
+from gbdt_pwiser.models.boosters._stopping import StopBy
 from gbdt_pwiser.objectives import InputError, auc
 from tests.models.helpers import BOOSTERS, SPEC, TREES, fitted
 from tests.specs import varied
@@ -109,6 +110,22 @@ def test_the_first_round_with_the_best_value_counts(spec, name, split):
     assert REFERENCES[name](model.predict(split.valid).pctr, split.valid) == pytest.approx(
         max(values), abs=1e-3
     )
+
+
+@pytest.mark.parametrize("spec", CASES)
+def test_the_metric_stops_alone_and_by_the_least_gain(spec, split, monkeypatch):
+    """A value that rises by 1e-9 until round 25, when CTR AUC has long fallen."""
+    asked = []
+
+    def value(stop_by, score):
+        asked.append(score)
+        return min(len(asked) - 1, 25) * 1e-9  # the first is asked for before the training
+
+    monkeypatch.setattr(StopBy, "value", value)
+    model = fitted(varied(spec, stop_by="gauc"), split)
+    assert (model.rounds_used, len(asked) - 1) == (25, 25 + 4)
+    aucs = [auc(score, split.valid.click) for score in score_by_round(model, split.valid)]
+    assert stopped(aucs, 4)[1] < 25
 
 
 @pytest.mark.parametrize("model", TREES)
