@@ -138,7 +138,7 @@ def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--stop-by",
                 show_default="ctr_auc",
-                help="boosters: metric by which training of the click stops, as in gauc or ndcg@5.",
+                help="boosters: metric on validation that stops the click's training, as in ndcg@5.",
             ),
             click.option("--learning-rate", type=float, show_default="0.05", help="boosters: of each round."),
             click.option(
