@@ -173,7 +173,12 @@ def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--early-stopping",
                 type=int,
                 show_default="50",
-                help="boosters: rounds without a better CTR AUC on validation.",
+                help="boosters: rounds without a better --stop-by on validation.",
+            ),
+            click.option(
+                "--stop-by",
+                show_default="ctr_auc",
+                help="boosters: metric on validation that stops the click's training, as in ndcg@5.",
             ),
             click.option("--learning-rate", type=float, show_default="0.05", help="boosters: of each round."),
             click.option(
@@ -225,7 +230,7 @@ def base_spec(options: dict[str, Any], model: str, **more: Any) -> ModelSpec:
 
 
 _OF_LOSS = ("click_margin", "impression_margin", "surrogate", "scale", "pairs", "warm_up")
-_OF_BOOSTERS = ("rounds", "early_stopping", "learning_rate", "external_memory")
+_OF_BOOSTERS = ("rounds", "early_stopping", "stop_by", "learning_rate", "external_memory")
 
 
 def chosen_settings(options: dict[str, Any], models: Sequence[str]) -> list[Settings]:

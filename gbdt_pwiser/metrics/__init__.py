@@ -8,6 +8,7 @@ threshold or bin elsewhere: no value depends on the order of rows. What cannot b
 from gbdt_pwiser.metrics.catalogue import (
     METRICS,
     check_optimisable,
+    check_ranks_by_pctr,
     evaluate,
     metric_named,
     metrics_at,
@@ -37,6 +38,7 @@ __all__ = [
     "TopOfGroups",
     "auc",
     "check_optimisable",
+    "check_ranks_by_pctr",
     "ece",
     "evaluate",
     "gauc",

@@ -118,8 +118,12 @@ def _find(name: str) -> Metric | None:
     return METRICS.get(name)
 
 
-def _unknown(name: str, known: Iterable[str]) -> InputError:
-    return unknown("metric", name, [*known, *(f"{kind}@K" for kind in _AT)])
+def _unknown(name: object, known: Iterable[str]) -> InputError:
+    return unknown("metric", name, _with_places(known))
+
+
+def _with_places(known: Iterable[str]) -> list[str]:
+    return [*known, *(f"{kind}@K" for kind in _AT)]
 
 
 def metrics_named(names: Iterable[str]) -> dict[str, Metric]:
@@ -146,6 +150,19 @@ def check_optimisable(name: str) -> None:
             raise _unknown(name, known)
         raise InputError(
             f"cannot choose by {name!r}, of which no value is the best; choose one of {', '.join(known)}"
+        )
+
+
+def check_ranks_by_pctr(name: object) -> None:
+    """Raise InputError, listing the choices, for a metric that is unknown or needs more than pCTR's order."""
+    known = [known for known, metric in METRICS.items() if metric.ranks_by_pctr]
+    metric = _find(name) if isinstance(name, str) else None
+    if metric is None:
+        raise _unknown(name, known)
+    if not metric.ranks_by_pctr:
+        raise InputError(
+            f"cannot stop by {name!r}, which needs more than the order of pCTR on validation; choose one of "
+            f"{', '.join(_with_places(known))}"
         )
 
 

@@ -193,7 +193,7 @@ def _gauc_metric(
         aucs = in_groups(s)
         return None if aucs is None else aucs.weighted(weighting)
 
-    return group_metric(name, label, family, meaning, values)
+    return group_metric(name, label, family, meaning, values, ranks_by_pctr=True)
 
 
 def _left_out_metric(name: str, label: str, meaning: str, in_groups: InGroups) -> Metric:

@@ -111,6 +111,9 @@ class Metric:
         such metric.
     gain_test
         How a gain in it is tested; None where it is not.
+    ranks_by_pctr
+        Whether it follows from the order of pCTR, the grades and the groups alone: a raw score in place of
+        pCTR gives the same value.
     """
 
     name: str
@@ -121,6 +124,7 @@ class Metric:
     meaning: str
     compute: Callable[[ScoredExposures], float | None]
     gain_test: DeLong | Bootstrap | None = None
+    ranks_by_pctr: bool = False
 
 
 def auc_metric(
@@ -129,6 +133,8 @@ def auc_metric(
     family: Family,
     meaning: str,
     ranking: Callable[[ScoredExposures], Ranking | None],
+    *,
+    ranks_by_pctr: bool = False,
 ) -> Metric:
     """Return the metric that is the AUC of a ranking, absent where that is None; tested by DeLong's test."""
 
@@ -136,7 +142,7 @@ def auc_metric(
         ranked = ranking(scored)
         return None if ranked is None else auc(ranked.score, ranked.positive)
 
-    return Metric(name, label, family, True, 4, meaning, compute, DeLong(ranking))
+    return Metric(name, label, family, True, 4, meaning, compute, DeLong(ranking), ranks_by_pctr)
 
 
 def group_metric(
@@ -145,6 +151,8 @@ def group_metric(
     family: Family,
     meaning: str,
     values: Callable[[ScoredExposures], GroupValues | None],
+    *,
+    ranks_by_pctr: bool = False,
 ) -> Metric:
     """Return the metric that is a mean over groups, higher being better; NaN where values are None.
 
@@ -166,7 +174,7 @@ def group_metric(
 
         return mean
 
-    return Metric(name, label, family, True, 4, meaning, compute, Bootstrap(statistic))
+    return Metric(name, label, family, True, 4, meaning, compute, Bootstrap(statistic), ranks_by_pctr)
 
 
 def share(part: float, whole: float) -> float:

@@ -43,6 +43,7 @@ CTR_AUC: Final = auc_metric(
     "ranking",
     "chance that a clicked exposure has a higher pCTR than an unclicked one",
     lambda s: Ranking(s.pctr, s.click),
+    ranks_by_pctr=True,
 )
 CONVERSION_AUC: Final = auc_metric(
     "conversion_auc",
@@ -50,6 +51,7 @@ CONVERSION_AUC: Final = auc_metric(
     "ranking",
     "chance that a converted exposure has a higher pCTR than any other",
     lambda s: Ranking(s.pctr, s.conversion),
+    ranks_by_pctr=True,
 )
 CTCVR_AUC: Final = auc_metric(
     "ctcvr_auc",
@@ -126,7 +128,12 @@ def _mass_from(weight: NDArray[np.float64] | None, first: NDArray[np.intp], rows
 
 
 def _pr_auc_metric(
-    name: str, label: str, meaning: str, ranking: Callable[[ScoredExposures], Ranking]
+    name: str,
+    label: str,
+    meaning: str,
+    ranking: Callable[[ScoredExposures], Ranking],
+    *,
+    ranks_by_pctr: bool = False,
 ) -> Metric:
     def compute(s: ScoredExposures) -> float:
         ranked = ranking(s)
@@ -136,7 +143,7 @@ def _pr_auc_metric(
         ranked = ranking(sample)
         return _pr_auc_of_units(ranked.score, ranked.positive, sample.units.index)
 
-    return Metric(name, label, "detail", True, 4, meaning, compute, Bootstrap(statistic))
+    return Metric(name, label, "detail", True, 4, meaning, compute, Bootstrap(statistic), ranks_by_pctr)
 
 
 def _pr_auc_of_units(score: Floats, positive: Bools, unit: NDArray[np.intp]) -> Statistic:
@@ -164,6 +171,7 @@ CTR_PR_AUC: Final = _pr_auc_metric(
     "CTR PR-AUC",
     "average precision of pCTR for clicks",
     lambda s: Ranking(s.pctr, s.click),
+    ranks_by_pctr=True,
 )
 CTCVR_PR_AUC: Final = _pr_auc_metric(
     "ctcvr_pr_auc",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, wraps
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,22 @@ class ScoredExposures:
     def group(self) -> NDArray[np.integer[Any]] | None:
         """Group of each exposure, int (n,); None where there are none."""
         return self.exposures.group
+
+
+@dataclass(frozen=True, eq=False)
+class RankedExposures(ScoredExposures):
+    """Exposures in the order of a raw score, for the metrics that rank by pCTR; others make no sense of them.
+
+    InputError for a score of another shape or with NaN; any finite or infinite number is allowed.
+    """
+
+    def __post_init__(self) -> None:
+        check_score(self.pctr, self.click)
+
+    @classmethod
+    def of(cls, exposures: Exposures, score: Floats) -> Self:
+        """Put a score, float (n,), on any monotone scale of pCTR, beside what came of the exposures."""
+        return cls(exposures, score, score)
 
 
 @dataclass(frozen=True, eq=False)

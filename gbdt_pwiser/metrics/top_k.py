@@ -288,7 +288,7 @@ def _top_metric(
         found = prepared(s)
         return None if found is None else top(*found).values()
 
-    return group_metric(name, label, "top", meaning, values)
+    return group_metric(name, label, "top", meaning, values, ranks_by_pctr=True)
 
 
 def _first(k: int) -> str:

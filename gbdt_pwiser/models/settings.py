@@ -165,6 +165,7 @@ def _widths(text: str) -> tuple[int, ...]:
 
 # By the type that a field is declared with.
 _READERS: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
+    "str": ("a name", str),
     "int": ("a whole number", int),
     "float": ("a number", float),
     "bool": ("true or false", _truth),

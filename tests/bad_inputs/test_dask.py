@@ -13,6 +13,10 @@ from tests.bad_inputs.harness import COMPARE, TRAIN, ends, refused
             [*COMPARE, "--model", "lightgbm", "--dask", "tcp://127.0.0.1:1"],
             "lightgbm cannot be trained with Dask",
         ),
+        (
+            [*COMPARE, "--model", "xgboost", "--stop-by", "mrr", "--dask", "tcp://127.0.0.1:1"],
+            "stop by ctr_auc alone, not by mrr; leave stop_by out, or train without Dask",
+        ),
         ([*TRAIN, "--model", "xgboost", "--dask", ""], "--dask is empty; give a value or leave it out"),
         (
             [*TRAIN, "--model", "xgboost", "--dask", "nonsense://x"],

@@ -26,6 +26,13 @@ from tests.bad_inputs.harness import COMPARE, PREDICT, TRAIN, TUNE, ends, refuse
         ([*TRAIN, "--loss", "pwise"], "unknown loss 'pwise' (did you mean pwiser?)"),
         ([*COMPARE, "--choose-by", "ctrauc"], "unknown metric 'ctrauc' (did you mean ctr_auc?)"),
         ([*TRAIN, "--choose-by", ""], "unknown metric ''; choose one of ctr_auc"),
+        ([*COMPARE, "--stop-by", "ndgc@5"], "unknown metric 'ndgc@5' (did you mean ndcg@5?)"),
+        ([*TRAIN, "--stop-by", ""], "unknown metric ''; choose one of ctr_auc"),
+        (
+            [*TUNE, "--stop-by", "log_loss"],
+            "cannot stop by 'log_loss', which needs more",
+        ),
+        ([*TRAIN, "--set", "booster.stop_by=5"], "unknown metric '5'; choose one of ctr_auc"),
         ([*TUNE, "--metric", "logloss"], "unknown metric 'logloss' (did you mean log_loss?)"),
         ([*TUNE, "--metric", "pcoc"], "cannot choose by 'pcoc', of which no value is the best"),
         ([*TUNE, "--pareto", "ctr_auc"], "pareto is ctr_auc; give two different metrics"),

@@ -50,6 +50,8 @@ def test_a_command_that_cannot_be(run, here, arguments, message):
         ("[loss]\nscale = { low = 1 }", "unknown scale {'low': 1}"),
         ('[training]\nrounds = "many"', "rounds is 'many'; give a whole number"),
         ("[training]\nround = 3", "training has a key 'round' (did you mean rounds?)"),
+        ('[training]\nstop_by = "pcoc"', "cannot stop by 'pcoc', which needs more than the order of pCTR"),
+        ("[training]\nstop_by = 5", "unknown metric 5; choose one of ctr_auc"),
         ("training = 3", "training is 3; make it a table"),
         ("[parameters.pwiser]\nmax_dept = 3", "has a parameter 'max_dept' (did you mean max_depth?)"),
         ('[parameters.pwiser]\nmax_depth = "deep"', "xgboost refuses max_depth = 'deep'"),

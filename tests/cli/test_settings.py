@@ -1,9 +1,14 @@
 """Settings of families of models on the command line: `--set`, and options that no model would take."""
 
+import json
+
 import pytest
 
+from gbdt_pwiser.evaluation import compare
 from gbdt_pwiser.models import load_model
+from gbdt_pwiser.sources import load
 from tests.command_line import SIMULATED, refused
+from tests.specs import spec_of
 
 
 def test_set_reaches_the_model_and_its_folder(run, tmp_path):
@@ -13,6 +18,27 @@ def test_set_reaches_the_model_and_its_folder(run, tmp_path):
     assert (code, err) == (0, "")
     settings = load_model(tmp_path / "model").manifest.spec.settings
     assert (settings.rounds, settings.params) == (2, {"num_leaves": 5})
+
+
+@pytest.mark.parametrize("given", [["--stop-by", "ndcg@3"], ["--set", "booster.stop_by=ndcg@3"]])
+def test_what_training_stops_by_reaches_the_model_and_its_folder(run, tmp_path, given):
+    assert run("train", *SIMULATED, "--weight", "0.1", *given, "--output", tmp_path / "model")[0] == 0
+    assert load_model(tmp_path / "model").manifest.spec.settings.stop_by == "ndcg@3"
+
+
+def test_a_comparison_whose_training_stops_by_another_metric(run):
+    losses = ["bce", "lambdarank"]
+    chosen = ["--model", "lightgbm", *(word for loss in losses for word in ("--loss", loss)), "--seeds", "1"]
+    chosen += ["--rounds", "30", "--stop-by", "ndcg@3", "--bootstrap", "0", "--json"]
+    rows = json.loads(run("compare", *SIMULATED, *chosen)[1])
+    base = spec_of("lightgbm", rounds=30, early_stopping=2, learning_rate=0.3)
+    dataset = load("simulated", n_exposures=3000, ctr=0.2, cvr=0.3)
+    rounds = {}
+    for name in ("ctr_auc", "ndcg@3"):
+        spec = spec_of("lightgbm", settings=base.settings.changed({"stop_by": name}))
+        results = compare(dataset, models=["lightgbm"], losses=losses, seeds=[0], base=spec, replicates=0)
+        rounds[name] = [result.rounds for result in results]
+    assert [row["rounds"] for row in rows] == rounds["ndcg@3"] != rounds["ctr_auc"]
 
 
 @pytest.mark.parametrize(
@@ -34,3 +60,5 @@ def test_what_no_model_would_take_is_refused(run, options, says):
 def test_options_of_boosters_are_none_of_networks(run):
     told = refused(run("compare", *SIMULATED, "--model", "mmoe"))
     assert told.startswith("rounds, early_stopping, learning_rate is set for a booster, and mmoe is none")
+    told = refused(run("compare", *SIMULATED[:8], "--model", "mmoe", "--stop-by", "ndcg@5"))
+    assert told.startswith("stop_by is set for a booster, and mmoe is none; leave it out, or add")

@@ -69,16 +69,19 @@ def test_other_losses(run, loss, folder, tmp_path):
 def test_params_of_a_search(run, folder, tmp_path):
     best = tmp_path / "best.toml"
     best.write_text(
-        'model = "xgboost"\n[loss]\nsurrogate = "squared_hinge"\n[training]\nrounds = 3\n'
+        'model = "xgboost"\n[loss]\nsurrogate = "squared_hinge"\n[training]\nrounds = 3\nstop_by = "mrr"\n'
         "[parameters.bce]\nmax_depth = 2\n[parameters.pwiser]\nmax_depth = 2\nweight = 0.07\n"
     )
     run("train", *SIMULATED, "--params", best, "--output", folder)
     spec = load_model(folder).manifest.spec
     assert (spec.model, spec.weight) == ("xgboost", 0.07)
     assert (spec.settings.rounds, spec.settings.params) == (4, {"max_depth": 2})
+    assert spec.settings.stop_by == "mrr"
     assert spec.pwiser.surrogate == "squared_hinge"
-    run("train", *SIMULATED, "--params", best, "--weight", "0.5", "--output", folder)
-    assert load_model(folder).manifest.spec.weight == 0.5
+    given = ["--weight", "0.5", "--stop-by", "gauc"]
+    run("train", *SIMULATED, "--params", best, *given, "--output", folder)
+    spec = load_model(folder).manifest.spec
+    assert (spec.weight, spec.settings.stop_by) == (0.5, "gauc")
     again = ["train", *SIMULATED, "--params", best, "--output", folder]
     told = refused(run(*again, "--model", "lightgbm"))
     assert told == f"{best} is for xgboost, not lightgbm; leave --model out"

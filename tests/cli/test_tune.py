@@ -66,8 +66,17 @@ def test_the_first_places_can_be_tuned_for(run, tmp_path):
         assert "ndcg@7" in {gain["metric"] for gain in found["gains"]}
     folder = tmp_path / "tune-simulated-lightgbm"
     assert "ndcg@7" in pl.read_parquet(folder / "trials.parquet").columns
+    assert tomllib.loads((folder / "best.toml").read_text())["training"]["stop_by"] == "ctr_auc"
     assert "NDCG@7" in (folder / "tuning.html").read_text()
     assert "NDCG@7" in run(*TUNE, "--metric", "ndcg@7")[1]
+
+
+def test_what_training_stops_by_is_an_option_of_its_own(run, tmp_path):
+    assert run(*TUNE, "--stop-by", "gauc")[0] == 0
+    folder = tmp_path / "tune-simulated-lightgbm"
+    assert read_params(folder / "best.toml")["pwiser"].settings.stop_by == "gauc"
+    told = refused(run(*TUNE))
+    assert "was made with other settings: stop_by was gauc, now ctr_auc" in told
 
 
 def test_options_reach_the_search(run, tmp_path):

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from gbdt_pwiser.metrics import METRICS, check_optimisable, evaluate, metric_named
+from gbdt_pwiser.metrics import METRICS, check_optimisable, check_ranks_by_pctr, evaluate, metric_named
+from gbdt_pwiser.metrics.scored import RankedExposures, ScoredExposures
 from gbdt_pwiser.objectives import InputError
 from tests.metrics.helpers import F, T, make_exposures
 
@@ -90,3 +91,33 @@ def test_the_first_places_have_a_metric_for_every_whole_number():
         for refuses in (metric_named, check_optimisable, lambda n: evaluate(None, None, None, also=[n])):
             with pytest.raises(InputError, match=f"unknown metric '{name}'.* ndcg@K, map@K, conversions@K"):
                 refuses(name)
+
+
+@pytest.mark.parametrize("name", [*METRICS, "ndcg@2", "map@1", "conversions@3"])
+def test_a_metric_ranks_by_pctr_where_its_order_decides_it_alone(name):
+    metric = metric_named(name)
+    rng = np.random.default_rng(0)
+    grade = rng.choice(3, 400, p=[0.6, 0.3, 0.1])
+    exposures = make_exposures(grade, group=rng.integers(0, 60, 400), noise_free_click=rng.random(400) < 0.3)
+    pctr, pcvr = np.round(rng.beta(1 + grade, 3), 2), rng.random(400)
+    value = metric.compute(ScoredExposures(exposures, pctr, pctr * pcvr))
+    mapped = metric.compute(ScoredExposures(exposures, pctr**3, pctr**3 * (1 - pcvr)))
+    # Training never reads what is known of simulated data alone.
+    is_seen = metric.higher_is_better is not None and name != "noise_free_ctr_auc"
+    assert metric.ranks_by_pctr == (value == mapped and is_seen)
+    if metric.ranks_by_pctr:
+        check_ranks_by_pctr(name)
+        assert metric.higher_is_better
+        score = np.log(np.maximum(pctr, 1e-30)).astype(np.float32)
+        assert metric.compute(RankedExposures.of(exposures, score)) == value
+    else:
+        with pytest.raises(InputError, match=f"cannot stop by '{name}', which needs more than the order"):
+            check_ranks_by_pctr(name)
+
+
+def test_a_score_that_is_none_is_refused():
+    exposures = make_exposures([0, 1, 2])
+    with pytest.raises(InputError, match="score is NaN in 1 places; a prediction must be a number"):
+        RankedExposures.of(exposures, np.array([0.1, np.nan, 9.0]))
+    with pytest.raises(InputError, match=r"score has shape \(2,\); give one per exposure, shape \(3,\)"):
+        RankedExposures.of(exposures, np.zeros(2))

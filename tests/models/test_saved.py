@@ -282,7 +282,8 @@ def test_format_1_is_read(name, folder, models, split):
         own = spec.pop("settings")
         boosters, networks = BoosterSettings().record(), NetworkSettings().record()
         for settings in (own, boosters, networks):
-            settings.pop("conversion_weight")  # which there was not
+            for later in ("conversion_weight", "stop_by"):
+                settings.pop(later, None)
         spec |= {**boosters, **own, "network": networks} if name in BOOSTERS else {**boosters, "network": own}
         stored["format"] = 1
 

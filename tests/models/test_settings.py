@@ -9,7 +9,13 @@ from gbdt_pwiser.models.registry import families
 from gbdt_pwiser.objectives import InputError
 
 OTHER = (
-    BoosterSettings(rounds=7, learning_rate=0.5, external_memory=True, params={"max_bin": 63, "x": [1, 2]}),
+    BoosterSettings(
+        rounds=7,
+        stop_by="ndcg@7",
+        learning_rate=0.5,
+        external_memory=True,
+        params={"max_bin": 63, "x": [1, 2]},
+    ),
     NetworkSettings(bottom=(8, 4), clip_norm=2.0, epochs=9),
     Settings(),
 )
@@ -48,6 +54,7 @@ def test_settings_of_a_booster_as_text():
             "rounds=3",
             "learning_rate=0.5",
             "external_memory=true",
+            "stop_by=ndcg@5",
             "num_leaves=9",
             "boosting=dart",
             "mc=[1, 0]",
@@ -57,6 +64,7 @@ def test_settings_of_a_booster_as_text():
         "rounds": 3,
         "learning_rate": 0.5,
         "external_memory": True,
+        "stop_by": "ndcg@5",
         "num_leaves": 9,
         "boosting": "dart",
         "mc": [1, 0],

@@ -90,10 +90,10 @@ def test_features_are_binned_once_for_all_trials(fresh, model, space, tmp_path, 
 def test_a_booster_that_refuses_is_a_failed_trial(fresh, tmp_path, monkeypatch):
     whole = lightgbm_model.LightGBMModel._train
 
-    def refuse(self, binned, objective, on_round=None):
+    def refuse(self, *arguments):
         if self.spec.weight > 0.02:
             raise lightgbm.basic.LightGBMError("too heavy")
-        return whole(self, binned, objective, on_round)
+        return whole(self, *arguments)
 
     monkeypatch.setattr(lightgbm_model.LightGBMModel, "_train", refuse)
     found = tune(fresh, spec_of("lightgbm", rounds=3, threads=1), output=tmp_path, n_trials=8)

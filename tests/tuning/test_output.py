@@ -46,6 +46,16 @@ def test_best_toml_gives_the_specs_back(booster, tmp_path):
     assert found.verdict in path.read_text()
 
 
+@pytest.mark.parametrize("name", ["ctr_auc", "ndcg@7"])
+def test_best_toml_says_what_training_stops_by_whatever_is_searched_for(booster, tmp_path, name):
+    booster(spec=spec_of("lightgbm", rounds=10, stop_by=name), metric="mrr", n_trials=2)
+    path = tmp_path / "out" / "best.toml"
+    assert tomllib.loads(path.read_text())["training"]["stop_by"] == name
+    assert {spec.settings.stop_by for spec in read_params(path).values()} == {name}
+    path.write_text(re.sub("stop_by = .*\n", "", path.read_text()))  # as of a version that had no other
+    assert {spec.settings.stop_by for spec in read_params(path).values()} == {"ctr_auc"}
+
+
 def test_a_chosen_bce_stays_a_pwiser_of_weight_0(search, fake, tmp_path):
     fake.quality = lambda self: 0.5 if self.spec.weight == 0 else 0.1
     found = search()

@@ -13,6 +13,7 @@ from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.data.stored import BLOCK, StoredFeatures
 from gbdt_pwiser.distributed import train as train_on_workers
 from gbdt_pwiser.models.boosters._losses import objective_of
+from gbdt_pwiser.models.boosters._stopping import StopBy
 from gbdt_pwiser.models.boosters.trees import Binned, Trained
 from gbdt_pwiser.models.boosters.xgboost_model import XGBoostModel
 from gbdt_pwiser.models.losses import LOSSES
@@ -47,7 +48,8 @@ class DaskXGBoostModel(XGBoostModel):
     Raises
     ------
     InputError
-        Another loss or pairs, a margin that is a quantile, or external memory.
+        Another loss or pairs, a margin that is a quantile, external memory, or another metric to stop by than
+        CTR AUC.
     """
 
     def __init__(self, spec: ModelSpec, client: Any) -> None:
@@ -65,6 +67,11 @@ class DaskXGBoostModel(XGBoostModel):
         if self.settings.external_memory:
             raise InputError(
                 "workers keep their bins in memory; leave external_memory out, or train without Dask"
+            )
+        if self.settings.stop_by != "ctr_auc":
+            raise InputError(
+                f"workers have the rounds, and stop by ctr_auc alone, not by {self.settings.stop_by}; leave "
+                "stop_by out, or train without Dask"
             )
         self._client = client
 
@@ -90,7 +97,13 @@ class DaskXGBoostModel(XGBoostModel):
         types = ["c" if column in exposures.categorical else "q" for column in columns]
         return Parts(da.concatenate(blocks), click, conversion, types)
 
-    def _train(self, binned: Binned, loss: str, on_round: OnRoundOfTask | None = None) -> Trained:
+    def _train(
+        self,
+        binned: Binned,
+        loss: str,
+        on_round: OnRoundOfTask | None = None,
+        stop_by: StopBy | None = None,
+    ) -> Trained:
         settings, params = self.settings, self._params
         if not self.spec.threads:
             params.pop("nthread")  # as many as a worker has

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from gbdt_pwiser.models.boosters._binning import BlockSequence
 from gbdt_pwiser.models.boosters._features import plain_names
 from gbdt_pwiser.models.boosters._files import read_lightgbm
 from gbdt_pwiser.models.boosters._losses import lightgbm_loss
+from gbdt_pwiser.models.boosters._stopping import StopBy
 from gbdt_pwiser.models.boosters.trees import Binned, Trained, TreeModel
 from gbdt_pwiser.models.protocol import OnRoundOfTask
 from gbdt_pwiser.objectives import make_dataset
@@ -74,9 +77,18 @@ class LightGBMModel(TreeModel):
             **self._own_params,
         }
 
-    def _train(self, binned: Binned, loss: str, on_round: OnRoundOfTask | None = None) -> Trained:
+    def _train(
+        self,
+        binned: Binned,
+        loss: str,
+        on_round: OnRoundOfTask | None = None,
+        stop_by: StopBy | None = None,
+    ) -> Trained:
         spec, settings = self.spec, self.settings
-        callbacks: list[Any] = [lightgbm.early_stopping(settings.early_stopping, verbose=False)]
+        feval, stopping = None, lightgbm.early_stopping(settings.early_stopping, verbose=False)
+        if stop_by:
+            feval, stopping = _feval(stop_by), ByLastMetric(stopping)
+        callbacks: list[Any] = [stopping]
         if on_round:
             callbacks.append(lambda env: on_round(env.iteration, env.evaluation_result_list[0][2]))
         started = time.perf_counter()
@@ -86,6 +98,7 @@ class LightGBMModel(TreeModel):
                 binned.train,
                 settings.rounds,
                 valid_sets=[binned.valid],
+                feval=feval,
                 callbacks=callbacks,
             )
             start = binned.train.get_init_score()
@@ -127,3 +140,22 @@ class LightGBMModel(TreeModel):
     def _read(self, path: Path, task: str) -> tuple[Any, int]:
         booster = read_lightgbm(path)
         return booster, booster.num_feature()
+
+
+def _feval(stop_by: StopBy) -> Callable[[NDArray[np.float64], Any], tuple[str, float, bool]]:
+    return lambda score, _: (stop_by.name, stop_by.value(score), True)
+
+
+class ByLastMetric:
+    """Early stopping by the last metric of a round alone, which is that of a feval.
+
+    LightGBM's own stops by any of the metrics, or by the first, which is the AUC that rounds are told with.
+    """
+
+    def __init__(self, stopping: Any) -> None:
+        self._stopping = stopping
+        self.order = stopping.order  # after all others, so that they see the last round too
+
+    def __call__(self, env: Any) -> None:
+        """Look at a round; what `stopping` raises ends the training."""
+        self._stopping(replace(env, evaluation_result_list=env.evaluation_result_list[-1:]))

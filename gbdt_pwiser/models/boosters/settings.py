@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from gbdt_pwiser.metrics import check_ranks_by_pctr
 from gbdt_pwiser.models.settings import Settings, any_value
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives.errors import LARGEST, check_whole
@@ -21,7 +22,11 @@ class BoosterSettings(Settings):
     rounds
         Most boosting rounds.
     early_stopping
-        Rounds without a better CTR AUC on validation after which training stops; the best round counts.
+        Rounds without a better value of `stop_by` on validation after which training stops; the best round
+        counts.
+    stop_by
+        Metric by which the click booster stops: one of `METRICS` that ranks by pCTR, or ndcg@K, map@K or
+        conversions@K. The conversion booster stops by its AUC.
     learning_rate
         Shrinkage of each round, above 0 and at most 1.
     external_memory
@@ -35,14 +40,16 @@ class BoosterSettings(Settings):
     Raises
     ------
     InputError
-        A number that makes no sense; `make_model` refuses parameters that the library does not know.
+        A number that makes no sense, or a metric that cannot be stopped by; `make_model` refuses parameters
+        that the library does not know.
     """
 
     family: ClassVar[str] = "booster"
-    of_training: ClassVar[tuple[str, ...]] = ("rounds", "early_stopping")
+    of_training: ClassVar[tuple[str, ...]] = ("rounds", "early_stopping", "stop_by")
 
     rounds: int = 500
     early_stopping: int = 50
+    stop_by: str = "ctr_auc"
     learning_rate: float = 0.05
     external_memory: bool = False
     conversion_weight: float = 1.0
@@ -50,8 +57,9 @@ class BoosterSettings(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in self.of_training:
+        for name in ("rounds", "early_stopping"):
             check_whole(name, getattr(self, name), 1, LARGEST)
+        check_ranks_by_pctr(self.stop_by)
         rate = self.learning_rate
         is_number = isinstance(rate, int | float) and not isinstance(rate, bool)
         if not (is_number and 0 < rate <= 1):

@@ -25,6 +25,7 @@ from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.data.stored import BLOCK
 from gbdt_pwiser.models.boosters._binning import with_adjacent_groups
 from gbdt_pwiser.models.boosters._features import by_position, refuse_params, with_columns
+from gbdt_pwiser.models.boosters._stopping import StopBy
 from gbdt_pwiser.models.boosters.device import check_device, check_usable
 from gbdt_pwiser.models.boosters.settings import BoosterSettings
 from gbdt_pwiser.models.kept import KeptWith
@@ -91,7 +92,9 @@ class TreeModel(ABC):
         return self.spec.settings
 
     def fit(self, train: Exposures, valid: Exposures, on_round: OnRound | None = None) -> None:
-        """Train both boosters, stopping each early on the AUC of its task on validation.
+        """Train both boosters, stopping the click's early by `stop_by` of its score on validation.
+
+        The conversion's stops by the AUC of its task there.
 
         `on_round` gets each round of the click booster, then each of the conversion booster where that one
         is trained and not kept from another loss; see `OnRound`.
@@ -100,7 +103,8 @@ class TreeModel(ABC):
         ------
         InputError
             Validation without features of train, a loss that needs groups without them, a ranker without
-            clicks in validation, or what the library itself refuses: a device, a parameter, a code.
+            clicks in validation, a validation that cannot give the metric to stop by, or what the library
+            itself refuses: a device, a parameter, a code.
         """
         self.spec = self._given
         spec, settings = self.spec, self.settings
@@ -114,6 +118,7 @@ class TreeModel(ABC):
         if grouped and train.group is None:
             instead = 'use pairs="all"' if spec.loss == "pwiser" else f"leave {spec.loss} out"
             raise InputError(f"{train.name} has no groups; {instead} or describe its group column")
+        stop_by = StopBy.of(settings.stop_by, valid)
         # Others, such as max_bin, may decide the bins.
         bins = repr(sorted(item for item in settings.params.items() if item[0] not in _NOT_OF_BINS))
         with refusals(spec.model, self._columns):
@@ -122,7 +127,7 @@ class TreeModel(ABC):
                 (valid, type(self), spec.device, settings.external_memory, bins, grouped),
                 lambda: self._bin(with_adjacent_groups(train) if grouped else train, valid, grouped),
             )
-            click = self._train(binned, spec.loss, of_task(on_round, "click"))
+            click = self._train(binned, spec.loss, of_task(on_round, "click"), stop_by)
             self._conversion = _kept_with.get(
                 train,
                 (valid, spec.model, spec.device, spec.seed, repr(sorted(settings.record().items()))),
@@ -235,7 +240,14 @@ class TreeModel(ABC):
     def _bin(self, train: Exposures, valid: Exposures, grouped: bool) -> Binned: ...
 
     @abstractmethod
-    def _train(self, binned: Binned, loss: str, on_round: OnRoundOfTask | None = None) -> Trained: ...
+    def _train(
+        self,
+        binned: Binned,
+        loss: str,
+        on_round: OnRoundOfTask | None = None,
+        stop_by: StopBy | None = None,
+    ) -> Trained:
+        """Train a booster, stopping early by the metric, or by AUC where there is none."""
 
     @abstractmethod
     def _score(self, trained: Trained, features: NDArray[np.float32]) -> NDArray[np.float64]:

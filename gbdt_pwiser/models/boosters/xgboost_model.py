@@ -19,6 +19,7 @@ from gbdt_pwiser.data.stored import BLOCK
 from gbdt_pwiser.models.boosters._binning import block_dmatrix
 from gbdt_pwiser.models.boosters._files import read_xgboost
 from gbdt_pwiser.models.boosters._losses import xgboost_loss
+from gbdt_pwiser.models.boosters._stopping import StopBy
 from gbdt_pwiser.models.boosters.device import check_usable
 from gbdt_pwiser.models.boosters.trees import Binned, Trained, TreeModel, refusals
 from gbdt_pwiser.models.protocol import OnRoundOfTask
@@ -72,9 +73,22 @@ class XGBoostModel(TreeModel):
             **self._own_params,
         }
 
-    def _train(self, binned: Binned, loss: str, on_round: OnRoundOfTask | None = None) -> Trained:
+    def _train(
+        self,
+        binned: Binned,
+        loss: str,
+        on_round: OnRoundOfTask | None = None,
+        stop_by: StopBy | None = None,
+    ) -> Trained:
         spec, settings = self.spec, self.settings
-        callbacks = [xgboost.callback.EarlyStopping(rounds=settings.early_stopping, maximize=True)]
+        callbacks: list[Any] = [Measured(stop_by, binned.valid)] if stop_by else []
+        callbacks.append(
+            xgboost.callback.EarlyStopping(
+                rounds=settings.early_stopping,
+                metric_name=stop_by.name if stop_by else None,
+                maximize=True,
+            )
+        )
         if on_round:
             callbacks.append(Rounds(on_round, "auc"))
         started = time.perf_counter()
@@ -147,4 +161,20 @@ class Rounds(xgboost.callback.TrainingCallback):  # type: ignore[misc]
     def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
         """Tell of a round; training goes on."""
         self.on_round(epoch, evals_log["valid"][self._metric][-1])
+        return False
+
+
+class Measured(xgboost.callback.TrainingCallback):  # type: ignore[misc]
+    """Puts a metric of each round on validation beside those of the library, for callbacks after it.
+
+    A custom_metric would be rounded to six decimals, and be given probabilities by built-in objectives.
+    """
+
+    def __init__(self, stop_by: StopBy, valid: Any) -> None:
+        self._stop_by, self._valid = stop_by, valid
+
+    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+        """Measure a round, of which XGBoost has kept the scores; training goes on."""
+        score = model.predict(self._valid, output_margin=True, training=False)
+        evals_log["valid"].setdefault(self._stop_by.name, []).append(self._stop_by.value(score))
         return False

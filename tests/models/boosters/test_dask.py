@@ -128,6 +128,10 @@ def test_compare_on_a_scheduler(client, run):
         ({"loss": "weighted_bce"}, "weighted_bce cannot be trained with Dask; choose bce, or pwiser"),
         ({"pwiser": PWiseRLoss(pairs="group")}, "pwiser in groups cannot be trained with Dask"),
         ({"external_memory": True}, "workers keep their bins in memory; leave external_memory out"),
+        (
+            {"stop_by": "gauc"},
+            "stop by ctr_auc alone, not by gauc; leave stop_by out",
+        ),
     ],
 )
 def test_what_is_refused(change, message):
