@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any, Final
 
@@ -197,7 +198,8 @@ def compare(
         told = rows if sweep_weights is None else {"results": rows, **beside}
         click.echo(json.dumps(told, indent=2))
     else:
-        click.echo("\n".join([format_table(results), *activity_notes(details.activity)]))
+        notes = [line for note in activity_notes(details.activity) for line in textwrap.wrap(note, 110)]
+        click.echo("\n".join([format_table(results), *notes]))
         if details.clicks:
             click.echo("\n" + format_clicks(details.clicks[0]))
         if sweep_weights is not None:

@@ -16,7 +16,7 @@ from gbdt_pwiser.report.table import format_estimate
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_METRICS: Final = ("ctr_auc", "gauc", "ctcvr_auc")
+_METRICS: Final = ("ctr_auc", "gauc", "conversion_auc", "ctcvr_auc")
 _LINE: Final = 0.23  # inches, of a model and loss
 _GAP: Final = 0.4  # lines, between models
 

@@ -15,7 +15,7 @@ from gbdt_pwiser.report.table import format_estimate
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_METRICS: Final = ("ctr_auc", "gauc", "ctcvr_auc", "noise_free_ctr_auc")
+_METRICS: Final = ("ctr_auc", "gauc", "conversion_auc", "ctcvr_auc", "noise_free_ctr_auc")
 _LINE: Final = 0.27  # inches
 
 

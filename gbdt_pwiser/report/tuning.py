@@ -141,22 +141,31 @@ def _complete(tuning: Tuning) -> list[Trial]:
 
 
 def _path(tuning: Tuning) -> _Plot | None:
-    """Draw CTR AUC and CTCVR AUC against the weight."""
+    """Draw CTR AUC, conversion AUC and CTCVR AUC against the weight."""
     trials = [trial for trial in _complete(tuning) if trial.study == "pwiser"]
     weights = [trial.weight for trial in trials]
     shown = [
-        m for m in ("ctr_auc", "ctcvr_auc") if not all(math.isnan(t.metrics.get(m, math.nan)) for t in trials)
+        metric
+        for metric in ("ctr_auc", "conversion_auc", "ctcvr_auc")
+        # Trials of an older search may lack one.
+        if not all(math.isnan(trial.metrics.get(metric, math.nan)) for trial in trials)
     ]
     if len(set(weights)) < 2 or not shown:
         return None
     figure = new_figure(height=0.7 + 2.0 * len(shown))
     panels: list[Axes] = list(figure.subplots(len(shown), sharex=True, squeeze=False)[:, 0])
     for panel, metric in zip(panels, shown, strict=True):
-        _points(panel, trials, tuning, lambda trial: trial.weight, lambda trial, m=metric: trial.metrics[m])
+        _points(
+            panel,
+            trials,
+            tuning,
+            lambda trial: trial.weight,
+            lambda trial, m=metric: trial.metrics.get(m, math.nan),
+        )
         panel.set_title(metric_named(metric).label)
     _weight_axis(panels[-1], weights)
     panels[-1].set_xlabel("weight of the pairwise term")
-    labels = " and ".join(metric_named(m).label for m in shown)
+    labels = ", ".join(metric_named(m).label for m in shown)
     return _Plot(
         "The weight path",
         to_svg(figure, "path", f"{labels} on validation against the weight, {len(trials)} trials"),
