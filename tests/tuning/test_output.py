@@ -186,7 +186,8 @@ def test_the_page_shows_the_search_and_asks_nothing_of_the_network(search, tmp_p
     assert [d["role"] for d in drawings] == ["img"] * 5
     assert [d["aria-label"].split()[0] for d in drawings] == ["CTR", "Pareto", "CTR", "CTCVR", "Importance"]
     # A mark per complete trial in each of the three panels of the path.
-    (path,) = re.findall(r'<svg role="img" aria-label="CTR AUC, conversion AUC, CTCVR AUC.*?</svg>', text, re.DOTALL)
+    label = "CTR AUC, conversion AUC, CTCVR AUC"
+    (path,) = re.findall(rf'<svg role="img" aria-label="{label}.*?</svg>', text, re.DOTALL)
     complete = sum(t.state == "complete" for t in found.trials)
     assert path.count("<use") >= 3 * complete
     for _, attributes in read.elements:
