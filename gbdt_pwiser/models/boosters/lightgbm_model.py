@@ -19,8 +19,8 @@ from gbdt_pwiser.data.stored import BLOCK
 from gbdt_pwiser.models.boosters._binning import BlockSequence
 from gbdt_pwiser.models.boosters._features import plain_names
 from gbdt_pwiser.models.boosters._files import read_lightgbm
-from gbdt_pwiser.models.boosters._losses import lightgbm_loss
 from gbdt_pwiser.models.boosters._lightgbm_trees import LightGBMTrees
+from gbdt_pwiser.models.boosters._losses import lightgbm_loss
 from gbdt_pwiser.models.boosters._stopping import StopBy
 from gbdt_pwiser.models.boosters.continued import ContinuableModel
 from gbdt_pwiser.models.boosters.trees import Binned, Trained
