@@ -38,7 +38,7 @@ def derivatives_on(exposures: Exposures, spec: ModelSpec, loss: str) -> Derivati
     described = LOSSES[loss]
     if described.native:
         raise InputError(
-            f"{loss} is a loss whose gradients its library keeps to itself; continue, or train again"
+            f"the gradients of {loss} are its library's own; continue without refit, or train again"
         )
     weighs = described.row_weight is not None and spec.weight > 0
     weight = described.row_weight(exposures.grade, spec.weight) if weighs else None  # type: ignore[misc]

@@ -71,7 +71,8 @@ def _trees(document: Any) -> list[dict[str, Any]]:
 
 
 def _is_leaf(tree: dict[str, Any]) -> NDArray[np.bool_]:
-    return np.array(tree["left_children"]) == -1
+    is_leaf: NDArray[np.bool_] = np.array(tree["left_children"]) == -1
+    return is_leaf
 
 
 def _booster(document: Any, like: Any) -> Any:

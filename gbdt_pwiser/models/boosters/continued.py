@@ -9,6 +9,7 @@ not the thresholds of that tree.
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final, Protocol
@@ -68,6 +69,11 @@ class ContinuableModel(TreeModel):
 
     _grown: ClassVar[GrownTrees]
 
+    @property
+    @abstractmethod
+    def _params(self) -> dict[str, Any]:
+        """The parameters that the library gets."""
+
     def continue_from(self, earlier: TreeModel) -> None:
         """Go on from a trained model of the same kind: `fit` grows more trees, or `refit` none.
 
@@ -105,7 +111,8 @@ class ContinuableModel(TreeModel):
         """
         if isinstance(decay, bool) or not (isinstance(decay, int | float) and 0 <= decay <= 1):
             raise InputError(f"refit is {decay!r}; give the weight of the earlier leaf values, from 0 to 1")
-        assert self._earlier is not None and self._earlier._click is not None
+        assert self._earlier is not None
+        assert self._earlier._click is not None
         newton = self._grown.newton(self._params)
         self._click = self._refitted(self._earlier._click, train, self.spec.loss, newton, decay)
         if (conversion := self._earlier._conversion) is not None:
@@ -144,7 +151,8 @@ class ContinuableModel(TreeModel):
         on_round: OnRoundOfTask | None = None,
         stop_by: StopBy | None = None,
     ) -> Trained:
-        earlier = self._earlier and (self._earlier._click if task == "click" else self._earlier._conversion)
+        begun = self._earlier
+        earlier = None if begun is None else begun._click if task == "click" else begun._conversion
         if earlier is None:
             return super()._train_task(task, binned, parts, loss, on_round, stop_by)
         train, valid = parts
@@ -175,10 +183,14 @@ def renewed(
     `raw` (n,) is the start of the raw scores, which it goes on from in place.
     """
     for leaf, size in zip(leaves, sizes, strict=True):
-        gradient, hessian = (np.bincount(leaf, each, minlength=size) for each in derivatives(raw))
-        values = newton.values(gradient, hessian)
+        gradient, hessian = derivatives(raw)
+        values = newton.values(_sums(leaf, gradient, size), _sums(leaf, hessian, size))
         raw += values[leaf]
         yield values
+
+
+def _sums(leaf: NDArray[Any], each: Values, size: int) -> Values:
+    return np.bincount(leaf, each, minlength=size).astype(np.float64)
 
 
 def refuse_other_values(params: Mapping[str, Any]) -> None:

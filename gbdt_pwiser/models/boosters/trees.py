@@ -226,7 +226,7 @@ class TreeModel(ABC):
         """Train the booster for a conversion given a click; None where there is nothing to tell apart."""
         clicked, clicked_valid = (conversions_of_clicks(part) for part in (train, valid))
         if len(np.unique(clicked.click)) < 2 or len(np.unique(clicked_valid.click)) < 2:
-            return self._earlier and self._earlier._conversion
+            return None if self._earlier is None else self._earlier._conversion
         binned = self._bin(clicked, clicked_valid, grouped=False)
         return self._train_task("conversion", binned, (clicked, clicked_valid), "bce", on_round)
 
