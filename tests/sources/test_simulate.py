@@ -228,7 +228,7 @@ def test_what_no_simulation_can_have(options, message):
 
 def test_every_parameter_is_an_option_of_load():
     options = {"n_exposures": 300, "seed": 4, "accidental_clicks": 0.2, "ctr": 0.3, "cvr": 0.4}
-    options |= {"position_bias": 0.5, "user_bias": 0.5, "click_bait": 0.1}
+    options |= {"position_bias": 0.5, "user_bias": 0.5, "click_bait": 0.1, "drift": 0.5, "days": 3}
     assert set(SIMULATED.options) == set(options)
     loaded = load("simulated", **options)
     np.testing.assert_array_equal(loaded.exposures.matrix(), simulate(**options).exposures.matrix())

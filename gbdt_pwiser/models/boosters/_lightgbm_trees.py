@@ -33,10 +33,16 @@ class LightGBMTrees(GrownTrees):
         header = re.sub(r"^tree_sizes=.*$", f"tree_sizes={sizes}", header, flags=re.MULTILINE)
         return lightgbm.Booster(model_str=header + "".join(numbered) + "end of trees\n")
 
-    def leaves(self, booster: Any, features: NDArray[np.float32], first: int, last: int) -> NDArray[Any]:
+    def leaves(
+        self, booster: Any, features: NDArray[np.float32], first: int, last: int, threads: int
+    ) -> NDArray[Any]:
         """Return the leaf of each row in each tree; see `GrownTrees`."""
         return booster.predict(  # type: ignore[no-any-return]
-            features, pred_leaf=True, start_iteration=first, num_iteration=last - first, num_threads=1
+            features,
+            pred_leaf=True,
+            start_iteration=first,
+            num_iteration=last - first,
+            num_threads=threads,
         )
 
     def newton(self, params: dict[str, Any]) -> Newton:

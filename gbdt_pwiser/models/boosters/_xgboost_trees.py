@@ -28,7 +28,9 @@ class XGBoostTrees(GrownTrees):
         model["gbtree_model_param"]["num_trees"] = str(len(both))
         return _booster(document, second[0])
 
-    def leaves(self, booster: Any, features: NDArray[np.float32], first: int, last: int) -> NDArray[Any]:
+    def leaves(
+        self, booster: Any, features: NDArray[np.float32], first: int, last: int, threads: int
+    ) -> NDArray[Any]:
         """Return the leaf of each row in each tree; see `GrownTrees`."""
         types, names = booster.feature_types, booster.feature_names
         data = xgboost.DMatrix(features, feature_types=types, feature_names=names, enable_categorical=True)

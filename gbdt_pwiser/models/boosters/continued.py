@@ -51,7 +51,9 @@ class GrownTrees(Protocol):
     def joined(self, first: tuple[Any, int], second: tuple[Any, int]) -> Any:
         """Return one booster, with so many rounds of the first and then so many of the second."""
 
-    def leaves(self, booster: Any, features: NDArray[np.float32], first: int, last: int) -> NDArray[Any]:
+    def leaves(
+        self, booster: Any, features: NDArray[np.float32], first: int, last: int, threads: int
+    ) -> NDArray[Any]:
         """Return the number of the leaf of each row in the trees first .. last - 1: int (n, trees)."""
 
     def newton(self, params: dict[str, Any]) -> Newton:
@@ -138,8 +140,10 @@ class ContinuableModel(TreeModel):
         """Yield per tree the number of the leaf of each exposure, int (n,)."""
         for first in range(0, trained.rounds, AT_A_TIME):
             last = min(first + AT_A_TIME, trained.rounds)
-            blocks = train.blocks(BLOCK)
-            some = [self._grown.leaves(trained.booster, block, first, last) for block in blocks]
+            some = [
+                self._grown.leaves(trained.booster, block, first, last, self.spec.threads)
+                for block in train.blocks(BLOCK)
+            ]
             yield from np.concatenate(some).T
 
     def _train_task(
