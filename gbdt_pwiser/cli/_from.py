@@ -28,8 +28,8 @@ def from_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--refit",
             type=float,
             metavar="DECAY",
-            help="With --from: grow no trees, and make leaf values DECAY times the old plus 1 - DECAY times the "
-            "new ones.",
+            help="With --from: grow no trees; leaf values become DECAY times the old plus 1 - DECAY times "
+            "the new.",
         ),
         click.option(
             "--from",

@@ -37,10 +37,7 @@ from tests.bad_inputs.harness import COMPARE, PREDICT, TRAIN, TUNE, ends, refuse
         ([*TUNE, "--metric", "pcoc"], "cannot choose by 'pcoc', of which no value is the best"),
         ([*TUNE, "--pareto", "ctr_auc"], "pareto is ctr_auc; give two different metrics"),
         ([*TUNE, "--pareto", "ctr_auc,ctr_auc"], "pareto is ctr_auc, ctr_auc; give two different metrics"),
-        (
-            [*TUNE, "--pareto", "ctr_auc,gauc,ctr_auc"],
-            "give two different metrics, as in ctr_auc,conversion_auc",
-        ),
+        ([*TUNE, "--pareto", "ctr_auc,gauc,ctr_auc"], "give two different metrics, as in ctr_auc,conversion_auc"),
         ([*TUNE, "--pareto", ""], "pareto is ; give two different metrics"),
         ([*TUNE, "--pareto", "ctr_auc, ctcvr_acu"], "unknown metric 'ctcvr_acu' (did you mean ctcvr_auc?)"),
         ([*TUNE, "--pareto", "ctr_auc,gauc", "--metric", "gauc"], "--pareto stands in place of --metric"),
