@@ -102,9 +102,9 @@ def _refuse_others(context: click.Context, folder: Path, manifest: Manifest) -> 
     for name in (*_OF_TRAINING, *saved):
         if given(context, name) and (name not in saved or asked[name] != saved[name]):
             told = next(param.opts[0] for param in context.command.params if param.name == name)
-            was = f", which has {_text(saved[name])}" if name in saved else ""
+            differs = f" as {_text(asked[name])}, where it is {_text(saved[name])}" if name in saved else ""
             raise InputError(
-                f"{told} is given, and --from takes model, loss and parameters of {folder}{was}; leave it "
+                f"{told} is given{differs}, and --from takes model, loss and parameters of {folder}; leave it "
                 "out, or train without --from"
             )
 

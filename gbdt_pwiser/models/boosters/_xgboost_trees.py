@@ -33,8 +33,11 @@ class XGBoostTrees(GrownTrees):
     ) -> NDArray[Any]:
         """Return the leaf of each row in each tree; see `GrownTrees`."""
         types, names = booster.feature_types, booster.feature_names
-        data = xgboost.DMatrix(features, feature_types=types, feature_names=names, enable_categorical=True)
-        found = booster.predict(data, pred_leaf=True, iteration_range=(first, last), strict_shape=True)
+        data = xgboost.DMatrix(
+            features, feature_types=types, feature_names=names, enable_categorical=True, nthread=threads
+        )
+        # Leaves are told of all rounds from the first one on alone.
+        found = booster[first:last].predict(data, pred_leaf=True, strict_shape=True)
         return np.asarray(found).reshape(len(features), last - first).astype(np.int64)
 
     def newton(self, params: dict[str, Any]) -> Newton:

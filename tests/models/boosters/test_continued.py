@@ -11,6 +11,7 @@ from scipy.special import expit
 
 from gbdt_pwiser.data import Split
 from gbdt_pwiser.models import BoosterSettings, continue_model, load_model, save_model
+from gbdt_pwiser.models.boosters import continued
 from gbdt_pwiser.objectives import InputError, Objective, PWiseRLoss, make_dmatrix, xgboost_params
 from tests.models.helpers import TREES, fitted, make_split
 from tests.specs import spec_of
@@ -146,7 +147,8 @@ def gradients(loss, pwiser, part, raw):
 @pytest.mark.parametrize(
     ("model", "loss"), [(model, loss) for model in TREES for loss in ("bce", "pwiser", "weighted_bce")]
 )
-def test_refit_is_its_definition(model, loss, decay, tomorrow, folders):
+def test_refit_is_its_definition(model, loss, decay, tomorrow, folders, monkeypatch):
+    monkeypatch.setattr(continued, "AT_A_TIME", 7)
     folder = folders(model, loss)
     saved = load_model(folder, threads=1).model
     refitted = continue_model(folder, tomorrow, refit=decay, threads=1)
