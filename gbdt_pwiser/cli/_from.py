@@ -104,8 +104,8 @@ def _refuse_others(context: click.Context, folder: Path, manifest: Manifest) -> 
             told = next(param.opts[0] for param in context.command.params if param.name == name)
             differs = f" as {_text(asked[name])}, where it is {_text(saved[name])}" if name in saved else ""
             raise InputError(
-                f"{told} is given{differs}, and --from takes model, loss and parameters of {folder}; leave it "
-                "out, or train without --from"
+                f"{told} is given{differs}, and --from takes model, loss and parameters of {folder}; leave "
+                "it out, or train without --from"
             )
 
 

@@ -22,7 +22,7 @@ from gbdt_pwiser.data.stored import BLOCK
 from gbdt_pwiser.models.boosters._binning import with_adjacent_groups
 from gbdt_pwiser.models.boosters._losses import Derivatives, derivatives_on
 from gbdt_pwiser.models.boosters._stopping import StopBy
-from gbdt_pwiser.models.boosters.trees import Binned, Trained, TreeModel, conversions_of_clicks
+from gbdt_pwiser.models.boosters.trees import Binned, Trained, TreeModel, conversions_of_clicks, refusals
 from gbdt_pwiser.models.protocol import OnRoundOfTask, Task
 from gbdt_pwiser.objectives import InputError
 
@@ -116,10 +116,11 @@ class ContinuableModel(TreeModel):
         assert self._earlier is not None
         assert self._earlier._click is not None
         newton = self._grown.newton(self._params)
-        self._click = self._refitted(self._earlier._click, train, self.spec.loss, newton, decay)
-        if (conversion := self._earlier._conversion) is not None:
-            conversion = self._refitted(conversion, conversions_of_clicks(train), "bce", newton, decay)
-        self._conversion = conversion
+        with refusals(self.spec.model, self._columns):
+            self._click = self._refitted(self._earlier._click, train, self.spec.loss, newton, decay)
+            if (conversion := self._earlier._conversion) is not None:
+                conversion = self._refitted(conversion, conversions_of_clicks(train), "bce", newton, decay)
+            self._conversion = conversion
 
     def _refitted(
         self, earlier: Trained, train: Exposures, loss: str, newton: Newton, decay: float
