@@ -140,6 +140,12 @@ def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 help="simulated: share of the intended clicks on items that never convert.",
             ),
             click.option(
+                "--drift",
+                type=float,
+                help="simulated: from 0 to 1, how far relevance turns into another from first day to last.",
+            ),
+            click.option("--days", type=int, help="simulated: days of a log that drifts."),
+            click.option(
                 "--click-margin",
                 callback=margin,
                 default=str(defaults.click_margin),
@@ -330,6 +336,8 @@ def load_dataset(options: dict[str, Any]) -> Dataset:
             ("position_bias", "position_bias"),
             ("user_bias", "user_bias"),
             ("click_bait", "click_bait"),
+            ("drift", "drift"),
+            ("days", "days"),
         )
         if options[option] is not None
     }

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gbdt_pwiser.cli._dask import dask_option, maker
+from gbdt_pwiser.cli._from import from_options, go_on
 from gbdt_pwiser.cli._options import (
     base_spec,
     choose_by_option,
@@ -27,6 +28,8 @@ from gbdt_pwiser.cli._paths import PathOption
 from gbdt_pwiser.objectives import InputError
 
 if TYPE_CHECKING:
+    from gbdt_pwiser.data import Split
+    from gbdt_pwiser.evaluation.compare import Fitted
     from gbdt_pwiser.models import Manifest, ModelSpec
 
 
@@ -54,6 +57,7 @@ if TYPE_CHECKING:
     type=PathOption(file_okay=False),
     help="Model folder; appears, or replaces an older model, when everything is written.",
 )
+@from_options
 @dask_option
 @dataset_options
 @click.pass_context
@@ -69,6 +73,8 @@ def train(
     seed: int,
     output: Path,
     scheduler: str | None,
+    earlier: Path | None,
+    refit: float | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -76,23 +82,24 @@ def train(
 
     Trains on train, stops early, chooses and calibrates on validation, and leaves test alone: `compare` with
     the same options scores it there.
-    """
-    from tqdm import tqdm
 
+    With --from, the model is a saved one that goes on with new data.
+    """
     from gbdt_pwiser.calibration import Calibrator
-    from gbdt_pwiser.data.columns import FeatureColumns
-    from gbdt_pwiser.evaluation.compare import check_choice, choose
+    from gbdt_pwiser.evaluation.compare import check_choice
     from gbdt_pwiser.models.saved import check_folder, save_model
 
     check_folder(output)
     check_choice(choose_by, calibrate)
-    base = base_spec(options, "lightgbm" if model is None else model, loss=loss, seed=seed)
-    candidates = _candidates(context, base, weights, params)
-    with maker(scheduler, *candidates) as make:
-        split = load_dataset(options).split(seed)
-        FeatureColumns.of(split.train)  # categories that cannot be saved are better known now
-        with tqdm(total=len(candidates), unit="fit", disable=None) as progress:
-            fitted = choose(candidates, split, choose_by, progress=progress, make=make)
+    record = None
+    if earlier is not None:
+        fitted, (_, split, record, _) = go_on(context, earlier, calibrate, options)
+    elif refit is not None:
+        raise InputError(f"--refit is {refit:g}, and there is no model to refit; give its folder as --from")
+    else:
+        base = base_spec(options, "lightgbm" if model is None else model, loss=loss, seed=seed)
+        candidates = _candidates(context, base, weights, params)
+        fitted, split = _chosen(candidates, scheduler, choose_by, options)
     calibration = None
     if calibrate != "none":
         calibration = Calibrator.fit(calibrate, fitted.predictions.pctr, split.valid.click).to_dict()
@@ -102,6 +109,7 @@ def train(
         split,
         validation=fitted.valid,
         calibration=calibration,
+        continued=record,
         command=shlex.join(["gbdt-pwiser", *sys.argv[1:]]),
     )
     trained = {
@@ -110,8 +118,9 @@ def train(
         "model": manifest.spec.model,
         "loss": manifest.spec.loss,
         "weight": manifest.spec.weight,
-        "seed": seed,
+        "seed": manifest.spec.seed,
         "rounds": fitted.model.rounds_used,
+        **({"continued": record} if record else {}),
         "fit_seconds": fitted.model.fit_seconds,
         "calibration": calibrate,
         "validation": {name: value if math.isfinite(value) else None for name, value in fitted.valid.items()},
@@ -119,6 +128,22 @@ def train(
     click.echo(json.dumps(trained, indent=2) if as_json else _text(manifest, fitted.model.rounds_used))
     if not as_json:
         click.echo(output)
+
+
+def _chosen(
+    candidates: list[ModelSpec], scheduler: str | None, choose_by: str, options: dict[str, Any]
+) -> tuple[Fitted, Split]:
+    """Train the candidates and return the best on validation, and the data."""
+    from tqdm import tqdm
+
+    from gbdt_pwiser.data.columns import FeatureColumns
+    from gbdt_pwiser.evaluation.compare import choose
+
+    with maker(scheduler, *candidates) as make:
+        split = load_dataset(options).split(candidates[0].seed)
+        FeatureColumns.of(split.train)  # categories that cannot be saved are better known now
+        with tqdm(total=len(candidates), unit="fit", disable=None) as progress:
+            return choose(candidates, split, choose_by, progress=progress, make=make), split
 
 
 def _candidates(
@@ -152,9 +177,13 @@ def _text(manifest: Manifest, rounds: int) -> str:
     ]
     sizes = ", ".join(f"{part['exposures']:,} {name}" for name, part in manifest.split.items())
     before = ", before calibration" if manifest.calibration else ""
+    went_on = ""
+    if (record := manifest.continued) is not None:
+        refitted = f", refitted with decay {record['refit']}"
+        went_on = f", {record['rounds']} of them new" if record["refit"] is None else refitted
     return "\n".join(
         [
-            f"{spec.model} {spec.loss}, weight {spec.weight:g}, {rounds} rounds",
+            f"{spec.model} {spec.loss}, weight {spec.weight:g}, {rounds} rounds{went_on}",
             f"{manifest.dataset}, seed {spec.seed}: {sizes}",
             f"validation{before}",
             *measured,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -127,6 +127,46 @@ class FeatureColumns:
         )
         return Encoded(exposures, unseen)
 
+    def recode(self, exposures: Exposures) -> Encoded:
+        """Return exposures with the codes of these columns in the place of their own.
+
+        A value that is none of its column's categories becomes missing, as in `encode`.
+
+        Raises
+        ------
+        InputError
+            Other columns, another order or kind of them, or categories of another type.
+        """
+        name = exposures.name
+        if (columns := tuple(exposures.features.columns)) != self.names:
+            raise InputError(f"{name} {_difference(columns, self.names)}; give the columns of training")
+        own = exposures.categories or {}
+        wrong = []
+        for column in self.names:
+            kinds = [
+                _kind(column, of.categorical, known)
+                for of, known in ((exposures, own), (self, self.categories))
+            ]
+            if kinds[0] == kinds[1] and column in own and self._refusal(column, own[column].dtype):
+                kinds = [f"{known[column].dtype} values" for known in (own, self.categories)]
+            if kinds[0] != kinds[1]:
+                wrong.append(f"{column} is {kinds[0]} and was {kinds[1]}")
+        if wrong:
+            raise InputError(f"{name}: {', '.join(wrong)} in training; convert the values")
+        if not self.categories:
+            return Encoded(exposures, {})
+        features = exposures.in_memory().features
+        assert isinstance(features, pl.DataFrame)
+        codes = {
+            column: encode_categories(own[column], categories).gather(features[column])
+            for column, categories in self.categories.items()
+        }
+        unseen = {
+            column: values.null_count() - features[column].null_count() for column, values in codes.items()
+        }
+        features = features.with_columns(**codes)
+        return Encoded(replace(exposures, features=features, categories=self.categories), unseen)
+
     def record(self) -> list[dict[str, Any]]:
         """Return what JSON can hold, an entry per column; `from_record` reads it."""
         return [
@@ -149,6 +189,20 @@ class FeatureColumns:
                 for dtype in [_TYPES[entry["type"]]]
             },
         )
+
+
+def _difference(columns: Sequence[str], wanted: Sequence[str]) -> str:
+    """Say how columns differ from those that are wanted."""
+    lacks = [name for name in wanted if name not in columns]
+    more = [name for name in columns if name not in wanted]
+    told = [f"{verb} {', '.join(names)}" for verb, names in (("lacks", lacks), ("adds", more)) if names]
+    return " and ".join(told) or "has the feature columns in another order"
+
+
+def _kind(column: str, categorical: Sequence[str], categories: Mapping[str, pl.Series]) -> str:
+    if column not in categorical:
+        return "numerical"
+    return "categorical" if column in categories else "codes"
 
 
 def as_float32(values: pl.Series, what: str) -> pl.Series:

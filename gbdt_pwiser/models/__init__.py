@@ -1,6 +1,7 @@
 """Models behind one protocol: named by a string, built from a frozen spec."""
 
 from gbdt_pwiser.models.boosters import BoosterSettings
+from gbdt_pwiser.models.continuation import Continued, continue_model
 from gbdt_pwiser.models.kind import ModelKind
 from gbdt_pwiser.models.losses import LOSSES, Loss
 from gbdt_pwiser.models.manifest import Manifest
@@ -15,6 +16,7 @@ __all__ = [
     "LOSSES",
     "MODELS",
     "BoosterSettings",
+    "Continued",
     "Loss",
     "Manifest",
     "Model",
@@ -25,6 +27,7 @@ __all__ = [
     "SavedModel",
     "Settings",
     "StagedModel",
+    "continue_model",
     "exists_for",
     "load_model",
     "losses_of",

@@ -38,6 +38,8 @@ class ModelKind:
         Whether its features may stay in files that are read in every round.
     on_workers
         Returns the untrained model that the workers of a Dask client train; None where they cannot.
+    continues
+        Whether `continue_model` can go on from a saved one.
     files
         Names that the files of a saved one may have.
     check_state
@@ -53,5 +55,6 @@ class ModelKind:
     shares_tasks: bool = False
     external_memory: bool = False
     on_workers: Callable[[ModelSpec, Any], Model] | None = None
+    continues: bool = False
     files: tuple[str, ...] = ()
     check_state: CheckState | None = None

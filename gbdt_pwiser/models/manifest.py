@@ -17,6 +17,7 @@ from gbdt_pwiser.models.checks import is_number, require
 from gbdt_pwiser.models.registry import MODELS, kind_of, with_settings
 from gbdt_pwiser.models.spec import ModelSpec
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
+from gbdt_pwiser.objectives.errors import LARGEST, check_whole
 
 FORMAT: Final = 2
 READABLE: Final = (1, FORMAT)
@@ -47,6 +48,10 @@ class Manifest:
         Metrics on validation, before calibration.
     calibration
         What `evaluation.Calibrator.from_dict` reads; None for a model whose pCTR is not calibrated.
+    continued
+        What it went on from; None for a model that was trained from scratch. That is `from`, the SHA-256 of
+        the earlier manifest, and its `created`; `rounds`, of the click booster, that were added; and `refit`,
+        the decay of the earlier leaf values, or None.
     command
         The command line that trained it; empty where it was none.
     created
@@ -63,6 +68,7 @@ class Manifest:
     split: Mapping[str, Mapping[str, int]]
     validation: Mapping[str, float] = field(default_factory=dict)
     calibration: Mapping[str, Any] | None = None
+    continued: Mapping[str, Any] | None = None
     command: str = ""
     created: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -75,6 +81,8 @@ class Manifest:
         stored["validation"] = {
             name: value if math.isfinite(value) else None for name, value in self.validation.items()
         }
+        if self.continued is None:  # as the versions write and read it that cannot continue
+            del stored["continued"]
         text = json.dumps({"format": FORMAT, **stored}, indent=2, allow_nan=False)
         (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
@@ -180,13 +188,27 @@ def _check_manifest(manifest: Manifest) -> None:
         require(isinstance(digest, str), f"digest of {name}", digest, "SHA-256")
     for name in ("dataset", "command", "created"):
         require(isinstance(getattr(manifest, name), str), name, getattr(manifest, name), "text")
-    for name in ("calibration", "split", "validation", "versions"):
+    for name in ("calibration", "continued", "split", "validation", "versions"):
         value = getattr(manifest, name)
-        is_table = isinstance(value, dict) or (name == "calibration" and value is None)
+        is_table = isinstance(value, dict) or (name in ("calibration", "continued") and value is None)
         require(is_table, name, value, "names and values")
     for name, value in manifest.validation.items():
         is_nan = isinstance(value, float) and math.isnan(value)
         require(is_nan or is_number(value), f"validation of {name}", value, "a number")
+    if manifest.continued is not None:
+        _check_continued(manifest.continued)
     kind = MODELS[manifest.spec.model]
     if kind.check_state is not None:
         kind.check_state(manifest.spec, manifest.state, manifest.files)
+
+
+def _check_continued(continued: Mapping[str, Any]) -> None:
+    """Raise ValueError or TypeError for what no continued model has."""
+    wanted = ("from", "created", "rounds", "refit")
+    require(set(continued) == set(wanted), "continued", list(continued), ", ".join(wanted))
+    for name in ("from", "created"):
+        require(isinstance(continued[name], str), f"{name} of continued", continued[name], "text")
+    check_whole("rounds of continued", continued["rounds"], 0, LARGEST)
+    decay = continued["refit"]
+    is_decay = decay is None or (is_number(decay) and 0 <= decay <= 1)
+    require(is_decay, "refit of continued", decay, "none or a number from 0 to 1")

@@ -72,6 +72,7 @@ def save_model(
     *,
     validation: Mapping[str, float] | None = None,
     calibration: Mapping[str, Any] | None = None,
+    continued: Mapping[str, Any] | None = None,
     command: str = "",
 ) -> Manifest:
     """Write a trained model into a folder, in the place of an older model.
@@ -89,6 +90,8 @@ def save_model(
         Metrics on validation, to be kept with the model.
     calibration
         `Calibrator.to_dict()` of a calibration of pCTR.
+    continued
+        What `continue_model` says of the model that it went on from.
     command
         How it was trained.
 
@@ -124,6 +127,7 @@ def save_model(
             },
             validation=validation or {},
             calibration=calibration,
+            continued=continued,
             command=command,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             versions=versions_of(model.spec.model),

@@ -71,6 +71,8 @@ def simulate(
     position_bias: float = 0.0,
     user_bias: float = 0.0,
     click_bait: float = 0.0,
+    drift: float = 0.0,
+    days: int = 10,
 ) -> Simulation:
     """Simulate search pages of up to 20 items with clicks, accidental clicks and conversions.
 
@@ -92,6 +94,11 @@ def simulate(
 
     with place 1, 2, ... on the page, u = user_bias and h a standard normal of each search. A click is
     *noise-free* if it is intended and not on bait. The dials leave the features above as they are.
+
+    A log that drifts has days 0 .. days - 1, as its time, over which r turns into another function r' of the
+    same traits, that has other weights and is uncorrelated with r::
+
+        r(day) = cos(angle) r + sin(angle) r',   angle = drift pi / 2 day / (days - 1)
 
     Parameters
     ----------
@@ -117,6 +124,11 @@ def simulate(
     click_bait
         Share of the intended clicks, in [0, 1), that fall on bait: the items highest in a trait of their own,
         as many as it takes. Two more features show the trait through noise, numerical_64 and numerical_65.
+    drift
+        In [0, 1]: how much of a quarter turn relevance makes from the first day to the last. At 1 nothing of
+        the first day's relevance is left on the last; at 0 the log has no time.
+    days
+        Of the log, in equal shares of the searches; 2 to 36,500. Without drift it has no effect.
 
     Raises
     ------
@@ -132,6 +144,7 @@ def simulate(
     _check(n_exposures, seed, accidental_clicks, ctr, cvr)
     _check_dials(position_bias, user_bias, click_bait)
     _check_cvr(cvr, accidental_clicks, click_bait)
+    _check_drift(drift, days)
     rng = np.random.default_rng(seed)
     # What the dials draw leaves the other draws as they are.
     dials = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
@@ -143,12 +156,10 @@ def simulate(
 
     # The same world for every seed, so that seeds differ in their sample only.
     world = np.random.default_rng(20240602)
-    matching = world.standard_normal((RELEVANT, RELEVANT))
-    relevance = _standardized(
-        0.5 * seen[:, :RELEVANT] @ world.standard_normal(RELEVANT)
-        + of_item[:, :RELEVANT] @ world.standard_normal(RELEVANT)
-        + 0.5 * np.einsum("ij,jk,ik->i", seen[:, :RELEVANT], matching, of_item[:, :RELEVANT])
-    )
+    relevance = _relevance(seen[:, :RELEVANT], of_item[:, :RELEVANT], world)
+    day = search * days // (int(search[-1]) + 1) if drift else None
+    if day is not None:
+        relevance = _drifted(relevance, seen[:, :RELEVANT], of_item[:, :RELEVANT], drift * day / (days - 1))
     of_device = world.standard_normal(ACCIDENTAL)
     layout = _standardized(
         seen[:, RELEVANT:] @ of_device
@@ -198,6 +209,7 @@ def simulate(
             grade=click.astype(np.int8) + conversion.astype(np.int8),
             categorical=categorical,
             group=search,
+            time=day,
             noise_free_click=meant,
         ),
         relevance=p_intended,
@@ -233,6 +245,30 @@ def _check_dials(position_bias: float, user_bias: float, click_bait: float) -> N
         raise InputError(
             f"click_bait is {click_bait}, which no simulation shows; give at least {LEAST_RATE:g}"
         )
+
+
+def _check_drift(drift: float, days: int) -> None:
+    if not 0.0 <= drift <= 1.0:
+        raise InputError(f"drift is {drift}; give a number in [0, 1]")
+    check_whole("days", days, 2, 36_500)
+
+
+def _relevance(seen: Floats, of_item: Floats, world: np.random.Generator) -> Floats:
+    """Return a function of the traits of searches and items, of weights that the world draws."""
+    matching = world.standard_normal((RELEVANT, RELEVANT))
+    return _standardized(
+        0.5 * seen @ world.standard_normal(RELEVANT)
+        + of_item @ world.standard_normal(RELEVANT)
+        + 0.5 * np.einsum("ij,jk,ik->i", seen, matching, of_item)
+    )
+
+
+def _drifted(relevance: Floats, seen: Floats, of_item: Floats, turned: Floats) -> Floats:
+    """Turn relevance into another one, by so much of a quarter turn in each exposure."""
+    other = _relevance(seen, of_item, np.random.default_rng(20240603))
+    other = _standardized(other - np.mean(other * relevance) * relevance)
+    angle = turned * np.pi / 2.0
+    return _standardized(np.cos(angle) * relevance + np.sin(angle) * other)
 
 
 def _check_cvr(cvr: float, accidental_clicks: float, click_bait: float) -> None:

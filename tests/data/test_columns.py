@@ -11,6 +11,7 @@ from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.data.columns import FeatureColumns, categories_of, encode_categories
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.sources import load_description
+from tests.exposures import store
 
 NAN = float("nan")
 DAYS = [datetime.date(2024, 1, d) for d in (3, 1, 2)]
@@ -163,3 +164,51 @@ def test_lists_are_no_categories(tmp_path):
     nested = TABLE.with_columns(tags=pl.Series([[1], [2], [3]]))
     with pytest.raises(InputError, match=r"tags \(List\(Int64\)\) cannot be features; list them in ignore"):
         described(tmp_path, nested, [*LISTED, "tags"])
+
+
+def test_codes_of_other_data_become_those_of_training(exposures, tmp_path):
+    """As the values behind them would be encoded."""
+    columns = through_json(FeatureColumns.of(exposures))
+    more = TABLE.with_columns(
+        shop=pl.Series(["c", "b", None]),
+        brand=pl.Series([30, None, 20]),
+        day=pl.Series([DAYS[0], None, datetime.date(2025, 1, 1)]),
+        kind=pl.Series(["y", "z", "y"]),
+    )
+    (tmp_path / "more").mkdir()
+    other = described(tmp_path / "more", more, LISTED)
+    recoded, wanted = columns.recode(other), columns.encode(more, "more")
+    assert recoded.unseen == wanted.unseen
+    assert sum(recoded.unseen.values()) == 4
+    assert recoded.exposures.features.equals(wanted.exposures.features)
+    np.testing.assert_array_equal(recoded.exposures.grade, other.grade)
+    assert FeatureColumns.of(recoded.exposures).record() == columns.record()
+
+
+@pytest.mark.parametrize(
+    ("listed", "change", "message"),
+    [
+        (LISTED[1:], {}, "brand is numerical and was categorical in training; convert the values"),
+        ([*LISTED, "price"], {}, "price is categorical and was numerical in training"),
+        (
+            LISTED,
+            {"day": pl.Series(["a", "b", None])},
+            "day is String values and was Date values in training",
+        ),
+        (LISTED, {"more": pl.lit(1.0)}, "adds more; give the columns of training"),
+    ],
+)
+def test_columns_of_another_kind_keep_their_codes_to_themselves(exposures, tmp_path, listed, change, message):
+    (tmp_path / "more").mkdir()
+    other = described(tmp_path / "more", TABLE.with_columns(**change), listed)
+    with pytest.raises(InputError, match=message):
+        FeatureColumns.of(exposures).recode(other)
+
+
+def test_columns_without_categories_are_left_where_they_are_stored(exposures, tmp_path):
+    few = exposures.features.select("price", "shop")
+    plain = Exposures(name="plain", features=few, grade=exposures.grade, categorical=("shop",))
+    stored = store(plain, tmp_path / "stored")
+    assert FeatureColumns.of(plain).recode(stored) == (stored, {})
+    with pytest.raises(InputError, match="shop is codes and was categorical in training"):
+        FeatureColumns(("price", "shop"), ("shop",), {"shop": exposures.categories["shop"]}).recode(stored)

@@ -8,9 +8,10 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import logit
 
 from gbdt_pwiser.objectives import auc
-from gbdt_pwiser.sources import simulate
+from gbdt_pwiser.sources import load, simulate
 from tests.sources.simulated import SEARCH_COLUMNS, N, assert_rate
 
 DIALS = [
@@ -38,7 +39,9 @@ def digest(**options) -> str:
     return told.hexdigest()
 
 
-@pytest.mark.parametrize("dials", [{}, {"position_bias": 0.0, "user_bias": 0, "click_bait": 0.0}])
+@pytest.mark.parametrize(
+    "dials", [{}, {"position_bias": 0.0, "user_bias": 0, "click_bait": 0.0, "drift": 0.0, "days": 3}]
+)
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
@@ -179,6 +182,32 @@ def test_without_accidents_only_bait_is_noise():
     np.testing.assert_array_equal(shown.noise_free_click, shown.click & ~simulation.bait)
 
 
+@pytest.mark.parametrize("drift", [0.3, 1.0])
+def test_relevance_turns_by_a_share_of_a_quarter(drift):
+    """Against the log-odds of the same exposures without drift, which are linear in relevance."""
+    plain, drifted = (
+        simulate(N, ctr=0.2, cvr=0.1, accidental_clicks=0.2, drift=dial, days=5) for dial in (0, drift)
+    )
+    day = drifted.exposures.time
+    assert plain.exposures.time is None
+    np.testing.assert_array_equal(np.unique(day), range(5))
+    assert (np.diff(day) >= 0).all()
+    assert np.bincount(day).min() > N / 5 * 0.9
+    for number in range(5):
+        before, after = (logit(each.relevance[day == number]) for each in (plain, drifted))
+        angle = drift * np.pi / 2 * number / 4
+        assert np.corrcoef(before, after)[0, 1] == pytest.approx(np.cos(angle), abs=0.03)
+    assert plain.exposures.features.columns == drifted.exposures.features.columns
+    for name in plain.exposures.features.columns:
+        assert plain.exposures.features[name].equals(drifted.exposures.features[name])
+
+
+def test_a_log_that_drifts_is_split_by_its_days():
+    split = load("simulated", n_exposures=20_000, ctr=0.2, cvr=0.1, drift=1.0, days=10).split()
+    days = [np.unique(part.time).tolist() for part in (split.train, split.valid, split.test)]
+    assert days == [[0, 1, 2, 3, 4, 5], [6, 7], [8, 9]]
+
+
 UP_TO_ONE = st.floats(0, 1, exclude_max=True)
 
 
@@ -192,8 +221,9 @@ UP_TO_ONE = st.floats(0, 1, exclude_max=True)
     position_bias=UP_TO_ONE,
     user_bias=UP_TO_ONE,
     click_bait=st.just(0.0) | st.floats(1e-6, 0.99),
+    drift=st.floats(0, 1),
 )
-def test_whatever_the_dials(n, seed, ctr, reached, accidental, position_bias, user_bias, click_bait):
+def test_whatever_the_dials(n, seed, ctr, reached, accidental, position_bias, user_bias, click_bait, drift):
     cvr = reached * (1 - accidental) * (1 - click_bait)
     simulation = simulate(
         n,
@@ -204,6 +234,7 @@ def test_whatever_the_dials(n, seed, ctr, reached, accidental, position_bias, us
         position_bias=position_bias,
         user_bias=user_bias,
         click_bait=click_bait,
+        drift=drift,
     )
     shown = simulation.exposures
     assert len(shown) == n

@@ -6,23 +6,47 @@ that all losses share one binning.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import logit
 
+from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.models.losses import LOSSES
 from gbdt_pwiser.models.losses.data_sets import lightgbm_fields, xgboost_infos
 from gbdt_pwiser.models.spec import ModelSpec
-from gbdt_pwiser.objectives import Objective, base_score, xgboost_params
+from gbdt_pwiser.objectives import InputError, Objective, PWiseRLoss, base_score, xgboost_params
+
+Derivatives = Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.float64]]]
+"""From raw scores (n,) to gradient and hessian (n,) of the loss, summed over the exposures."""
 
 
 def objective_of(spec: ModelSpec, loss: str) -> Objective | None:
     """Return the objective of a loss of raw scores; None for any other, whose objective the library has."""
     of_scores = LOSSES[loss].of_scores
     return None if of_scores is None else Objective(of_scores(spec.weight, spec.pwiser))
+
+
+def derivatives_on(exposures: Exposures, spec: ModelSpec, loss: str) -> Derivatives:
+    """Return what gives gradient and hessian of a loss on exposures, as a booster of it is told them.
+
+    InputError for a loss that a library has of its own, which does not tell them.
+    """
+    described = LOSSES[loss]
+    if described.native:
+        raise InputError(
+            f"the gradients of {loss} are its library's own; continue without refit, or train again"
+        )
+    weighs = described.row_weight is not None and spec.weight > 0
+    weight = described.row_weight(exposures.grade, spec.weight) if weighs else None  # type: ignore[misc]
+    of_scores = described.of_scores
+    scored = PWiseRLoss(weight=0) if of_scores is None else of_scores(spec.weight, spec.pwiser)
+    group = exposures.group if loss == spec.loss and spec.needs_groups else None
+    plan = scored.plan(exposures.grade, group=group, sample_weight=weight)
+    return lambda raw: scored.gradient_hessian(raw, plan)
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,18 +19,22 @@ from gbdt_pwiser.data.stored import BLOCK
 from gbdt_pwiser.models.boosters._binning import BlockSequence
 from gbdt_pwiser.models.boosters._features import plain_names
 from gbdt_pwiser.models.boosters._files import read_lightgbm
+from gbdt_pwiser.models.boosters._lightgbm_trees import LightGBMTrees
 from gbdt_pwiser.models.boosters._losses import lightgbm_loss
 from gbdt_pwiser.models.boosters._stopping import StopBy
-from gbdt_pwiser.models.boosters.trees import Binned, Trained, TreeModel
+from gbdt_pwiser.models.boosters.continued import ContinuableModel
+from gbdt_pwiser.models.boosters.trees import Binned, Trained
+from gbdt_pwiser.models.losses.data_sets import lightgbm_fields
 from gbdt_pwiser.models.protocol import OnRoundOfTask
 from gbdt_pwiser.objectives import make_dataset
 
 
-class LightGBMModel(TreeModel):
+class LightGBMModel(ContinuableModel):
     """LightGBM, leaf-wise trees of 31 leaves."""
 
     suffix = ".txt"
     library = "lightgbm"
+    _grown = LightGBMTrees()
 
     def _bin(self, train: Exposures, valid: Exposures, grouped: bool) -> Binned:
         columns = train.features.columns
@@ -92,7 +97,7 @@ class LightGBMModel(TreeModel):
         if on_round:
             callbacks.append(lambda env: on_round(env.iteration, env.evaluation_result_list[0][2]))
         started = time.perf_counter()
-        with lightgbm_loss(binned.train, spec, loss) as of_loss:
+        with lightgbm_loss(binned.train, spec, loss) as of_loss, _on_earlier_trees(binned):
             booster = lightgbm.train(
                 {**of_loss, **self._params},
                 binned.train,
@@ -140,6 +145,15 @@ class LightGBMModel(TreeModel):
     def _read(self, path: Path, task: str) -> tuple[Any, int]:
         booster = read_lightgbm(path)
         return booster, booster.num_feature()
+
+
+@contextmanager
+def _on_earlier_trees(binned: Binned) -> Iterator[None]:
+    """Have both data sets start at the raw scores of earlier trees, where there are any."""
+    with ExitStack() as stack:
+        for data, raw in zip((binned.train, binned.valid), binned.before or (), strict=False):
+            stack.enter_context(lightgbm_fields(data, init_score=raw))
+        yield
 
 
 def _feval(stop_by: StopBy) -> Callable[[NDArray[np.float64], Any], tuple[str, float, bool]]:

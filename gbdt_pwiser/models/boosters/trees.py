@@ -30,7 +30,7 @@ from gbdt_pwiser.models.boosters.device import check_device, check_usable
 from gbdt_pwiser.models.boosters.settings import BoosterSettings
 from gbdt_pwiser.models.kept import KeptWith
 from gbdt_pwiser.models.losses import LOSSES
-from gbdt_pwiser.models.protocol import OnRound, OnRoundOfTask, Predictions, of_task
+from gbdt_pwiser.models.protocol import OnRound, OnRoundOfTask, Predictions, Task, of_task
 from gbdt_pwiser.models.spec import ModelSpec
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
 
@@ -56,6 +56,8 @@ class Binned:
     train: Any
     valid: Any
     click: NDArray[np.bool_]
+    before: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+    """Raw scores of train and validation that trees are grown on; None where they begin at the start."""
 
 
 _kept_with = KeptWith()
@@ -84,6 +86,8 @@ class TreeModel(ABC):
         self._click: Trained | None = None
         self._conversion: Trained | None = None
         self._columns: list[str] = []
+        self._earlier: TreeModel | None = None
+        """The trained model that training goes on from; None where it begins anew."""
 
     @property
     def settings(self) -> BoosterSettings:
@@ -127,10 +131,13 @@ class TreeModel(ABC):
                 (valid, type(self), spec.device, settings.external_memory, bins, grouped),
                 lambda: self._bin(with_adjacent_groups(train) if grouped else train, valid, grouped),
             )
-            click = self._train(binned, spec.loss, of_task(on_round, "click"), stop_by)
+            click = self._train_task(
+                "click", binned, (train, valid), spec.loss, of_task(on_round, "click"), stop_by
+            )
+            decided = repr(sorted(settings.record().items()))
             self._conversion = _kept_with.get(
                 train,
-                (valid, spec.model, spec.device, spec.seed, repr(sorted(settings.record().items()))),
+                (valid, spec.model, spec.device, spec.seed, decided, self._earlier),
                 lambda: self._train_conversion(train, valid, of_task(on_round, "conversion")),
             )
         self._click = click if LOSSES[spec.loss].is_log_odds else self._with_sigmoid(click, valid)
@@ -217,10 +224,23 @@ class TreeModel(ABC):
         self, train: Exposures, valid: Exposures, on_round: OnRoundOfTask | None = None
     ) -> Trained | None:
         """Train the booster for a conversion given a click; None where there is nothing to tell apart."""
-        clicked, clicked_valid = (_conversions_of_clicks(part) for part in (train, valid))
+        clicked, clicked_valid = (conversions_of_clicks(part) for part in (train, valid))
         if len(np.unique(clicked.click)) < 2 or len(np.unique(clicked_valid.click)) < 2:
-            return None
-        return self._train(self._bin(clicked, clicked_valid, grouped=False), "bce", on_round)
+            return None if self._earlier is None else self._earlier._conversion
+        binned = self._bin(clicked, clicked_valid, grouped=False)
+        return self._train_task("conversion", binned, (clicked, clicked_valid), "bce", on_round)
+
+    def _train_task(
+        self,
+        task: Task,
+        binned: Binned,
+        parts: tuple[Exposures, Exposures],
+        loss: str,
+        on_round: OnRoundOfTask | None = None,
+        stop_by: StopBy | None = None,
+    ) -> Trained:
+        """Train the booster of a task on train and validation, which are binned."""
+        return self._train(binned, loss, on_round, stop_by)
 
     def _features(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return what the boosters are given of a block of features."""
@@ -328,7 +348,7 @@ def refusals(model: str, columns: Sequence[str] = ()) -> Iterator[None]:
         ) from error
 
 
-def _conversions_of_clicks(exposures: Exposures) -> Exposures:
+def conversions_of_clicks(exposures: Exposures) -> Exposures:
     """Clicked exposures, with the conversion in the place of the click."""
     clicked = exposures.take(exposures.click)
     return Exposures(

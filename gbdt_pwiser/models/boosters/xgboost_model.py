@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -20,17 +21,21 @@ from gbdt_pwiser.models.boosters._binning import block_dmatrix
 from gbdt_pwiser.models.boosters._files import read_xgboost
 from gbdt_pwiser.models.boosters._losses import xgboost_loss
 from gbdt_pwiser.models.boosters._stopping import StopBy
+from gbdt_pwiser.models.boosters._xgboost_trees import XGBoostTrees
+from gbdt_pwiser.models.boosters.continued import ContinuableModel
 from gbdt_pwiser.models.boosters.device import check_usable
-from gbdt_pwiser.models.boosters.trees import Binned, Trained, TreeModel, refusals
+from gbdt_pwiser.models.boosters.trees import Binned, Trained, refusals
+from gbdt_pwiser.models.losses.data_sets import xgboost_infos
 from gbdt_pwiser.models.protocol import OnRoundOfTask
 from gbdt_pwiser.objectives import make_dmatrix
 
 
-class XGBoostModel(TreeModel):
+class XGBoostModel(ContinuableModel):
     """XGBoost with histograms, trees of depth 6."""
 
     suffix = ".ubj"
     library = "xgboost"
+    _grown = XGBoostTrees()
     _outputs: Mapping[str, int] = MappingProxyType({"click": 1, "conversion": 1})
 
     def _bin(self, train: Exposures, valid: Exposures, grouped: bool) -> Binned:
@@ -92,7 +97,7 @@ class XGBoostModel(TreeModel):
         if on_round:
             callbacks.append(Rounds(on_round, "auc"))
         started = time.perf_counter()
-        with xgboost_loss(binned.train, spec, loss) as (of_loss, objective):
+        with xgboost_loss(binned.train, spec, loss) as (of_loss, objective), _on_earlier_trees(binned):
             booster = xgboost.train(
                 {**of_loss, **self._params},
                 binned.train,
@@ -150,6 +155,15 @@ class XGBoostModel(TreeModel):
         with refusals("xgboost"):
             booster.set_param({"nthread": self.spec.threads, "device": self.spec.device})
             return booster, booster.num_features()
+
+
+@contextmanager
+def _on_earlier_trees(binned: Binned) -> Iterator[None]:
+    """Have both data sets start at the raw scores of earlier trees, where there are any."""
+    with ExitStack() as stack:
+        for data, raw in zip((binned.train, binned.valid), binned.before or (), strict=False):
+            stack.enter_context(xgboost_infos(data, base_margin=raw.astype(np.float32)))
+        yield
 
 
 class Rounds(xgboost.callback.TrainingCallback):  # type: ignore[misc]
