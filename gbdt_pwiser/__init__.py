@@ -44,6 +44,7 @@ from gbdt_pwiser._version import __version__
 if TYPE_CHECKING:
     from gbdt_pwiser.data import Exposures, Split
     from gbdt_pwiser.evaluation.compare import compare
+    from gbdt_pwiser.export import export_model
     from gbdt_pwiser.models import (
         BoosterSettings,
         ModelSpec,
@@ -82,6 +83,7 @@ __all__ = [
     "Split",
     "__version__",
     "compare",
+    "export_model",
     "load",
     "load_model",
     "make_dataset",
@@ -96,6 +98,7 @@ __all__ = [
 _ROOMS: Final = {
     "data": ("Exposures", "Split"),
     "evaluation": ("compare",),
+    "export": ("export_model",),
     "models": (
         "BoosterSettings",
         "ModelSpec",

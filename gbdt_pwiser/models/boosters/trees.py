@@ -28,7 +28,7 @@ from gbdt_pwiser.models.boosters.device import check_device, check_usable
 from gbdt_pwiser.models.boosters.settings import BoosterSettings
 from gbdt_pwiser.models.kept import KeptWith
 from gbdt_pwiser.models.losses import LOSSES
-from gbdt_pwiser.models.protocol import OnRound, OnRoundOfTask, Predictions, of_task
+from gbdt_pwiser.models.protocol import OnRound, OnRoundOfTask, Predictions, Task, of_task
 from gbdt_pwiser.models.spec import ModelSpec
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
 
@@ -144,6 +144,16 @@ class TreeModel(ABC):
             if self._conversion:
                 pcvr[rows] = self._pcvr(self._conversion, features)
         return Predictions(pctr=pctr, pctcvr=pctr * pcvr, pcvr=pcvr)
+
+    @property
+    def boosters(self) -> dict[Task, Trained]:
+        """The trained boosters by task; without the conversion where there is none to tell apart."""
+        by_task: dict[Task, Trained | None] = {"click": self._click, "conversion": self._conversion}
+        return {task: trained for task, trained in by_task.items() if trained is not None}
+
+    def log_odds(self, trained: Trained) -> tuple[float, float]:
+        """Return slope and start: slope * raw score + start is what the probability is the sigmoid of."""
+        return 1.0 if trained.slope is None else trained.slope, trained.start
 
     @property
     def rounds_used(self) -> int:
