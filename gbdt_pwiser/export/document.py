@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from scipy.special import logit
+import numpy as np
 
 from gbdt_pwiser.models.boosters.trees import Trained
 
@@ -23,7 +23,8 @@ def base_margins(document: Any) -> list[float]:
     given = json.loads(learner["learner_model_param"]["base_score"])  # one number in older versions
     starts = given if isinstance(given, list) else [given]
     is_rate = learner["objective"]["name"] == LOGISTIC
-    return [float(logit(start) if is_rate else start) for start in starts]
+    single = np.array(starts, dtype=np.float32)  # as XGBoost computes it
+    return list(map(float, -np.log(1 / single - 1) if is_rate else single))
 
 
 def trees_of(document: Any) -> tuple[list[Any], list[float]]:

@@ -7,7 +7,6 @@ leaves; what the scores mean, log-odds, into the objective that the file names.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +15,7 @@ import xgboost
 
 from gbdt_pwiser.calibration import Calibrator
 from gbdt_pwiser.export.document import LOGISTIC, base_margins, document_of, trees_of
+from gbdt_pwiser.export.model_text import ModelText
 from gbdt_pwiser.models.boosters.shared_model import SharedXGBoostModel
 from gbdt_pwiser.models.boosters.trees import Trained, TreeModel
 from gbdt_pwiser.models.protocol import Model, Task
@@ -87,38 +87,25 @@ _SHIFTED: Final = ("leaf_value", "internal_value", "leaf_const")
 
 def _lightgbm_text(trained: Trained, slope: float, start: float, comment: str) -> str:
     """Return the model's text, in which slope * score + start is the log-odds of a binary objective."""
-    text: str = trained.booster.model_to_string(num_iteration=trained.rounds)
-    head, _, rest = text.partition("\n\nTree=0\n")
-    trees, end, tail = rest.partition("\nend of trees\n")
-    header = head.split("\n")
-    if "average_output" in header:
-        raise InputError("a random forest averages its trees, and exports add them up; use predict")
-    blocks = [
-        "\n".join(_with_log_odds(block.split("\n"), slope, 0.0 if number else start))
-        for number, block in enumerate(_trees("Tree=0\n" + trees + "\n"))
-    ]
-    sizes = " ".join(str(len(block.encode())) for block in blocks)
-    kept = [line for line in header if not line.startswith(("objective=", "tree_sizes="))]
-    place = next(i for i, line in enumerate(kept) if line.startswith("feature_names="))
-    kept[place:place] = ["objective=binary sigmoid:1", f"comment={comment}"]
-    return "\n".join([*kept, f"tree_sizes={sizes}", "", ""]) + "".join(blocks) + end.lstrip("\n") + tail
+    header, trees, rest = ModelText.of(trained)
+    header = [line for line in header if not line.startswith("objective=")]
+    place = next(i for i, line in enumerate(header) if line.startswith("feature_names="))
+    header[place:place] = ["objective=binary sigmoid:1", f"comment={comment}"]
+    first, *others = trees
+    changed = [_with_log_odds(first, slope, start), *(_with_log_odds(tree, slope, 0.0) for tree in others)]
+    return ModelText(header, changed, rest).join()
 
 
-def _trees(text: str) -> Iterator[str]:
-    """Cut the text of all trees before each line that begins one."""
-    first, *others = text.split("\nTree=")
-    for block in [first, *("Tree=" + other for other in others)]:
-        yield block.rstrip("\n") + "\n\n\n"
-
-
-def _with_log_odds(lines: list[str], slope: float, start: float) -> Iterator[str]:
+def _with_log_odds(lines: list[str], slope: float, start: float) -> list[str]:
+    changed = []
     for line in lines:
         name, _, values = line.partition("=")
         if name in _SCALED and values:
             numbers = slope * np.array(values.split(), dtype=np.float64)
             numbers += start if name in _SHIFTED else 0.0
             line = f"{name}={' '.join(map(repr, numbers.tolist()))}"
-        yield line
+        changed.append(line)
+    return changed
 
 
 # ------------------------------------------------------------------------------ XGBoost's document
