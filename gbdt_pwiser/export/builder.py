@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,15 +11,13 @@ from numpy.typing import NDArray
 from gbdt_pwiser.export.trees import Condition, Tree
 
 _OPSET: Final = 18
-_OPSET_ML: Final = 5
-"""TreeEnsemble, with conditions on members, came with version 5 of ai.onnx.ml."""
-_IR: Final = 10
+_OPSET_ML: Final = 3
+"""The newer trees of version 5 are read wrong by ONNX Runtime before 1.24, without a word."""
+_IR: Final = 8
 _PREFIX: Final = "gbdt_pwiser/"
 """Of names that no input has."""
 _ML: Final = "ai.onnx.ml"
-_MODES: Final = {"<=": 0, "<": 1, "in": 6}
-_LONE: Final = Condition(0, "<", 0.0, (), ~0, ~0, missing=False)
-"""The root of a tree that is one leaf: a graph's trees have a condition."""
+_MODES: Final = {"<=": "BRANCH_LEQ", "<": "BRANCH_LT"}
 
 
 class Graph:
@@ -68,7 +66,8 @@ class Graph:
         """Return what is found, float32, for the keys among the values; NaN for all else."""
         kind = {"O": "strings", "i": "int64s", "f": "floats"}[keys.dtype.kind]
         if not len(keys):
-            keys, found = np.array(["" if kind == "strings" else 0], dtype=keys.dtype), np.float32([np.nan])
+            keys = np.array(["" if kind == "strings" else 0], dtype=keys.dtype)
+            found = np.array([np.nan], dtype=np.float32)
         return self.add(
             "LabelEncoder",
             value,
@@ -78,56 +77,43 @@ class Graph:
             default_float=float("nan"),
         )
 
-    def trees(self, trees: Sequence[Tree], features: str, dtype: type[Any], *, apart: bool = False) -> str:
-        """Return the sum of the trees' leaves (n, 1), or the leaf of each tree (n, trees) where `apart`.
+    def leaves(self, trees: Sequence[Tree], features: str, dtype: type[Any]) -> str:
+        """Return the leaf of each tree, float32 (n, trees), for features (n, columns) of a type.
 
-        Leaves and splits are of the type that the features (n, columns) have.
+        Splits are of the same type; of leaves there is float32 only.
         """
-        roots: list[int] = []
-        columns: dict[str, list[Any]] = {name: [] for name in ("feature", "mode", "split", "missing")}
-        branches: dict[str, list[int]] = {name: [] for name in ("true", "true_leaf", "false", "false_leaf")}
-        members: list[float] = []
-        targets: list[int] = []
-        leaves: list[float] = []
+        nodes: dict[str, list[Any]] = {name: [] for name in (*_Node._fields, "treeids", "nodeids")}
+        leaves: dict[str, list[Any]] = {name: [] for name in ("treeids", "nodeids", "weights")}
         for number, tree in enumerate(trees):
-            first, first_leaf = len(columns["feature"]), len(leaves)
-            roots.append(first)
-            for condition in tree.conditions or [_LONE]:
-                never = condition.mode == "in" and not condition.members
-                columns["feature"].append(condition.feature)
-                columns["mode"].append(_MODES["<" if never else condition.mode])
-                columns["split"].append(-np.inf if never else condition.split)
-                columns["missing"].append(int(condition.missing))
-                if condition.members:
-                    members += [*condition.members, np.nan]
-                for name, child in (("true", condition.true), ("false", condition.false)):
-                    branches[name].append(first + child if child >= 0 else first_leaf + ~child)
-                    branches[f"{name}_leaf"].append(int(child < 0))
-            leaves += tree.leaves
-            targets += [number if apart else 0] * len(tree.leaves)
+            of_tree = list(_nodes(tree))
+            for name, values in zip(_Node._fields, zip(*of_tree, strict=True), strict=True):
+                nodes[name] += values
+            nodes["treeids"] += [number] * len(of_tree)
+            nodes["nodeids"] += range(len(of_tree))
+            leaves["treeids"] += [number] * len(tree.leaves)
+            leaves["nodeids"] += range(len(of_tree) - len(tree.leaves), len(of_tree))
+            leaves["weights"] += tree.leaves
 
-        def tensor(values: Sequence[Any], of: type[Any] = dtype) -> Any:
-            return self._from_array(np.array(values, dtype=of))
+        def tensor(values: Sequence[float]) -> Any:
+            return self._from_array(np.array(values, dtype=dtype))
 
         return self.add(
-            "TreeEnsemble",
+            "TreeEnsembleRegressor",
             features,
             domain=_ML,
-            n_targets=len(trees) if apart else 1,
-            aggregate_function=1,  # the sum
-            post_transform=0,
-            tree_roots=roots,
-            nodes_featureids=columns["feature"],
-            nodes_modes=tensor(columns["mode"], np.uint8),
-            nodes_splits=tensor(columns["split"]),
-            nodes_missing_value_tracks_true=columns["missing"],
-            nodes_truenodeids=branches["true"],
-            nodes_trueleafs=branches["true_leaf"],
-            nodes_falsenodeids=branches["false"],
-            nodes_falseleafs=branches["false_leaf"],
-            leaf_targetids=targets,
-            leaf_weights=tensor(leaves),
-            **({"membership_values": tensor(members)} if members else {}),
+            n_targets=len(trees),
+            nodes_treeids=nodes["treeids"],
+            nodes_nodeids=nodes["nodeids"],
+            nodes_featureids=nodes["feature"],
+            nodes_modes=nodes["mode"],
+            nodes_values_as_tensor=tensor(nodes["split"]),
+            nodes_missing_value_tracks_true=nodes["missing"],
+            nodes_truenodeids=nodes["true"],
+            nodes_falsenodeids=nodes["false"],
+            target_ids=leaves["treeids"],
+            target_treeids=leaves["treeids"],
+            target_nodeids=leaves["nodeids"],
+            target_weights_as_tensor=tensor(leaves["weights"]),
         )
 
     def serialized(self, comment: str) -> bytes:
@@ -144,3 +130,51 @@ class Graph:
 
     def _type(self, dtype: Any) -> int:
         return int(self._helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+
+
+class _Node(NamedTuple):
+    """A condition or a leaf as a graph has it; children are nodes by their numbers."""
+
+    feature: int
+    mode: str
+    split: float
+    missing: int
+    true: int
+    false: int
+
+
+def _nodes(tree: Tree) -> Iterator[_Node]:
+    """Yield the nodes of a tree, its leaves last.
+
+    A condition on members becomes a chain of comparisons with the ends of each run of members, in which
+    every one leads to the same two children. Modes for members exist, and runtimes get them wrong.
+    """
+    chains = [_comparisons(condition) for condition in tree.conditions]
+    starts = np.cumsum([0, *map(len, chains)]).tolist()
+
+    def placed(child: int) -> int:
+        return int(starts[child]) if child >= 0 else int(starts[-1]) + ~child
+
+    for condition, chain, start in zip(tree.conditions, chains, starts[:-1], strict=True):
+        for number, (split, is_true, missing) in enumerate(chain, start + 1):
+            below = placed(condition.true if is_true else condition.false)
+            beyond = placed(condition.false) if number == start + len(chain) else number
+            yield _Node(condition.feature, _MODES[condition.mode], split, int(missing), below, beyond)
+    for _ in tree.leaves:
+        yield _Node(0, "LEAF", 0.0, 0, 0, 0)
+
+
+def _comparisons(condition: Condition) -> list[tuple[float, bool, bool]]:
+    """Return comparisons in order: the split, whether what is below it is `true`, whether missing is below.
+
+    What passes all of them is `false`.
+    """
+    if condition.members is None:
+        return [(condition.split, True, condition.missing)]
+    members = np.sort(np.array(condition.members, dtype=np.int64))
+    follows = np.diff(members) == 1
+    runs = members[np.append(True, ~follows)], members[np.append(~follows, True)] + 1
+    ends = np.stack(runs, axis=1).ravel() if len(members) else np.array([], dtype=np.int64)
+    at = ends - (condition.mode == "<=")  # whole numbers below an end are at most one less
+    chain = [(float(end), bool(number % 2), False) for number, end in enumerate(at)]
+    return [(-np.inf, True, condition.missing), *chain] if condition.missing or not chain else chain

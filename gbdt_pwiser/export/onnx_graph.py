@@ -5,7 +5,9 @@ Each library's arithmetic is kept: float64 of LightGBM, float32 of XGBoost.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -105,12 +107,11 @@ def _keys(categories: pl.Series, name: str) -> NDArray[Any]:
     if categories.dtype.is_temporal() or categories.dtype == pl.Null:
         categories = categories.to_physical().cast(pl.Int64)
     whole = categories.cast(pl.Int64, strict=False)
-    if categories.dtype == pl.UInt64 or categories.dtype.is_float():
-        if whole.null_count() or (whole.cast(categories.dtype) != categories).any():
-            raise InputError(
-                f"the categories of {name} are {categories.dtype} that are no int64, and a graph "
-                "compares text or int64; export native, or train with them as text"
-            )
+    if whole.null_count() or (whole.cast(categories.dtype) != categories).any():
+        raise InputError(
+            f"the categories of {name} are {categories.dtype} that are no int64, and a graph compares text "
+            "or int64; export native, or train with them as text"
+        )
     return whole.to_numpy()
 
 
@@ -118,11 +119,11 @@ def _probability(graph: Graph, model: TreeModel, task: Task, features: str) -> s
     """Return a task's probability, float64 (n, 1), uncalibrated."""
     trained = model.boosters[task]
     if model.library == "lightgbm":
-        raw = graph.trees(of_lightgbm(trained), graph.cast(features, np.float64), np.float64)
+        raw = _float64_sum(graph, of_lightgbm(trained), graph.cast(features, np.float64))
     else:
         is_shared = isinstance(model, SharedXGBoostModel) and task == "conversion"
         trees, base = of_xgboost(trained, 1 if is_shared else 0)
-        raw = _float32_sum(graph, base, graph.trees(trees, features, np.float32, apart=True), len(trees))
+        raw = _float32_sum(graph, trees, base, features)
         if trained.slope is None:
             return _float32_sigmoid(graph, raw)
         raw = graph.cast(raw, np.float64)
@@ -130,15 +131,28 @@ def _probability(graph: Graph, model: TreeModel, task: Task, features: str) -> s
     return graph.add("Sigmoid", graph.add("Add", graph.add("Mul", raw, slope), start))
 
 
-def _float32_sum(graph: Graph, base: float, leaves: str, trees: int) -> str:
-    """Return a start plus one leaf after the other, as XGBoost adds them: the same to the last bit.
+def _float64_sum(graph: Graph, trees: Sequence[Tree], features: str) -> str:
+    """Return the sum of leaves (n, 1); a graph's trees give float32, so they give the places of leaves."""
+    ends = np.cumsum([0, *(len(tree.leaves) for tree in trees)])
+    numbered = [
+        replace(tree, leaves=list(map(float, range(start, end))))
+        for tree, (start, end) in zip(trees, pairwise(ends.tolist()), strict=True)
+    ]
+    at = graph.cast(graph.leaves(numbered, features, np.float64), np.int64)
+    leaves = graph.constant(np.concatenate([tree.leaves for tree in trees]))
+    return graph.add("ReduceSum", graph.add("Gather", leaves, at), graph.constant([1]))
+
+
+def _float32_sum(graph: Graph, trees: Sequence[Tree], base: float, features: str) -> str:
+    """Return a start plus one leaf after the other (n, 1), as XGBoost adds them: the same to the last bit.
 
     Its roundings make 1e-5 of a raw score, which the steps of an isotonic calibration may widen.
     """
+    leaves = graph.leaves(trees, features, np.float32)
     shape = graph.add("Concat", graph.add("Shape", leaves, end=1), graph.constant([1]), axis=0)
     first = graph.add("Expand", graph.constant(np.array([[base]], dtype=np.float32)), shape)
     sums = graph.add("CumSum", graph.add("Concat", first, leaves, axis=1), graph.constant(1))
-    return graph.add("Gather", sums, graph.constant([trees]), axis=1)
+    return graph.add("Gather", sums, graph.constant([len(trees)]), axis=1)
 
 
 def _float32_sigmoid(graph: Graph, raw: str) -> str:
@@ -165,7 +179,7 @@ def _calibrated(graph: Graph, calibrator: Calibrator, p: str) -> str:
 def _interpolated(graph: Graph, x: NDArray[np.float64], y: NDArray[np.float64], p: str) -> str:
     """Return `np.interp(p, x, y)`; a tree finds how many knots are at most p, and so between which p is."""
     slopes = np.concatenate([[0.0], np.diff(y) / np.diff(x), [0.0]])
-    at = graph.cast(graph.trees([_search_tree(x)], p, np.float64), np.int64)
+    at = graph.cast(graph.leaves([_search_tree(x)], p, np.float64), np.int64)
     slope, start, value = (
         graph.add("Gather", graph.constant(table), at)
         for table in (slopes, np.append(x[0], x), np.append(y[0], y))
@@ -182,7 +196,7 @@ def _search_tree(x: NDArray[np.float64]) -> Tree:
         if low == high:
             return ~low
         place, middle = len(conditions), (low + high) // 2
-        conditions.append(Condition(0, "<", float(x[middle]), (), 0, 0, missing=False))
+        conditions.append(Condition(0, "<", float(x[middle]), None, 0, 0, missing=False))
         true, false = between(low, middle), between(middle + 1, high)
         conditions[place] = replace(conditions[place], true=true, false=false)
         return place

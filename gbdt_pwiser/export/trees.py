@@ -23,11 +23,11 @@ class Condition:
     feature
         Place of the column.
     mode
-        What holds of a value on the way to `true`: it is below the split, at most the split, or a member.
+        What holds of a number on the way to `true`: it is below the split, or at most the split.
     split
-        The number; unused of members.
+        The number.
     members
-        Codes.
+        Codes on the way to `true`, where there is no split.
     true, false
         Where the value goes: a condition by its place, from 0, or a leaf by ~place, as -1, -2, ...
     missing
@@ -35,9 +35,9 @@ class Condition:
     """
 
     feature: int
-    mode: Literal["<", "<=", "in"]
+    mode: Literal["<", "<="]
     split: float
-    members: Sequence[int]
+    members: Sequence[int] | None
     true: int
     false: int
     missing: bool
@@ -45,7 +45,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class Tree:
-    """Conditions, of which the first is the root, and the values of leaves; without conditions, a lone leaf."""
+    """Conditions, the root first, and the values of leaves; without conditions it is one leaf."""
 
     conditions: list[Condition]
     leaves: list[float]
@@ -81,13 +81,13 @@ def _lightgbm_tree(tree: dict[str, list[str]]) -> Tree:
     ):
         if decision & _CATEGORICAL:
             members = _bits(words[bounds[int(split)] : bounds[int(split) + 1]])
-            conditions.append(Condition(feature, "in", 0.0, members, left, right, missing=False))
+            conditions.append(Condition(feature, "<=", 0.0, members, left, right, missing=False))
             continue
         if decision & _ZERO:
             raise InputError("zeros that count as missing (zero_as_missing) do not in ONNX; export native")
         # Where training had no missing value, one counts as 0.
         missing = bool(decision & _DEFAULT_LEFT) if decision & _NAN else split >= 0
-        conditions.append(Condition(feature, "<=", split, (), left, right, missing))
+        conditions.append(Condition(feature, "<=", split, None, left, right, missing))
     return Tree(conditions, leaves)
 
 
@@ -129,10 +129,10 @@ def _xgboost_tree(tree: Any, output: int, outputs: int, count: float) -> Tree:
         children = place[left[node]], place[right[node]]
         if tree["split_type"][node]:  # members go right
             members = tree["categories"][starts[node] : starts[node] + sizes[node]]
-            conditions.append(Condition(feature, "in", 0.0, members, *children[::-1], not default_left))
+            conditions.append(Condition(feature, "<", 0.0, members, *children[::-1], not default_left))
         else:
             split = float(np.float32(tree["split_conditions"][node]))
-            conditions.append(Condition(feature, "<", split, (), *children, default_left))
+            conditions.append(Condition(feature, "<", split, None, *children, default_left))
     return Tree(conditions, [float(np.float32(count) * np.float32(value)) for value in values.values()])
 
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 
 import lightgbm
 import pytest
@@ -59,3 +60,9 @@ def test_formats_and_tasks(saved, tmp_path):
         export_model(saved("lightgbm"), tmp_path / "m", format="onx")
     with pytest.raises(InputError, match="has outputs for both tasks; leave the task out"):
         export_model(saved("lightgbm"), tmp_path / "m.onnx", format="onnx", task="click")
+
+
+def test_without_the_extra(run, saved, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    done = run("export", "--model", saved("lightgbm"), "--format", "onnx", "--output", tmp_path / "m.onnx")
+    assert refused(done) == "the format onnx needs onnx, which is missing; pip install 'gbdt-pwiser[export]'"
