@@ -9,11 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdt_pwiser.export.trees import Condition, Tree
+from gbdt_pwiser.objectives import InputError
 
 _OPSET: Final = 18
 _OPSET_ML: Final = 3
-"""The newer trees of version 5 are read wrong by ONNX Runtime before 1.24, without a word."""
+"""ONNX Runtime 1.21 to 1.23 reads the trees of version 5 wrong, without a word."""
 _IR: Final = 8
+_LONGEST_WAY: Final = 4000
+"""Comparisons from root to leaf; ONNX Runtime ends the process where there are some 10,000."""
 _PREFIX: Final = "gbdt_pwiser/"
 """Of names that no input has."""
 _ML: Final = "ai.onnx.ml"
@@ -150,6 +153,11 @@ def _nodes(tree: Tree) -> Iterator[_Node]:
     every one leads to the same two children. Modes for members exist, and runtimes get them wrong.
     """
     chains = [_comparisons(condition) for condition in tree.conditions]
+    if (longest := _longest_way(tree, list(map(len, chains)))) > _LONGEST_WAY:
+        raise InputError(
+            f"a tree splits on categories in {longest:,} comparisons one after the other, and a graph may "
+            f"have {_LONGEST_WAY:,} of them; export native, or train with a smaller max_cat_threshold"
+        )
     starts = np.cumsum([0, *map(len, chains)]).tolist()
 
     def placed(child: int) -> int:
@@ -162,6 +170,18 @@ def _nodes(tree: Tree) -> Iterator[_Node]:
             yield _Node(condition.feature, _MODES[condition.mode], split, int(missing), below, beyond)
     for _ in tree.leaves:
         yield _Node(0, "LEAF", 0.0, 0, 0, 0)
+
+
+def _longest_way(tree: Tree, lengths: Sequence[int]) -> int:
+    """Return how many comparisons are between root and leaf at most."""
+    longest, ahead = 0, [(0, 0)] if tree.conditions else []
+    while ahead:
+        child, passed = ahead.pop()
+        if child >= 0:
+            passed += lengths[child]
+            ahead += [(tree.conditions[child].true, passed), (tree.conditions[child].false, passed)]
+        longest = max(longest, passed)
+    return longest
 
 
 def _comparisons(condition: Condition) -> list[tuple[float, bool, bool]]:

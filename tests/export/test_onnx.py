@@ -1,8 +1,10 @@
 """A graph from columns to probabilities: ONNX Runtime alone predicts what this package does."""
 
+import re
 import shutil
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -10,6 +12,8 @@ import pytest
 import xgboost
 
 from gbdt_pwiser.export import export_model
+from gbdt_pwiser.export.builder import Graph
+from gbdt_pwiser.export.trees import Condition, Tree
 from gbdt_pwiser.models import save_model
 from gbdt_pwiser.models.manifest import Manifest
 from gbdt_pwiser.objectives import InputError
@@ -216,3 +220,27 @@ def test_odd_names_and_an_older_export(split, tmp_path):
     expected = Predictor.load(tmp_path / "model", threads=1).predict(split.test.features).table
     found = predicted(path, features)
     np.testing.assert_allclose(found, expected.select(OUTPUTS).to_numpy(), rtol=0, atol=1e-6)
+
+
+def test_more_comparisons_than_a_runtime_takes():
+    odd = Condition(0, "<=", 0.0, range(1, 3000, 2), ~0, ~1, missing=False)
+    Graph().leaves([Tree([odd], [1.0, 2.0])], "x", np.float64)
+    again = [replace(odd, true=1), odd]
+    with pytest.raises(InputError, match=r"in 6,000 comparisons .* may have 4,000 of them; export native"):
+        Graph().leaves([Tree(again, [1.0, 2.0])], "x", np.float64)
+
+
+def test_the_code_of_the_page_runs(split, tmp_path, monkeypatch):
+    page = (Path(__file__).parents[2] / "docs" / "export.md").read_text(encoding="utf-8")
+    graph, native = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    plain = every_part(split, lambda part: replace(part, categories=None))
+    save_model(fitted(SPEC, plain), "model", plain)
+    plain.test.features.write_parquet("new.parquet")
+    exported("model", "model.onnx")
+    export_model("model", "click.txt", format="native")
+    expected = Predictor.load("model", threads=1).predict(plain.test.features).table["pctr"]
+    for code in (graph, native):
+        names = {"X": plain.test.matrix()}
+        exec(compile(code, "docs/export.md", "exec"), names)
+        np.testing.assert_allclose(names["pctr"], expected, rtol=0, atol=1e-6)
