@@ -30,6 +30,6 @@ def base_margins(document: Any) -> list[float]:
 def trees_of(document: Any) -> tuple[list[Any], list[float]]:
     """Return the trees, and what each counts: 1, but for trees of which some were dropped in training."""
     boosted = document["learner"]["gradient_booster"]
-    counts = boosted.get("weight_drop")
-    trees = (boosted if counts is None else boosted["gbtree"])["model"]["trees"]
-    return trees, [1.0] * len(trees) if counts is None else counts
+    model = (boosted if "model" in boosted else boosted["gbtree"])["model"]
+    counts = model.get("weight_drop", boosted.get("weight_drop"))  # XGBoost 3.4 moved it
+    return model["trees"], counts or [1.0] * len(model["trees"])
