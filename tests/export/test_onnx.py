@@ -113,6 +113,14 @@ def test_numbers_next_to_a_split_go_the_same_way(name, saved, table, tmp_path):
     np.testing.assert_allclose(predicted(path, near), expected, rtol=0, atol=1e-6)
 
 
+def test_the_standard_allows_it(saved, tmp_path):
+    import onnx
+
+    for case in ("lightgbm isotonic", "xgboost sigmoid"):
+        path = exported(saved(*case.split()), tmp_path / "m.onnx")
+        onnx.checker.check_model(onnx.load(path), full_check=True)
+
+
 def test_one_row_and_none(saved, table, tmp_path):
     predictor = Predictor.load(saved("xgboost", "isotonic"), threads=1)
     path = exported(predictor.folder, tmp_path / "m.onnx")
