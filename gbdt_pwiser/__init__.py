@@ -44,6 +44,7 @@ from gbdt_pwiser._version import __version__
 if TYPE_CHECKING:
     from gbdt_pwiser.data import Exposures, Split
     from gbdt_pwiser.evaluation.compare import compare
+    from gbdt_pwiser.export import export_model
     from gbdt_pwiser.models import (
         BoosterSettings,
         ModelSpec,
@@ -84,6 +85,7 @@ __all__ = [
     "__version__",
     "compare",
     "continue_model",
+    "export_model",
     "load",
     "load_model",
     "make_dataset",
@@ -98,6 +100,7 @@ __all__ = [
 _ROOMS: Final = {
     "data": ("Exposures", "Split"),
     "evaluation": ("compare",),
+    "export": ("export_model",),
     "models": (
         "BoosterSettings",
         "ModelSpec",

@@ -104,7 +104,7 @@ def imported(names, *, blocked=()):
 
 def test_everything_imports_without_the_extras():
     names = [*folders(), "gbdt_pwiser.distributed"]
-    extras = ["matplotlib", "jinja2", "torch", "cupy", "dask", "distributed", "pandas"]
+    extras = ["matplotlib", "jinja2", "torch", "cupy", "dask", "distributed", "pandas", "onnx", "onnxruntime"]
     assert "gbdt_pwiser" in imported(names, blocked=extras)
 
 

@@ -16,6 +16,7 @@ import click
 from gbdt_pwiser._version import __version__
 from gbdt_pwiser.cli._compare import compare
 from gbdt_pwiser.cli._data import datasets, prepare
+from gbdt_pwiser.cli._export import export
 from gbdt_pwiser.cli._predict import predict
 from gbdt_pwiser.cli._report import report
 from gbdt_pwiser.cli._train import train
@@ -31,7 +32,7 @@ def cli() -> None:
     """BCE+PWiseR for LightGBM, XGBoost and networks: prepare data, compare losses, tune the weight, serve."""
 
 
-for command in (prepare, datasets, compare, report, tune, train, predict):
+for command in (prepare, datasets, compare, report, tune, train, predict, export):
     cli.add_command(command)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import polars as pl
 
 from gbdt_pwiser.data.exposures import Exposures
-from gbdt_pwiser.data.stored import nameless
+from gbdt_pwiser.data.stored import FEW, has_infinite, nameless
 from gbdt_pwiser.objectives import InputError
 
 _TEXTS: Final = (pl.String, pl.Categorical, pl.Enum)
@@ -47,6 +48,15 @@ class FeatureColumns:
     names: tuple[str, ...]
     categorical: tuple[str, ...]
     categories: Mapping[str, pl.Series]
+
+    @cached_property
+    def _codes(self) -> dict[str, dict[Any, int]]:
+        """Per column of texts or whole numbers, the code of each category, for a few rows at a time."""
+        return {
+            name: {value: code for code, value in enumerate(values.to_list())}
+            for name, values in self.categories.items()
+            if values.dtype == pl.String or values.dtype.is_integer()
+        }
 
     @classmethod
     def of(cls, exposures: Exposures) -> FeatureColumns:
@@ -113,15 +123,16 @@ class FeatureColumns:
         for name in self.names:
             values = nameless(table, name)
             if name in self.categories:
-                columns[name] = encode_categories(values, self.categories[name])
-                unseen[name] = columns[name].null_count() - plain(values).null_count()
+                given = plain(values)
+                columns[name] = self._encoded(given, name)
+                unseen[name] = columns[name].null_count() - given.null_count()
             elif name in self.categorical:
                 columns[name] = _stored_codes(values, f"{source}: {name}")
             else:
                 columns[name] = as_float32(values, f"{source}: {name}")
         exposures = Exposures(
             name=source,
-            features=pl.DataFrame(columns),
+            features=pl.DataFrame([values.alias(name) for name, values in columns.items()]),
             grade=np.zeros(table.height, dtype=np.int8),
             categorical=self.categorical,
         )
@@ -167,6 +178,15 @@ class FeatureColumns:
         features = features.with_columns(**codes)
         return Encoded(replace(exposures, features=features, categories=self.categories), unseen)
 
+    def _encoded(self, given: pl.Series, name: str) -> pl.Series:
+        """Return what `encode_categories` does; of a few rows without going through all categories."""
+        categories = self.categories[name]
+        if len(given) > FEW or name not in self._codes or given.dtype.is_float():
+            return encode_categories(given, categories)
+        codes = self._codes[name]
+        stored = given.cast(categories.dtype, strict=False).to_list()
+        return pl.Series([codes.get(value) for value in stored], dtype=pl.Int32)
+
     def record(self) -> list[dict[str, Any]]:
         """Return what JSON can hold, an entry per column; `from_record` reads it."""
         return [
@@ -208,6 +228,8 @@ def _kind(column: str, categorical: Sequence[str], categories: Mapping[str, pl.S
 def as_float32(values: pl.Series, what: str) -> pl.Series:
     """Return a numerical feature; InputError where a finite value is too large for float32."""
     single = values.cast(pl.Float32)
+    if not has_infinite(single):
+        return single
     beyond = single.is_infinite().fill_null(False)
     if values.dtype.is_float():
         beyond &= ~values.is_infinite().fill_null(True)

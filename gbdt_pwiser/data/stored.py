@@ -14,6 +14,8 @@ from polars.selectors import by_name
 
 from gbdt_pwiser.objectives import InputError
 
+FEW: Final = 64
+"""Rows up to which the time goes into handling columns, and not into their values."""
 BLOCK = 1 << 18
 """Rows that are read, and handed to a model, at a time."""
 UNREADABLE: Final = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
@@ -147,14 +149,22 @@ def damaged(folder: Path, what: str) -> InputError:
 def refuse_infinite(frame: pl.DataFrame, name: str) -> None:
     """Raise InputError where a Float32 column holds infinite numbers."""
     numbers = [c for c, dtype in frame.schema.items() if dtype == pl.Float32]
-    if infinite := [c for c in numbers if nameless(frame, c).is_infinite().any()]:
+    if infinite := [c for c in numbers if has_infinite(frame[c])]:
         raise InputError(
             f"{name}: infinite values in {', '.join(infinite)}; make them finite or missing (NaN)"
         )
 
 
+def has_infinite(values: pl.Series) -> bool:
+    """Return whether a column of floats holds an infinite number."""
+    return bool(np.isinf(values.to_numpy()).any())
+
+
 def as_matrix(frame: pl.DataFrame) -> NDArray[np.float32]:
     """float32 (n, columns), row-major; codes as whole numbers, missing as NaN."""
+    if frame.height <= FEW and frame.width:  # the same, without what polars needs for each column
+        columns = [column.to_numpy() for column in frame.get_columns()]
+        return np.stack(columns, axis=1, dtype=np.float32, casting="same_kind")
     values = frame.cast(pl.Float32).fill_null(float("nan")).to_numpy(order="c")
     return np.asarray(values, dtype=np.float32)
 

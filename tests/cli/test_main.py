@@ -25,6 +25,7 @@ def test_help(run, arguments):
     assert [line.split()[0] for line in out.partition("Commands:\n")[2].splitlines()] == [
         "compare",
         "datasets",
+        "export",
         "predict",
         "prepare",
         "report",

@@ -78,25 +78,36 @@ def test_a_subset_keeps_the_codes(exposures):
     assert columns.record() == FeatureColumns.of(exposures).record()
 
 
-@pytest.mark.parametrize(
-    ("training", "new", "codes"),
-    [
-        (["b", "a", None], ["a", "c", None, ""], [0, None, None, None]),
-        ([3, 5], [5.0, 3.5, NAN, None, 1e30], [1, None, None, None, None]),  # an int that went through pandas
-        (pl.Series([3, 5], dtype=pl.Int8), [259, 5, 3], [None, 1, 0]),  # 259 is 3 in 8 bits
-        (pl.Series([0.1, 0.5], dtype=pl.Float32), [0.1, 0.5, NAN, 0.2], [0, 1, None, None]),
-        ([0.5, 3.0], [3, 4], [1, None]),
-        ([False, True], [True, None], [1, None]),
-        (["b", "a"], pl.Series(["b", "x"], dtype=pl.Categorical), [1, None]),
-        ([], [1], [None]),
-    ],
-)
+ENCODED = [
+    (["b", "a", None], ["a", "c", None, ""], [0, None, None, None]),
+    ([3, 5], [5.0, 3.5, NAN, None, 1e30], [1, None, None, None, None]),  # an int that went through pandas
+    (pl.Series([3, 5], dtype=pl.Int8), [259, 5, 3], [None, 1, 0]),  # 259 is 3 in 8 bits
+    (pl.Series([0.1, 0.5], dtype=pl.Float32), [0.1, 0.5, NAN, 0.2], [0, 1, None, None]),
+    ([0.5, 3.0], [3, 4], [1, None]),
+    ([False, True], [True, None], [1, None]),
+    (["b", "a"], pl.Series(["b", "x"], dtype=pl.Categorical), [1, None]),
+    ([], [1], [None]),
+]
+
+
+@pytest.mark.parametrize(("training", "new", "codes"), ENCODED)
 def test_encoding(training, new, codes):
     values = pl.Series("v", new)
     encoded = encode_categories(values, categories_of(pl.Series(training)))
     assert encoded.dtype == pl.Int32
     assert encoded.name == "v"
     assert encoded.to_list() == codes
+
+
+@pytest.mark.parametrize(("training", "new", "codes"), ENCODED)
+def test_few_rows_are_encoded_as_many(training, new, codes):
+    columns = FeatureColumns(("v",), ("v",), {"v": categories_of(pl.Series(training))})
+    table = pl.DataFrame({"v": new})
+    few, many = columns.encode(table, "new"), columns.encode(pl.concat([table] * 100), "new")
+    assert few.exposures.features["v"].to_list() == codes
+    assert many.exposures.features["v"].to_list() == codes * 100
+    assert many.unseen["v"] == 100 * few.unseen["v"]
+    np.testing.assert_array_equal(np.concatenate([few.exposures.matrix()] * 100), many.exposures.matrix())
 
 
 def test_unseen_values_are_missing_and_counted(exposures):

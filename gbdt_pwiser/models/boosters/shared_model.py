@@ -55,6 +55,11 @@ class SharedXGBoostModel(XGBoostModel):
         super().__init__(spec)
         self._rates = ClickRates({}, {})
 
+    @property
+    def rates(self) -> ClickRates:
+        """What the trees get in the place of categories."""
+        return self._rates
+
     def fit(self, train: Exposures, valid: Exposures, on_round: OnRound | None = None) -> None:
         """Train both boosters; see `TreeModel.fit`."""
         rates: ClickRates = _kept_with.get(train, "rates", lambda: ClickRates.fit(train))

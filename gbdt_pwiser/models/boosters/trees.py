@@ -193,6 +193,16 @@ class TreeModel(ABC):
         return self._click
 
     @property
+    def boosters(self) -> dict[Task, Trained]:
+        """The trained boosters by task; without the conversion where there is none to tell apart."""
+        by_task: dict[Task, Trained | None] = {"click": self._click, "conversion": self._conversion}
+        return {task: trained for task, trained in by_task.items() if trained is not None}
+
+    def log_odds(self, trained: Trained) -> tuple[float, float]:
+        """Return slope and start: slope * raw score + start is what the probability is the sigmoid of."""
+        return 1.0 if trained.slope is None else trained.slope, trained.start
+
+    @property
     def rounds_used(self) -> int:
         """Rounds of the click booster up to its best on validation."""
         return 0 if self._click is None else self._click.rounds

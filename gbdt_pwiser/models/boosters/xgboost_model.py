@@ -134,6 +134,10 @@ class XGBoostModel(ContinuableModel):
         # Every margin, of a part of the rounds too, has the start in it.
         return self._margin(trained, features, first, last) - self._start(trained)
 
+    def log_odds(self, trained: Trained) -> tuple[float, float]:
+        """Return slope and start; the raw scores start where they should, but for a ranker's."""
+        return (1.0, 0.0) if trained.slope is None else (trained.slope, trained.start)
+
     def _probability(self, trained: Trained, features: NDArray[np.float32]) -> NDArray[np.float64]:
         if trained.slope is not None:
             return expit(trained.slope * self._score(trained, features) + trained.start)  # type: ignore[no-any-return]

@@ -1,0 +1,45 @@
+"""`gbdt-pwiser export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gbdt_pwiser.cli._paths import PathOption
+
+
+@click.command()
+@click.option(
+    "--model",
+    "folder",
+    required=True,
+    type=PathOption(),
+    help="Model folder that train wrote.",
+)
+@click.option(
+    "--format",
+    required=True,
+    type=click.Choice(["native", "onnx"]),
+    help="native: a booster's own file; onnx: a graph from columns to pctr, pcvr, pctcvr.",
+)
+@click.option(
+    "--output",
+    "target",
+    required=True,
+    type=PathOption(dir_okay=False),
+    help="native: .txt (LightGBM), .ubj or .json (XGBoost); onnx: .onnx. Appears when it is complete.",
+)
+@click.option(
+    "--task",
+    type=click.Choice(["click", "conversion"]),
+    help="Of native: click (default) for pCTR, conversion for pCVR.",
+)
+@click.option("--uncalibrated", is_flag=True, help="Leave the calibration of pCTR out.")
+def export(folder: Path, format: Any, target: Path, task: Any, uncalibrated: bool) -> None:
+    """Write a model as one file with which its library, or ONNX Runtime, predicts without this package."""
+    from gbdt_pwiser.export import export_model
+
+    export_model(folder, target, format=format, task=task, uncalibrated=uncalibrated)
+    click.echo(target)
