@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, ClassVar, Final
 
 import numpy as np
+from array_api_compat import is_cupy_array
 from numpy.typing import ArrayLike, NDArray
 
 from gbdt_pwiser.objectives import InputError, PWiseRLoss, base_score, grade_from
@@ -99,10 +100,18 @@ class PWiseRClassifier:
         self.loss_ = replace(loss, weight=0.0)
         if grade is None or click is None or not loss.ranks_pairs:
             return None, 0.0
-        weight = None
+        weight: NDArray[Any] | None = None
         if sample_weight is not None:
-            weight = checked_weight(sample_weight, len(grade)).astype(np.float32)  # as boosters keep it
+            weight = checked_weight(sample_weight, len(grade), some=False)
+            if not weight.any():
+                raise InputError("sample_weight is zero in every row; give a row a positive weight at least")
+            weight = weight.astype(np.float32)  # as boosters keep it
         plan = loss.plan(grade, group=group, sample_weight=weight)
+        if weight is not None and (rate := float(np.average(click, weights=weight))) in (0.0, 1.0):
+            raise InputError(
+                f"the mean click with these sample weights is {rate}, that of one class only; give rows of "
+                "both classes a positive weight"
+            )
         if not plan.opponents:
             warnings.warn(
                 f"{type(self).__name__} trains on BCE alone: no row is a conversion, or there is nothing to "
@@ -120,7 +129,7 @@ def _clicks(y: ArrayLike) -> NDArray[np.bool_] | None:
 
     Labels that are none (missing, continuous, of two columns) are the library's to refuse.
     """
-    labels = np.asarray(y)
+    labels = y.get() if is_cupy_array(y) else np.asarray(y)  # type: ignore[union-attr]
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1 or labels.dtype.kind not in "biufUSOT":

@@ -155,10 +155,13 @@ feature_name, categorical_feature, callbacks, init_model, **options
         of_conversions = []
         conversions = conversions_of(sets, eval_conversion)
         if conversions is not None:
-            # LightGBM evaluates the rows of the training first.
-            trained = [pair[0] is X and pair[1] is y for pair in sets]
-            turns = sorted(range(len(sets)), key=lambda i: not trained[i])
-            metric = conversion_auc([conversions[i] for i in turns])
+            # LightGBM evaluates the rows of the training first, and once.
+            trained = [eval_set is not None and pair[0] is X and pair[1] is y for pair in sets]
+            first = [of_set for of_set, is_trained in zip(conversions, trained, strict=True) if is_trained]
+            others = [
+                of_set for of_set, is_trained in zip(conversions, trained, strict=True) if not is_trained
+            ]
+            metric = conversion_auc([*first[:1], *others])
             of_conversions = [partial(_told, "auc_conversion", metric, True)]
         same: dict[str, Any] = {
             "sample_weight": sample_weight,
@@ -172,13 +175,15 @@ feature_name, categorical_feature, callbacks, init_model, **options
             "init_model": init_model,
             **options,
         }
+        plain = {
+            **same,
+            "init_score": init_score,
+            "eval_init_score": eval_init_score,
+            "eval_metric": [*_listed(eval_metric), *of_conversions] if of_conversions else eval_metric,
+        }
+        self._objective = self.objective  # a fit before this one has named LightGBM's
         if objective is None:
-            metrics = [*_listed(eval_metric), *of_conversions] if of_conversions else eval_metric
-            # Its objective is named where a fit before this one had another.
-            self._objective = self.objective
-            super().fit(
-                X, y, init_score=init_score, eval_init_score=eval_init_score, eval_metric=metrics, **same
-            )
+            super().fit(X, y, **plain)
             return self
 
         refuse_unweighted(given)
@@ -190,20 +195,17 @@ feature_name, categorical_feature, callbacks, init_model, **options
         else:
             init_score = np.full(len(np.asarray(y)), start)
             eval_init_score = [np.full(len(np.asarray(labels)), start) for _, labels in sets] or None
+        starts = {"init_score": init_score, "eval_init_score": eval_init_score, "eval_metric": metrics}
         try:
             with for_now(self, objective=objective, _objective=objective):
-                super().fit(
-                    X, y, init_score=init_score, eval_init_score=eval_init_score, eval_metric=metrics, **same
-                )
+                super().fit(X, y, **same, **starts)
         except LightGBMError as error:
-            if "num_features()" in str(error):
-                raise InputError(
-                    "no feature can be split: every column is constant, or there are fewer rows than two "
-                    "leaves need; lower min_child_samples, or train pwiser_weight=0"
-                ) from error
-            raise
-        finally:
-            self._objective = self.objective
+            if "num_features()" not in str(error):
+                raise
+            # No feature can be split, which LightGBM takes for an error beside an objective of one's own;
+            # what is left is the start, the same for either loss.
+            super().fit(X, y, **plain)
+            return self
         self._objective = "binary"
         booster = self._Booster
         booster.model_from_string(as_binary(booster.model_to_string(num_iteration=-1), start))
