@@ -1,7 +1,7 @@
 PYTHON ?= python3.11
 VENV   ?= .venv
 # The extras that tests use; the tests of one that is left out are skipped.
-EXTRAS ?= dev,report,neural,distributed
+EXTRAS ?= dev,report,neural,distributed,export
 BIN     = $(VENV)/bin
 PIP     = $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 SOURCES = gbdt_pwiser objectives tuning tests benchmarks
@@ -30,13 +30,14 @@ lint: $(VENV)/.installed-$(EXTRAS)
 types: $(VENV)/.installed-$(EXTRAS)
 	$(BIN)/mypy
 
-bench: $(VENV)/.installed-$(EXTRAS)  ## times and memory: the objective, training, networks, metrics, preparation, tuning, sets larger than memory
+bench: $(VENV)/.installed-$(EXTRAS)  ## times and memory: the objective, training, networks, metrics, preparation, tuning, serving, sets larger than memory
 	$(BIN)/python -m benchmarks.objective
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.networks
 	$(BIN)/python -m benchmarks.metrics
 	$(BIN)/python -m benchmarks.prepare
 	$(BIN)/python -m benchmarks.tuning
+	$(BIN)/python -m benchmarks.serving
 	$(BIN)/python -m benchmarks.large --rows 500000 --rounds 10
 
 clean:
