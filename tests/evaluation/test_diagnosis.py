@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-import pandas as pd
 import polars as pl
 import pytest
 from hypothesis import given
@@ -28,6 +27,7 @@ def test_tenths_are_those_of_pandas():
     grade = rng.choice([0, 1, 2], 5000, p=[0.6, 0.3, 0.1])
     pctr = rng.beta(2, 9, 5000)
     tenths = ClickTenths.of(BCE, shown(grade), pctr)
+    pd = pytest.importorskip("pandas", reason="pandas is not installed")
     clicks = pd.DataFrame({"pctr": pctr, "converted": grade == 2})[grade > 0]
     cut = clicks.groupby(pd.qcut(clicks["pctr"], 10))
     assert (tenths.model, tenths.loss) == ("lightgbm", "bce")
