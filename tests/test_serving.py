@@ -8,14 +8,16 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
 import pytest
 
+import gbdt_pwiser
 import gbdt_pwiser.serving as serving
 from gbdt_pwiser.calibration import Calibrator
-from gbdt_pwiser.models import Predictions, save_model
+from gbdt_pwiser.models import Predictions, load_model, save_model
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.serving import FilePrediction, Predictor
 from gbdt_pwiser.sources import load_description
@@ -280,14 +282,19 @@ def test_a_calibration_that_is_none(folders, split, tmp_path):
 def test_the_code_of_the_page(described, tmp_path, monkeypatch):
     """Each block runs as it stands, and boosters without this package predict what it predicts."""
     page = (Path(__file__).parents[1] / "docs" / "serving.md").read_text(encoding="utf-8")
-    with_package, alone, alone_lightgbm = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    with_package, daily, alone, alone_lightgbm = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     parts, frame = described
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        gbdt_pwiser, "load", lambda _: SimpleNamespace(split=lambda seed: parts), raising=False
+    )
     new = frame[::3].with_columns(shop=pl.col("shop").replace("shop 3", "a new one"), exposure_id=pl.lit(7))
     new.write_parquet("new.parquet")
     for name, block in (("xgboost", alone), ("lightgbm", alone + alone_lightgbm)):
         save_model(fitted(varied(SPEC, model=name), parts), Path("MODELDIR"), parts)
         names = {}
+        exec(daily, names)
+        assert load_model("NEWDIR").manifest.continued["rounds"] > 0
         exec(with_package, names)
         expected = pl.read_parquet("p.parquet")
         assert expected["exposure_id"].unique().to_list() == [7]

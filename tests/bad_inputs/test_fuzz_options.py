@@ -24,6 +24,7 @@ BASE = {
     "tune": [*DATA, *TINY, "--n-trials", "1", "--sampler", "random"],
     "train": [*DATA, *TINY, "--output", "trained", "--model", "xgboost"],
     "predict": ["--model", "model", "--input", "test.parquet", "--output", "p.parquet"],
+    "export": ["--model", "model", "--format", "native", "--output", "exported.txt"],
 }
 ODD = (
     *("", " ", "-1", "0", "1", "2", "0.5", "1e30", "1e-300", "nan", "inf", "-inf", "99999999999999999999"),
@@ -99,7 +100,7 @@ def here(monkeypatch, trained, tmp_path):
 
 @pytest.mark.parametrize("name", sorted(cli.commands))
 def test_every_option_of_every_command(run, here, name, monkeypatch):
-    if name != "predict":
+    if name not in ("predict", "export"):
         for model in MODELS:
             monkeypatch.setitem(MODELS, model, replace(MODELS[model], make=Quick))
     options = [
