@@ -6,7 +6,6 @@ import weakref
 
 import lightgbm as lgb
 import numpy as np
-import pandas as pd
 import polars as pl
 import pytest
 import xgboost as xgb
@@ -273,6 +272,7 @@ def test_a_prior_is_the_start(kind, data):
 
 def test_frames_with_categories(kind, data):
     named = np.array(["a", "b", "c", "d"])[np.digitize(data.features[:, 0], [-0.5, 0.3, 1.0])]
+    pd = pytest.importorskip("pandas", reason="pandas is not installed")
     frame = pd.DataFrame({"x": data.features[:, 1], "kind": pd.Categorical(named)})
     settings = {} if kind.name == "lightgbm" else {"enable_categorical": True}
     model = kind.ours(**settings)
