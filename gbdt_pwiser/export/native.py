@@ -10,12 +10,11 @@ import json
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import xgboost
 
+from gbdt_pwiser._lightgbm_text import ModelText
 from gbdt_pwiser.calibration import Calibrator
 from gbdt_pwiser.export.document import LOGISTIC, base_margins, document_of, trees_of
-from gbdt_pwiser.export.model_text import ModelText
 from gbdt_pwiser.models.boosters.shared_model import SharedXGBoostModel
 from gbdt_pwiser.models.boosters.trees import Trained, TreeModel
 from gbdt_pwiser.models.protocol import Model, Task
@@ -64,7 +63,8 @@ def native_bytes(model: Model, task: Task, calibrator: Calibrator, comment: str,
     if calibrator.method == "sigmoid":
         slope, start = calibrator.slope * slope, calibrator.slope * start + calibrator.intercept
     if model.library == "lightgbm":
-        return _lightgbm_text(trained, slope, start, comment).encode()
+        text = ModelText.of(trained.booster, trained.rounds)
+        return text.as_binary(start, slope=slope, more=[f"comment={comment}"]).join().encode()
     return _xgboost_raw(trained, slope, start, comment, target.suffix.lower().removeprefix("."))
 
 
@@ -76,39 +76,6 @@ def booster_of(model: TreeModel, task: Task) -> Trained:
             "kind only; its pCVR is 1"
         )
     return model.boosters[task]
-
-
-# ------------------------------------------------------------------------------ LightGBM's text
-
-_SCALED: Final = ("leaf_value", "internal_value", "leaf_const", "leaf_coeff")
-_SHIFTED: Final = ("leaf_value", "internal_value", "leaf_const")
-"""Of the first tree. A linear leaf is a constant plus terms; its value counts where a term is missing."""
-
-
-def _lightgbm_text(trained: Trained, slope: float, start: float, comment: str) -> str:
-    """Return the model's text, in which slope * score + start is the log-odds of a binary objective."""
-    header, trees, rest = ModelText.of(trained)
-    header = [line for line in header if not line.startswith("objective=")]
-    place = next(i for i, line in enumerate(header) if line.startswith("feature_names="))
-    header[place:place] = ["objective=binary sigmoid:1", f"comment={comment}"]
-    first, *others = trees
-    changed = [_with_log_odds(first, slope, start), *(_with_log_odds(tree, slope, 0.0) for tree in others)]
-    return ModelText(header, changed, rest).join()
-
-
-def _with_log_odds(lines: list[str], slope: float, start: float) -> list[str]:
-    changed = []
-    for line in lines:
-        name, _, values = line.partition("=")
-        if name in _SCALED and values:
-            numbers = slope * np.array(values.split(), dtype=np.float64)
-            numbers += start if name in _SHIFTED else 0.0
-            line = f"{name}={' '.join(map(repr, numbers.tolist()))}"
-        changed.append(line)
-    return changed
-
-
-# ------------------------------------------------------------------------------ XGBoost's document
 
 
 def _xgboost_raw(trained: Trained, slope: float, start: float, comment: str, form: str) -> bytes:

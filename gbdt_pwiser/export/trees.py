@@ -8,8 +8,8 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
+from gbdt_pwiser._lightgbm_text import ModelText, entries
 from gbdt_pwiser.export.document import base_margins, document_of, trees_of
-from gbdt_pwiser.export.model_text import ModelText, entries
 from gbdt_pwiser.models.boosters.trees import Trained
 from gbdt_pwiser.objectives import InputError
 
@@ -59,7 +59,7 @@ _CATEGORICAL, _DEFAULT_LEFT, _ZERO, _NAN = 1, 2, 4, 8
 
 def of_lightgbm(trained: Trained) -> list[Tree]:
     """Return the trees of a LightGBM booster; InputError for linear leaves and for zeros that are missing."""
-    return [_lightgbm_tree(entries(lines)) for lines in ModelText.of(trained).trees]
+    return [_lightgbm_tree(entries(tree)) for tree in ModelText.of(trained.booster, trained.rounds).trees]
 
 
 def _lightgbm_tree(tree: dict[str, list[str]]) -> Tree:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, Self
@@ -12,6 +11,7 @@ from lightgbm import LGBMClassifier
 from lightgbm.basic import LightGBMError
 from numpy.typing import ArrayLike
 
+from gbdt_pwiser._lightgbm_text import ModelText
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives.traps import refuse_random_forest
 from gbdt_pwiser.sklearn._classifier import (
@@ -208,35 +208,13 @@ feature_name, categorical_feature, callbacks, init_model, **options
             return self
         self._objective = "binary"
         booster = self._Booster
-        booster.model_from_string(as_binary(booster.model_to_string(num_iteration=-1), start))
+        text = ModelText.of(booster).as_binary(start)
+        of_binary = text.rest.replace("\n[objective: custom]\n", "\n[objective: binary]\n", 1)
+        booster.model_from_string(text._replace(rest=of_binary).join())
         booster.params.pop("metric", None)
         booster.params["objective"] = "binary"
         self.loss_ = objective.loss
         return self
-
-
-def as_binary(model: str, start: float) -> str:
-    """Return the text of a model of an own objective as one of LightGBM's, its start in the first tree.
-
-    LightGBM itself keeps the start of a built-in objective there.
-    """
-    if "\nobjective=" not in model:
-        model = model.replace("\nfeature_names=", "\nobjective=binary sigmoid:1\nfeature_names=", 1)
-    model = model.replace("\n[objective: custom]\n", "\n[objective: binary]\n", 1)
-    if not start:
-        return model
-    first = re.search(r"^Tree=0\n.*?\n\n", model, re.DOTALL | re.MULTILINE)
-    assert first is not None, "a booster has a tree at least"
-    tree = first[0]
-    for name, digits in (("leaf_value", 17), ("leaf_const", 17), ("internal_value", 6)):
-        tree = re.sub(rf"(?<=^{name}=).*$", partial(_shifted, start, digits), tree, flags=re.MULTILINE)
-    # Without sizes, whose first has changed, LightGBM reads tree by tree.
-    head = re.sub(r"^tree_sizes=.*\n", "", model[: first.start()], flags=re.MULTILINE)
-    return head + tree + model[first.end() :]
-
-
-def _shifted(start: float, digits: int, values: re.Match[str]) -> str:
-    return " ".join(f"{float(value) + start:.{digits}g}" for value in values[0].split())
 
 
 def _evaluation_sets(eval_set: Any, options: dict[str, Any]) -> list[Any]:

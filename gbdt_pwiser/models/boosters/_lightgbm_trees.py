@@ -1,8 +1,7 @@
-"""LightGBM's trees once they are grown, by its text format: a header, a block of lines per tree, an end."""
+"""LightGBM's trees once they are grown, by its text format."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -11,6 +10,7 @@ import numpy as np
 from lightgbm.basic import _ConfigAliases
 from numpy.typing import NDArray
 
+from gbdt_pwiser._lightgbm_text import ModelText
 from gbdt_pwiser.models.boosters.continued import GrownTrees, Newton, Values, refuse_other_values
 from gbdt_pwiser.objectives.traps import without_effect
 
@@ -26,12 +26,8 @@ class LightGBMTrees(GrownTrees):
 
     def joined(self, first: tuple[Any, int], second: tuple[Any, int]) -> Any:
         """Return one booster of both; see `GrownTrees`."""
-        _, trees = _parts(*first)
-        header, later = _parts(*second)
-        numbered = [f"Tree={number}\n{tree}" for number, tree in enumerate([*trees, *later])]
-        sizes = " ".join(str(len(tree.encode())) for tree in numbered)
-        header = re.sub(r"^tree_sizes=.*$", f"tree_sizes={sizes}", header, flags=re.MULTILINE)
-        return lightgbm.Booster(model_str=header + "".join(numbered) + "end of trees\n")
+        earlier, later = ModelText.of(*first), ModelText.of(*second)
+        return lightgbm.Booster(model_str=later._replace(trees=earlier.trees + later.trees).join())
 
     def leaves(
         self, booster: Any, features: NDArray[np.float32], first: int, last: int, threads: int
@@ -71,10 +67,3 @@ class LightGBMTrees(GrownTrees):
             for leaf, value in enumerate(of_tree):
                 changed.set_leaf_output(number, leaf, value)
         return changed
-
-
-def _parts(booster: Any, rounds: int) -> tuple[str, list[str]]:
-    """Return the header and what stands of each tree behind the line with its number."""
-    text = booster.model_to_string(num_iteration=rounds).partition("end of trees\n")[0]
-    header, *trees = re.split(r"^Tree=\d+\n", text, flags=re.MULTILINE)
-    return header, trees
