@@ -14,9 +14,9 @@ import xgboost
 
 from gbdt_pwiser._lightgbm_text import ModelText
 from gbdt_pwiser.calibration import Calibrator
-from gbdt_pwiser.export.document import LOGISTIC, base_margins, document_of, trees_of
 from gbdt_pwiser.models.boosters.shared_model import SharedXGBoostModel
 from gbdt_pwiser.models.boosters.trees import Trained, TreeModel
+from gbdt_pwiser.models.boosters.xgboost_document import LOGISTIC, base_margins, document_of, trees_of
 from gbdt_pwiser.models.protocol import Model, Task
 from gbdt_pwiser.objectives import InputError
 
@@ -82,7 +82,7 @@ def _xgboost_raw(trained: Trained, slope: float, start: float, comment: str, for
     """Return the model, in which slope * score + start is the margin of a logistic objective."""
     booster = trained.booster[: trained.rounds]
     if (slope, start) != (1.0, 0.0):
-        document = document_of(trained)
+        document = document_of(trained.booster, trained.rounds)
         learner = document["learner"]
         (base,) = base_margins(document)
         trees, counts = trees_of(document)

@@ -9,8 +9,8 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from gbdt_pwiser._lightgbm_text import ModelText, entries
-from gbdt_pwiser.export.document import base_margins, document_of, trees_of
 from gbdt_pwiser.models.boosters.trees import Trained
+from gbdt_pwiser.models.boosters.xgboost_document import base_margins, document_of, trees_of
 from gbdt_pwiser.objectives import InputError
 
 
@@ -103,7 +103,7 @@ _OF_LEAF: Final = -1
 
 def of_xgboost(trained: Trained, output: int = 0) -> tuple[list[Tree], float]:
     """Return the trees of an XGBoost booster, with the leaves of one of its outputs, and where it starts."""
-    document = document_of(trained)
+    document = document_of(trained.booster, trained.rounds)
     trees, counts = trees_of(document)
     bases = base_margins(document)
     return [

@@ -11,6 +11,7 @@ import xgboost
 from numpy.typing import NDArray
 
 from gbdt_pwiser.models.boosters.continued import GrownTrees, Newton, Values, refuse_other_values
+from gbdt_pwiser.models.boosters.xgboost_document import document_of, trees_of
 from gbdt_pwiser.objectives.traps import without_effect
 
 
@@ -19,8 +20,8 @@ class XGBoostTrees(GrownTrees):
 
     def joined(self, first: tuple[Any, int], second: tuple[Any, int]) -> Any:
         """Return one booster of both, that starts where the first does; see `GrownTrees`."""
-        document, later = _document(*first), _document(*second)
-        both = _trees(document) + _trees(later)
+        document = document_of(*first)
+        both = trees_of(document)[0] + trees_of(document_of(*second))[0]
         model = document["learner"]["gradient_booster"]["model"]
         model["trees"] = [{**tree, "id": number} for number, tree in enumerate(both)]
         model["tree_info"] = [0] * len(both)
@@ -54,25 +55,16 @@ class XGBoostTrees(GrownTrees):
         """Return per tree the values of its leaves; see `GrownTrees`."""
         return [
             np.where(_is_leaf(tree), tree["split_conditions"], np.nan)
-            for tree in _trees(_document(booster, rounds))
+            for tree in trees_of(document_of(booster, rounds))[0]
         ]
 
     def with_values(self, booster: Any, values: Sequence[Values]) -> Any:
         """Return a booster with other leaf values; see `GrownTrees`."""
-        document = _document(booster, len(values))
-        for tree, of_tree in zip(_trees(document), values, strict=True):
+        document = document_of(booster, len(values))
+        for tree, of_tree in zip(trees_of(document)[0], values, strict=True):
             changed = np.where(_is_leaf(tree), of_tree, tree["split_conditions"])
             tree["split_conditions"] = changed.tolist()
         return _booster(document, booster)
-
-
-def _document(booster: Any, rounds: int) -> Any:
-    return json.loads(booster[:rounds].save_raw("json"))
-
-
-def _trees(document: Any) -> list[dict[str, Any]]:
-    trees: list[dict[str, Any]] = document["learner"]["gradient_booster"]["model"]["trees"]
-    return trees
 
 
 def _is_leaf(tree: dict[str, Any]) -> NDArray[np.bool_]:

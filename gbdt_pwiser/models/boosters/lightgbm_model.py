@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -97,7 +97,7 @@ class LightGBMModel(ContinuableModel):
         if on_round:
             callbacks.append(lambda env: on_round(env.iteration, env.evaluation_result_list[0][2]))
         started = time.perf_counter()
-        with lightgbm_loss(binned.train, spec, loss) as of_loss, _on_earlier_trees(binned):
+        with lightgbm_loss(binned.train, spec, loss) as of_loss, binned.on_earlier_trees(_starting_at):
             booster = lightgbm.train(
                 {**of_loss, **self._params},
                 binned.train,
@@ -147,13 +147,8 @@ class LightGBMModel(ContinuableModel):
         return booster, booster.num_feature()
 
 
-@contextmanager
-def _on_earlier_trees(binned: Binned) -> Iterator[None]:
-    """Have both data sets start at the raw scores of earlier trees, where there are any."""
-    with ExitStack() as stack:
-        for data, raw in zip((binned.train, binned.valid), binned.before or (), strict=False):
-            stack.enter_context(lightgbm_fields(data, init_score=raw))
-        yield
+def _starting_at(data: Any, raw: NDArray[np.float64]) -> AbstractContextManager[None]:
+    return lightgbm_fields(data, init_score=raw)
 
 
 def _feval(stop_by: StopBy) -> Callable[[NDArray[np.float64], Any], tuple[str, float, bool]]:

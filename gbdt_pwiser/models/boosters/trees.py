@@ -8,8 +8,8 @@ between two losses is then the work of their pCTR alone.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from pathlib import Path
@@ -58,6 +58,16 @@ class Binned:
     click: NDArray[np.bool_]
     before: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
     """Raw scores of train and validation that trees are grown on; None where they begin at the start."""
+
+    @contextmanager
+    def on_earlier_trees(
+        self, starting_at: Callable[[Any, NDArray[np.float64]], AbstractContextManager[None]]
+    ) -> Iterator[None]:
+        """Have both data sets start, as a library's are told to, at those raw scores, where there are any."""
+        with ExitStack() as stack:
+            for data, raw in zip((self.train, self.valid), self.before or (), strict=False):
+                stack.enter_context(starting_at(data, raw))
+            yield
 
 
 _kept_with = KeptWith()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import xgboost
 from numpy.typing import NDArray
-from scipy.special import expit, logit
+from scipy.special import expit
 
 from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.data.stored import BLOCK
@@ -25,6 +25,7 @@ from gbdt_pwiser.models.boosters._xgboost_trees import XGBoostTrees
 from gbdt_pwiser.models.boosters.continued import ContinuableModel
 from gbdt_pwiser.models.boosters.device import check_usable
 from gbdt_pwiser.models.boosters.trees import Binned, Trained, refusals
+from gbdt_pwiser.models.boosters.xgboost_document import base_margins
 from gbdt_pwiser.models.losses.data_sets import xgboost_infos
 from gbdt_pwiser.models.protocol import OnRoundOfTask
 from gbdt_pwiser.objectives import make_dmatrix
@@ -97,7 +98,10 @@ class XGBoostModel(ContinuableModel):
         if on_round:
             callbacks.append(Rounds(on_round, "auc"))
         started = time.perf_counter()
-        with xgboost_loss(binned.train, spec, loss) as (of_loss, objective), _on_earlier_trees(binned):
+        with (
+            xgboost_loss(binned.train, spec, loss) as (of_loss, objective),
+            binned.on_earlier_trees(_starting_at),
+        ):
             booster = xgboost.train(
                 {**of_loss, **self._params},
                 binned.train,
@@ -124,9 +128,7 @@ class XGBoostModel(ContinuableModel):
 
     def _start(self, trained: Trained) -> float:
         # As the booster has it: a parameter may have set it in place of the mean click.
-        config = json.loads(trained.booster.save_config())
-        base_score = config["learner"]["learner_model_param"]["base_score"]
-        return float(logit(float(base_score.strip("[]"))))
+        return base_margins(json.loads(trained.booster.save_config()))[0]
 
     def _added(
         self, trained: Trained, features: NDArray[np.float32], first: int, last: int
@@ -161,13 +163,8 @@ class XGBoostModel(ContinuableModel):
             return booster, booster.num_features()
 
 
-@contextmanager
-def _on_earlier_trees(binned: Binned) -> Iterator[None]:
-    """Have both data sets start at the raw scores of earlier trees, where there are any."""
-    with ExitStack() as stack:
-        for data, raw in zip((binned.train, binned.valid), binned.before or (), strict=False):
-            stack.enter_context(xgboost_infos(data, base_margin=raw.astype(np.float32)))
-        yield
+def _starting_at(data: Any, raw: NDArray[np.float64]) -> AbstractContextManager[None]:
+    return xgboost_infos(data, base_margin=raw.astype(np.float32))
 
 
 class Rounds(xgboost.callback.TrainingCallback):  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""What XGBoost's JSON document of a booster says of its trees and of where scores start."""
+"""XGBoost's JSON document of a booster: its trees, and where its scores start."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from typing import Any, Final
 
 import numpy as np
 
-from gbdt_pwiser.models.boosters.trees import Trained
-
 LOGISTIC: Final = "binary:logistic"
 
 
-def document_of(trained: Trained) -> Any:
-    """Return the JSON document of the rounds that count."""
-    return json.loads(bytes(trained.booster[: trained.rounds].save_raw("json")))
+def document_of(booster: Any, rounds: int) -> Any:
+    """Return the JSON document of so many rounds of a xgboost.Booster."""
+    return json.loads(bytes(booster[:rounds].save_raw("json")))
 
 
 def base_margins(document: Any) -> list[float]:
-    """Return where the raw scores of each output start: a logistic objective states them as rates."""
+    """Return where the raw scores of each output start: a logistic objective states them as rates.
+
+    The document may also be what `Booster.save_config` says.
+    """
     learner = document["learner"]
     given = json.loads(learner["learner_model_param"]["base_score"])  # one number in older versions
     starts = given if isinstance(given, list) else [given]
