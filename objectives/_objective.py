@@ -12,10 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 from gbdt_pwiser.objectives._activity import PairActivity
 from gbdt_pwiser.objectives._arrays import Array, cupy_for, namespace
 from gbdt_pwiser.objectives._plan import PairPlan
-from gbdt_pwiser.objectives._rounds import Rounds
 from gbdt_pwiser.objectives.errors import InputError
 from gbdt_pwiser.objectives.labels import Labels, peers_of, read_labels
 from gbdt_pwiser.objectives.protocol import ScoreLoss
+from gbdt_pwiser.objectives.rounds import Rounds
 from gbdt_pwiser.objectives.traps import (
     START_OF_INIT_MODEL,
     START_OF_LIGHTGBM,

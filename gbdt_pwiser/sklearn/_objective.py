@@ -13,6 +13,7 @@ from scipy.special import expit
 
 from gbdt_pwiser.objectives import PairPlan, PWiseRLoss, auc
 from gbdt_pwiser.objectives.inputs import checked_binary
+from gbdt_pwiser.objectives.rounds import loss_of_round
 
 
 class FitObjective:
@@ -34,12 +35,10 @@ class FitObjective:
     ) -> tuple[Any, Any]:
         """Return gradient and hessian of n * L, float32 (n,); labels and weights are in the plan already."""
         raw = np.asarray(y_pred)
-        of_round = self.loss.of_round(self._round)
-        if of_round.ranks_pairs and not of_round.is_fixed:
-            self.loss = self.loss.fixed_at(raw, self._plan)
-            of_round = self.loss.of_round(self._round)
+        self.loss, of_round = loss_of_round(self.loss, self._round, raw, self._plan)
         self._round += 1
-        return of_round.gradient_hessian(raw, self._plan, dtype="float32")
+        grad, hess = of_round.gradient_hessian(raw, self._plan, dtype="float32")
+        return grad, hess
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         # LightGBM trains with a deep copy of its parameters; rounds are counted and margins fixed here.

@@ -63,12 +63,22 @@ class Rounds:
         if known is None or (plan.peers.size == 1 and _begins(raw, sample, known.start)):
             known = self._trainings[data] = _Training(0, sample, loss)
         number, known.number = known.number, known.number + 1
-        of_round = known.loss.of_round(number) if hasattr(known.loss, "of_round") else known.loss
-        if getattr(of_round, "ranks_pairs", False) and not getattr(of_round, "is_fixed", True):
-            known.loss = known.loss.fixed_at(there, plan)  # type: ignore[attr-defined]
-            self.fixed = known.loss
-            of_round = known.loss.of_round(number)  # type: ignore[attr-defined]
+        fixed, of_round = loss_of_round(known.loss, number, there, plan)
+        if fixed is not known.loss:
+            known.loss = self.fixed = fixed
         return number, of_round
+
+
+def loss_of_round(loss: Any, number: int, raw: Array, plan: PairPlan) -> tuple[Any, Any]:
+    """Return a loss, its margins fixed once its pairs count, and what it is in a round, counted from 0.
+
+    A loss without `of_round` is the same in all rounds, and one without `is_fixed` has nothing to fix.
+    """
+    of_round = loss.of_round(number) if hasattr(loss, "of_round") else loss
+    if not getattr(of_round, "ranks_pairs", False) or getattr(of_round, "is_fixed", True):
+        return loss, of_round
+    fixed = loss.fixed_at(raw, plan)
+    return fixed, fixed.of_round(number)
 
 
 def _begins(raw: NDArray[Any], sample: NDArray[Any], start: NDArray[Any]) -> bool:
