@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from gbdt_pwiser.cli._options import given, load_dataset
+from gbdt_pwiser.cli._options import OF_LOSS, given, load_dataset
 from gbdt_pwiser.cli._paths import PathOption
 from gbdt_pwiser.objectives import InputError
 
@@ -49,8 +48,7 @@ def go_on(
 
     InputError for an option that the saved model decides, and for a calibration that would be lost unsaid.
     """
-    from gbdt_pwiser.evaluation.compare import Fitted
-    from gbdt_pwiser.metrics import evaluate
+    from gbdt_pwiser.evaluation.compare import judged
     from gbdt_pwiser.models import Manifest, continue_model
     from gbdt_pwiser.models.continuation import check_continues
 
@@ -76,12 +74,7 @@ def go_on(
     if continued.unseen:
         unseen = ", ".join(f"{name} {count:,}" for name, count in continued.unseen.items())
         click.echo(f"gbdt-pwiser: values that training did not have count as missing: {unseen}", err=True)
-    valid = continued.split.valid
-    started = time.perf_counter()
-    predictions = continued.model.predict(valid)
-    seconds = time.perf_counter() - started
-    scores = evaluate(valid, predictions.pctr, predictions.pctcvr, predictions.pcvr)
-    return Fitted(continued.model, predictions, scores, seconds), continued
+    return judged(continued.model, continued.split.valid), continued
 
 
 def _refuse_others(context: click.Context, folder: Path, manifest: Manifest) -> None:
@@ -96,8 +89,7 @@ def _refuse_others(context: click.Context, folder: Path, manifest: Manifest) -> 
         "weights": (spec.weight,),
         "learning_rate": settings.value("learning_rate"),
         "external_memory": settings.value("external_memory"),
-        **{name: getattr(spec.pwiser, name) for name in ("click_margin", "impression_margin", "surrogate")},
-        **{name: getattr(spec.pwiser, name) for name in ("scale", "pairs", "warm_up")},
+        **{name: getattr(spec.pwiser, name) for name in OF_LOSS},
     }
     for name in (*_OF_TRAINING, *saved):
         if given(context, name) and (name not in saved or asked[name] != saved[name]):

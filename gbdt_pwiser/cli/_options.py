@@ -229,14 +229,18 @@ def base_spec(options: dict[str, Any], model: str, **more: Any) -> ModelSpec:
 
     return ModelSpec(
         model=model,
-        pwiser=PWiseRLoss(**{name: options[name] for name in _OF_LOSS}),
+        pwiser=PWiseRLoss(**{name: options[name] for name in OF_LOSS}),
         **{name: options[name] for name in ("device", "threads")},
         **more,
     )
 
 
-_OF_LOSS = ("click_margin", "impression_margin", "surrogate", "scale", "pairs", "warm_up")
+OF_LOSS = ("click_margin", "impression_margin", "surrogate", "scale", "pairs", "warm_up")
 _OF_BOOSTERS = ("rounds", "early_stopping", "stop_by", "learning_rate", "external_memory")
+_OF_SIMULATION = (
+    *("exposures", "accidental_clicks", "ctr", "cvr", "position_bias", "user_bias", "click_bait"),
+    *("drift", "days"),
+)
 
 
 def chosen_settings(options: dict[str, Any], models: Sequence[str]) -> list[Settings]:
@@ -306,7 +310,7 @@ def tuned_specs(context: click.Context, path: Path, base: ModelSpec) -> dict[str
         if given(context, name) and asked not in (searched, (searched,)):
             told = asked if isinstance(asked, str) else ", ".join(asked)
             raise InputError(f"{path} is for {searched}, not {told}; leave --model out")
-    of_loss = {name: getattr(base.pwiser, name) for name in _OF_LOSS if given(context, name)}
+    of_loss = {name: getattr(base.pwiser, name) for name in OF_LOSS if given(context, name)}
     (of_model,) = _given_settings(context.params, [searched]).values() or ({},)
     return {
         loss: replace(
@@ -326,21 +330,8 @@ def load_dataset(options: dict[str, Any]) -> Dataset:
     wanted = {"by": options["split_by"], "fractions": options["fractions"]}
     split_options = {name: value for name, value in wanted.items() if value is not None}
     SplitOptions(**split_options)  # refused before anything is read
-    simulated = {
-        name: options[option]
-        for option, name in (
-            ("exposures", "n_exposures"),
-            ("accidental_clicks", "accidental_clicks"),
-            ("ctr", "ctr"),
-            ("cvr", "cvr"),
-            ("position_bias", "position_bias"),
-            ("user_bias", "user_bias"),
-            ("click_bait", "click_bait"),
-            ("drift", "drift"),
-            ("days", "days"),
-        )
-        if options[option] is not None
-    }
+    dials = {name: options[name] for name in _OF_SIMULATION if options[name] is not None}
+    simulated = {"n_exposures" if name == "exposures" else name: value for name, value in dials.items()}
     dataset = load(options["dataset"], data_dir=options["data_dir"], **simulated)
     if split_options:
         dataset = replace(dataset, split_options=replace(dataset.split_options, **split_options))

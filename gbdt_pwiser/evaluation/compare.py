@@ -186,8 +186,8 @@ def compare(
                     activity = _activity(fitted.model, split.train, pairs)
                     curve = _training_curve(fitted)
                     drawn.add_scored(fitted.model.spec, curve, activity, split.test, predicted)
-                if drawn is not None and loss == BASELINE:
-                    drawn.add_clicks(fitted.model.spec, split.valid, fitted.predictions)
+                    if loss == BASELINE:
+                        drawn.add_clicks(fitted.model.spec, split.valid, fitted.predictions)
                 scored = {"valid": (fitted.valid, fitted.valid_seconds)}
                 for part, p in predicted.items():
                     scored[part] = (evaluate(split.test, p.pctr, p.pctcvr, p.pcvr, also=also), seconds)
@@ -267,11 +267,16 @@ def fit(
             curve.append(aucs["click"])
 
     model.fit(train, valid, on_round)
+    return judged(model, valid, also, tuple(curve))
+
+
+def judged(model: Model, valid: Exposures, also: Sequence[str] = (), curve: tuple[float, ...] = ()) -> Fitted:
+    """Score a trained model on validation, by the metrics of `evaluate`."""
     started = time.perf_counter()
     predictions = model.predict(valid)
     seconds = time.perf_counter() - started
     scores = evaluate(valid, predictions.pctr, predictions.pctcvr, predictions.pcvr, also=also)
-    return Fitted(model, predictions, scores, seconds, tuple(curve))
+    return Fitted(model, predictions, scores, seconds, curve)
 
 
 def _warn_of_test(spec: ModelSpec, ctr_auc: float) -> None:
