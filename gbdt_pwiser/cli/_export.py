@@ -7,21 +7,14 @@ from typing import Any
 
 import click
 
-from gbdt_pwiser.cli._paths import PathOption
+from gbdt_pwiser.cli._paths import PathOption, model_folder_option
 
 
 @click.command()
-@click.option(
-    "--model",
-    "folder",
-    required=True,
-    type=PathOption(),
-    help="Model folder that train wrote.",
-)
+@model_folder_option
 @click.option(
     "--format",
     required=True,
-    type=click.Choice(["native", "onnx"]),
     help="native: a booster's own file; onnx: a graph from columns to pctr, pcvr, pctcvr.",
 )
 @click.option(
@@ -33,7 +26,6 @@ from gbdt_pwiser.cli._paths import PathOption
 )
 @click.option(
     "--task",
-    type=click.Choice(["click", "conversion"]),
     help="Of native: click (default) for pCTR, conversion for pCVR.",
 )
 @click.option("--uncalibrated", is_flag=True, help="Leave the calibration of pCTR out.")

@@ -33,3 +33,8 @@ def not_empty(_: click.Context | None, param: click.Parameter | None, value: Any
         name = param.opts[0] if param else "a path"
         raise InputError(f"{name} is empty; give a path, or . for the current folder")
     return os.path.expanduser(value)
+
+
+model_folder_option = click.option(
+    "--model", "folder", required=True, type=PathOption(), help="Model folder that train wrote."
+)

@@ -10,17 +10,11 @@ from pathlib import Path
 
 import click
 
-from gbdt_pwiser.cli._paths import PathOption
+from gbdt_pwiser.cli._paths import PathOption, model_folder_option
 
 
 @click.command()
-@click.option(
-    "--model",
-    "folder",
-    required=True,
-    type=PathOption(),
-    help="Model folder that train wrote.",
-)
+@model_folder_option
 @click.option(
     "--input",
     "source",
