@@ -1,65 +1,18 @@
 """The page of a comparison."""
 
-import math
 import re
 import sys
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
-from gbdt_pwiser.evaluation import Details, SweepPoint, summarize, sweep_means
-from gbdt_pwiser.metrics import ScoreDistribution
+from gbdt_pwiser.evaluation import Details, SweepPoint, summarize
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.report import require_report_extra, write_report
-from gbdt_pwiser.report._plot_distributions import plot_distributions
-from gbdt_pwiser.report._plot_weights import plot_weights
-from gbdt_pwiser.report._plots import drawing_style, loss_styles
 from gbdt_pwiser.report.table import format_estimate
 from tests.report.made import METRICS, losses_of, made
-
-VOID = {"meta", "link", "br", "img", "input", "hr"}
-
-
-class Page(HTMLParser):
-    """Elements, ids and one table of a page, that of the results; refuses tags that do not close."""
-
-    def __init__(self, text, table="results"):
-        super().__init__()
-        self.wanted = table
-        self.elements, self.open, self.table = [], [], []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attributes):
-        self.elements.append((tag, dict(attributes)))
-        if tag not in VOID:
-            self.open.append((tag, dict(attributes)))
-        if self.inside_table() and tag == "tr":
-            self.table.append([])
-        if self.inside_table() and tag in ("th", "td"):
-            self.table[-1].append([])
-
-    def handle_startendtag(self, tag, attributes):
-        self.elements.append((tag, dict(attributes)))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop()[0] == tag
-
-    def handle_data(self, data):
-        if self.inside_table() and data.strip():
-            self.table[-1][-1].append(data.strip().replace("\xa0", " "))
-
-    def inside_table(self):
-        return any(attributes.get("id") == self.wanted for _, attributes in self.open)
-
-
-@pytest.fixture
-def comparison():
-    """Results and details of two boosters, one of them with a loss of its own, calibrated; three seeds."""
-    return made(dataset="simulated <1>", extra=("test_isotonic",))  # a name is text, not markup
+from tests.report.page import PLOTS, Page, drawings, flat, write
 
 
 @pytest.fixture(scope="module")
@@ -71,19 +24,6 @@ def shared_text(tmp_path_factory):
     return text
 
 
-def write(path, results, details=None):
-    write_report(path, results, details)
-    return path.read_text(encoding="utf-8")
-
-
-def drawings(page):
-    return [attributes for tag, attributes in page.elements if tag == "svg"]
-
-
-def flat(text):
-    return re.sub(r"\s+", " ", text)
-
-
 def test_the_page_asks_nothing_of_the_network_and_is_small(shared_text):
     for tag, attributes in Page(shared_text).elements:
         for name in ("src", "href", "xlink:href", "srcset", "data", "action"):
@@ -92,17 +32,6 @@ def test_the_page_asks_nothing_of_the_network_and_is_small(shared_text):
     assert "@import" not in shared_text
     assert not re.search(r"url\((?!#)", shared_text)
     assert len(shared_text.encode()) < 6 * 2**20
-
-
-PLOTS = [
-    "Gain over",
-    "CTR AUC and conversion AUC on",
-    "Conversions per click",
-    "Click rate",
-    "Distribution of",
-    "CTR AUC on validation by round",
-    "Share of pairs that violate their margin by round",
-]
 
 
 def test_every_plot_is_drawn_and_named(shared_text):
@@ -280,106 +209,6 @@ def test_results_alone_make_a_page_with_less(comparison, tmp_path):
     Page(text)
     assert "<svg" not in text
     assert "<pre>" not in text
-
-
-@pytest.mark.parametrize(
-    "keep",
-    [
-        lambda p: replace(p, conversion_auc=math.nan, ctcvr_auc=math.nan),  # neither is known
-        lambda p: p if p.loss == "bce" else None,  # one weight
-        lambda p: None,
-    ],
-)
-def test_what_is_no_path_is_not_drawn(comparison, keep):
-    points = [kept for p in comparison[1].sweep if (kept := keep(p)) is not None]
-    assert plot_weights(sweep_means(points), loss_styles(["bce", "pwiser", "lambdarank"])) is None
-
-
-def test_below_the_path_stands_what_ctr_auc_buys(tmp_path):
-    results, details = made(seeds=(3,))
-    results = [replace(r, value=0.7) if (r.split, r.metric) == ("valid", "ctr_auc") else r for r in results]
-    gains = {"bce": 0.0, "pwiser": 0.03, "lambdarank": -0.02}
-    details.sweep = [
-        replace(p, ctr_auc=0.7 - 0.009 * p.weight, conversion_auc=0.8 + gains[p.loss] + p.weight / 10)
-        for p in details.sweep
-    ]
-    details.sweep = [replace(p, chosen=p.weight == 0) for p in details.sweep]
-    results = [replace(r, weight=0.0) for r in results]
-    text = write(tmp_path / "report.html", results, details)
-    Page(text)
-    (table,) = re.findall(
-        r"<h3>Largest gain in conversion AUC over bce on validation.*?</table>", text, re.DOTALL
-    )
-    rows = [re.findall(r"<t[hd][^>]*>([^<]*)", row) for row in table.split("<tr>")[1:]]
-    best = [
-        ("lightgbm", "pwiser", "+.0310 (0.01)", "+.0400 (0.1)", "+.0400 (0.1)"),
-        ("lightgbm", "lambdarank", "-.0190 (0.01)", "-.0100 (0.1)", "-.0100 (0.1)"),
-        ("xgboost", "pwiser", "+.0310 (0.01)", "+.0400 (0.1)", "+.0400 (0.1)"),
-    ]
-    assert rows[0] == ["model", "loss", "at most .0005", "at most .0010", "at most .0020"]
-    assert [tuple(row) for row in rows[1:]] == best
-    assert "looks a little too good" in text
-    assert "of the difference to bce of the same seed" not in text  # of one seed there is none
-
-
-def test_details_of_an_older_version_draw_ctcvr_auc(comparison, tmp_path):
-    results, details = comparison
-    details.sweep = [replace(p, conversion_auc=math.nan) for p in details.sweep]
-    text = write(tmp_path / "report.html", results, details)
-    assert drawings(Page(text))[1]["aria-label"].startswith("CTR AUC and CTCVR AUC on validation by weight.")
-    assert "CTCVR AUC is the chance that a converted exposure has a higher pCTCVR" in flat(text)
-    assert "Largest gain" not in text
-
-
-def test_odd_curves_are_drawn(comparison, tmp_path):
-    """A grade that does not occur, a constant score, bins without a click throughout, one round, none."""
-    results, details = comparison
-    constant = ScoreDistribution.from_scores("lightgbm", "bce", np.full(9, 0.02), np.zeros(9, np.int8))
-    nothing = ScoreDistribution.from_scores("xgboost", "pwiser", np.zeros(0), np.zeros(0, np.int8))
-    with drawing_style():
-        assert plot_distributions([nothing]) is not None
-    details.distributions = [constant, nothing]
-    details.reliability = [replace(c, observed=(0.0,) * 10) for c in details.reliability]
-    details.curves = [
-        replace(c, best=1, ctr_auc=(0.5,)) if c.loss == "bce" else replace(c, best=0, ctr_auc=())
-        for c in details.curves
-    ]
-    nan = (math.nan,)
-    details.activity = [replace(c, rounds=(0,), click=nan, impression=nan) for c in details.activity]
-    shown = drawings(Page(write(tmp_path / "report.html", results, details)))
-    assert [d["aria-label"].split()[0] for d in shown] == [
-        "Gain",
-        "CTR",
-        "Conversions",
-        "Distribution",
-        "CTR",
-    ]
-
-
-def test_one_kind_of_pairs_is_drawn_without_the_other(comparison, tmp_path):
-    """No click without a conversion, a model of one round, and no model with pairs of its own."""
-    results, details = comparison
-    nan = (math.nan, math.nan)
-    details.activity = [
-        replace(c, rounds=(0, 1), click=nan, impression=(1.0, 0.5))
-        for c in details.activity
-        if c.loss == "bce"
-    ]
-    text = write(tmp_path / "report.html", results, details)
-    assert "xgboost bce 50 %, none" in drawings(Page(text))[-1]["aria-label"]
-    assert "<li>xgboost, pwiser" not in text
-
-
-def test_many_losses_have_room(tmp_path):
-    """More losses than columns and colours, of models in any order."""
-    losses = ("bce", "pwiser", "weighted_bce", "combined_pair", "a", "b", "c", "d")
-    results, details = made(("dnn", "mmoe"), losses=lambda model: losses, seeds=(0,))
-    details.distributions.reverse()
-    page = Page(write(tmp_path / "report.html", results, details))
-    assert len(drawings(page)) == len(PLOTS) - 1  # networks have no activity
-    assert "trained with bce, pwiser, weighted_bce, combined_pair, a, b, c and d each" in flat(
-        (tmp_path / "report.html").read_text()
-    )
 
 
 @pytest.mark.parametrize("package", ["jinja2", "matplotlib"])
