@@ -68,6 +68,18 @@ def test_shares_of_features_add_up_to_the_log_odds(saved, table, tmp_path):
     np.testing.assert_allclose(booster.predict(data), pctr, atol=1e-6)
 
 
+@pytest.mark.parametrize(("name", "suffix"), [("lightgbm", ".txt"), ("xgboost", ".ubj")])
+def test_shap_adds_up_to_the_log_odds(name, suffix, saved, table, tmp_path):
+    shap = pytest.importorskip("shap")
+    predictor = Predictor.load(saved(name), threads=1)
+    pctr = predictor.predict(table[:200]).table["pctr"].to_numpy()
+    path = exported(predictor.folder, tmp_path / f"m{suffix}")
+    library = {".txt": lightgbm.Booster, ".ubj": xgboost.Booster}[suffix]
+    told = shap.TreeExplainer(library(model_file=path))(matrix(predictor, table[:200]))
+    log_odds = told.values.sum(axis=1) + told.base_values
+    np.testing.assert_allclose(log_odds, np.log(pctr / (1 - pctr)), atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("name", "suffix"), [("lightgbm", ".txt"), ("lambdarank", ".txt"), ("xgboost", ".json")]
 )

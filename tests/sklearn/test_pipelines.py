@@ -101,6 +101,24 @@ def test_calibration_of_a_pipeline(kind, data):
     assert abs(p.mean() - data.click.mean()) < 0.02
 
 
+def test_calibration_of_a_search_of_a_pipeline(kind, data):
+    """The whole of it: folds of the calibration, and inside each the folds of the search."""
+    splitter, outer = folds(data, 2)
+    trained = [
+        rows[train] for rows in outer for train, _ in splitter.split(data.features[rows], data.click[rows])
+    ]
+    search = GridSearchCV(
+        pipeline(kind), {"model__pwiser_weight": [0.05, 0.5]}, cv=splitter, scoring="roc_auc"
+    )
+    with Spy(data) as spy:
+        model = CalibratedClassifierCV(search, method="isotonic", cv=splitter)
+        model.fit(data.features, data.click, conversion=data.conversion)
+    spy.check([*trained, *outer], 10)
+    weights = [each.estimator.best_estimator_[-1].loss_.weight for each in model.calibrated_classifiers_]
+    assert set(weights) <= {0.05, 0.5}
+    assert auc(model.predict_proba(data.features)[:, 1], data.click) > 0.7
+
+
 def test_cross_validation_with_weights(kind, data):
     splitter, trained = folds(data)
     model = kind.ours(pwiser_weight=0.3).set_fit_request(sample_weight=True, conversion=True)
@@ -168,19 +186,55 @@ def test_stacking(kind, data):
     assert stack.predict_proba(data.features).shape == (len(data.click), 2)
 
 
+@pytest.mark.filterwarnings(
+    "ignore::optuna.exceptions.ExperimentalWarning", "ignore:.optuna.terminator. module"
+)
 def test_a_search_of_optuna(kind, data):
-    integration = pytest.importorskip("optuna_integration")
-    optuna = pytest.importorskip("optuna")
-    with sklearn.config_context(enable_metadata_routing=False):
+    integration, optuna = (pytest.importorskip(name) for name in ("optuna_integration", "optuna"))
+    splitter, trained = folds(data)
+    with sklearn.config_context(enable_metadata_routing=False), Spy(data) as spy:
         search = integration.OptunaSearchCV(
             kind.ours(n_estimators=3),
             {"pwiser_weight": optuna.distributions.FloatDistribution(1e-3, 1.0, log=True)},
             n_trials=2,
-            cv=2,
+            cv=splitter,
             scoring="roc_auc",
         )
         search.fit(data.features, data.click, conversion=data.conversion)
+    spy.check([*trained, np.arange(len(data.click))], 7)
     assert search.best_params_["pwiser_weight"] > 0
+
+
+@pytest.mark.filterwarnings("ignore:The argument .eval_set. is deprecated")
+def test_pruning_by_optuna(kind, data, valid):
+    """A trial whose curve lies below that of earlier ones ends early."""
+    integration, optuna = (pytest.importorskip(name) for name in ("optuna_integration", "optuna"))
+    rounds = []
+
+    def objective(trial):
+        name = {"lightgbm": "auc", "xgboost": "validation_0-auc"}[kind.name]
+        prune = {
+            "lightgbm": integration.LightGBMPruningCallback,
+            "xgboost": integration.XGBoostPruningCallback,
+        }[kind.name](trial, name)
+        rate = 0.3 if trial.number == 0 else 1e-4
+        made = {"n_estimators": 9, "learning_rate": rate, "pwiser_weight": 0.1}
+        fit = {"conversion": data.conversion, "eval_set": [(valid.features, valid.click)]}
+        if kind.name == "lightgbm":
+            model = kind.ours(**made)
+            fit |= {"callbacks": [prune], "eval_metric": "auc"}
+        else:
+            model = kind.ours(**made, callbacks=[prune], eval_metric="auc")
+        model.fit(data.features, data.click, **fit)
+        rounds.append(trial.number)
+        return auc(model.predict_proba(valid.features)[:, 1], valid.click)
+
+    study = optuna.create_study(
+        direction="maximize", pruner=optuna.pruners.MedianPruner(n_startup_trials=1, n_warmup_steps=3)
+    )
+    study.optimize(objective, n_trials=2)
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "PRUNED"]
+    assert rounds == [0]
 
 
 def test_without_routing_a_pipeline_names_its_step(kind, data):
