@@ -75,7 +75,7 @@ class PWiseRMultiTaskObjective(Objective):
     The loss is `MultiTaskLoss`, its derivatives are exact, weights and groups count as in `PWiseRObjective`.
     Trees have one leaf for both tasks with `multi_strategy="multi_output_tree"`, which `xgboost_params(click,
     conversion=...)` sets together with where both outputs start; `predict` then gives pCTR and pCVR, (n, 2).
-    The built-in `auc` mixes the tasks, so give `custom_metric=auc_tasks`. XGBoost 3.2 or newer. What
+    The built-in `auc` mixes the tasks, so give `custom_metric=auc_tasks`. What
     `min_child_weight` means in trees of several outputs differs between versions: docs/multi_task.md.
 
     Parameters

@@ -77,7 +77,6 @@ def alone(exposures, objective):
     return xgb.train({**PARAMS, **xgboost_params(click)}, data, ROUNDS, obj=objective)
 
 
-@pytest.mark.skipif(tuple(map(int, xgb.__version__.split(".")[:2])) < (3, 2), reason="needs XGBoost 3.2")
 def test_workers_train_both_tasks_as_one_machine(client, exposures):
     features, click, conversion = exposures
     objective = PWiseRMultiTaskObjective(weight=0.3, conversion_weight=2)

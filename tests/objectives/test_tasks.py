@@ -22,8 +22,6 @@ from gbdt_pwiser.objectives import (
     xgboost_params,
 )
 
-VECTOR_LEAVES = tuple(map(int, xgboost.__version__.split(".")[:2])) >= (3, 2)
-pytestmark = pytest.mark.skipif(not VECTOR_LEAVES, reason="needs XGBoost 3.2")
 LOSSES = [
     PWiseRLoss(weight=0.0),
     PWiseRLoss(weight=0.5),

@@ -25,9 +25,6 @@ from gbdt_pwiser.objectives import InputError, PWiseRMultiTaskObjective, auc, xg
 
 _kept_with = KeptWith()
 
-OLDEST = (3, 2)
-"""XGBoost whose trees of several outputs start at a rate for each."""
-
 
 class SharedXGBoostModel(XGBoostModel):
     """pCTR from a booster of the click alone, pCVR from trees that learn click and conversion together.
@@ -37,21 +34,11 @@ class SharedXGBoostModel(XGBoostModel):
     compared; its second is pCVR, and the round with the best CVR AUC on validation counts. Trees of several
     outputs cannot split on categories in every XGBoost, so both boosters get each category's click rate in
     training in its place; a category that training had not counts as missing.
-
-    Raises
-    ------
-    InputError
-        XGBoost is older than 3.2, or what `xgboost` refuses.
     """
 
     _outputs = MappingProxyType({"click": 1, "conversion": 2})
 
     def __init__(self, spec: ModelSpec) -> None:
-        if tuple(int(part) for part in xgboost.__version__.split(".")[:2]) < OLDEST:
-            raise InputError(
-                f"{spec.model} needs XGBoost {OLDEST[0]}.{OLDEST[1]} or newer, and {xgboost.__version__} is "
-                "installed; install a newer one, or choose xgboost"
-            )
         super().__init__(spec)
         self._rates = ClickRates({}, {})
 

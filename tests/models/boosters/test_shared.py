@@ -11,7 +11,7 @@ import pytest
 import xgboost
 
 from gbdt_pwiser.models import LOSSES, load_model, make_model, save_model
-from gbdt_pwiser.models.boosters import _files, shared_model
+from gbdt_pwiser.models.boosters import _files
 from gbdt_pwiser.models.boosters._rates import PRIOR, ClickRates
 from gbdt_pwiser.objectives import (
     InputError,
@@ -209,12 +209,6 @@ def test_rates_of_other_columns_are_refused(model, split, tmp_path):
     manifest.write_text(json.dumps(stored))
     with pytest.raises(InputError, match="has click rates of other columns; train again"):
         load_model(tmp_path / "model")
-
-
-def test_an_old_xgboost_is_refused(monkeypatch):
-    monkeypatch.setattr(shared_model, "OLDEST", (99, 0))
-    with pytest.raises(InputError, match=r"xgboost_shared needs XGBoost 99\.0 or newer, and .* is installed"):
-        make_model(SHARED)
 
 
 def test_what_trees_of_several_outputs_lack_is_one_line(split):
