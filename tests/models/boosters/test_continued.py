@@ -273,3 +273,12 @@ def test_what_cannot_be_gone_on_from(model, loss, params, refit, message, learnt
 def test_a_decay_is_a_share(decay, learnt, folders):
     with pytest.raises(InputError, match="give the weight of the earlier leaf values, from 0 to 1"):
         continue_model(folders("lightgbm", "bce"), learnt, refit=decay, threads=1)
+
+
+def test_the_value_of_a_leaf_is_a_step_of_newton():
+    """Also of the lightest leaf; one without anything to divide by stays 0."""
+    gradient, hessian = np.array([2.0, -1e-9, 0.0, 3.0]), np.array([4.0, 1e-8, 0.0, 0.0])
+    without = continued.Newton(rate=0.1, penalty=0.0).values(gradient, hessian)
+    np.testing.assert_allclose(without, [-0.05, 0.01, 0.0, 0.0])
+    penalized = continued.Newton(rate=0.1, penalty=1.0).values(gradient, hessian)
+    np.testing.assert_allclose(penalized, [-0.04, 1e-10 / (1 + 1e-8), 0.0, -0.3])
