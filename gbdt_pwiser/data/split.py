@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gbdt_pwiser.data.exposures import Exposures
 from gbdt_pwiser.data.leaks import warn_of_leaks
+from gbdt_pwiser.data.rare import share_rare
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives.errors import LARGEST, check_whole, did_you_mean
 
@@ -68,11 +69,15 @@ class Dataset:
         The rows, and how to split them.
     released
         Whether this is a released set of that name, on which others have published figures.
+    rare
+        Rows outside of test that a category needs for a code of its own, see `gbdt_pwiser.data.rare`; None
+        where each category has one, or the codes were made so when the set was prepared.
     """
 
     exposures: Exposures
     split_options: SplitOptions = SplitOptions()
     released: bool = False
+    rare: int | None = None
     _looked_for_leaks: ClassVar[bool] = False
 
     def split(self, seed: int = 0) -> Split:
@@ -82,6 +87,8 @@ class Dataset:
         """
         options = self.split_options
         parts = split(self.exposures, by=options.by, fractions=options.fractions, seed=seed)
+        if self.rare is not None:
+            parts = Split(*share_rare([parts.train, parts.valid, parts.test], 2, self.rare))
         if not self._looked_for_leaks:
             object.__setattr__(self, "_looked_for_leaks", True)
             warn_of_leaks(parts.train)
