@@ -20,6 +20,7 @@ _PLAIN: Final = (pl.Null, pl.Boolean, pl.String, *_INTEGERS, pl.Float32, pl.Floa
 _TIMES: Final = tuple(kind(unit) for kind in (pl.Datetime, pl.Duration) for unit in ("ms", "us", "ns"))
 SHARED: Final = 0
 """Code of the values that have none of their own, where a description says so by `rare`."""
+_MANY: Final = 1 << 14  # categories beyond which a table of them takes longer than a search
 _EXACT: Final = 1 << 24  # whole numbers up to here are float32
 # Types of categories that JSON can hold, by name.
 _TYPES: Final = {str(dtype): dtype for dtype in (*(plain() for plain in _PLAIN), *_TIMES)}
@@ -250,15 +251,30 @@ def as_float32(values: pl.Series, what: str) -> pl.Series:
     return single
 
 
-def loses_digits(values: pl.Series, single: pl.Series) -> bool:
-    """Return whether a column of whole numbers has values that float32 cannot tell from their neighbours."""
-    if not (values.dtype.is_integer() or values.dtype.is_float()):
-        return False
-    kept = single.cast(values.dtype, strict=False)  # null where rounded up beyond the type
-    lost = (kept.is_null() | (kept != values)) & (single.abs() >= _EXACT)
-    if not lost.any():
-        return False
-    return values.dtype.is_integer() or bool((values == values.floor()).all())
+@dataclass
+class Digits:
+    """Whether numbers, seen a block at a time, are whole and some of them lose digits as float32."""
+
+    some_lost: bool = False
+    all_whole: bool = True
+
+    def add(self, values: pl.Series, single: pl.Series) -> None:
+        """Look at numbers and what they are as float32."""
+        if not (values.dtype.is_integer() or values.dtype.is_float()):
+            return
+        if values.dtype.is_float():
+            self.all_whole &= bool((values == values.floor()).all())
+        if self.some_lost or not self.all_whole:
+            return
+        large = single.abs() >= _EXACT
+        if large.any():
+            kept = single.cast(values.dtype, strict=False)  # null where rounded up beyond the type
+            self.some_lost = bool(((kept.is_null() | (kept != values)) & large).any())
+
+    @property
+    def are_lost(self) -> bool:
+        """Return whether they are."""
+        return self.some_lost and self.all_whole
 
 
 def is_number(dtype: pl.DataType) -> bool:
@@ -301,18 +317,24 @@ def encode_categories(values: pl.Series, categories: pl.Series) -> pl.Series:
     given = plain(values)
     stored = given.cast(categories.dtype, strict=False)
     known = categories.drop_nulls()
-    codes = stored.replace_strict(
-        known,
-        pl.int_range(len(categories) - len(known), len(categories), dtype=pl.Int32, eager=True),
-        default=None,
-        return_dtype=pl.Int32,
-    )
+    codes = _places(stored, known) + (len(categories) - len(known))
     if given.dtype.is_float() and categories.dtype.is_integer():  # 3.0 is a 3, 3.5 is none
         codes = pl.select(pl.when(stored.cast(given.dtype) == given).then(codes)).to_series()
     if has_shared_code(categories):
         shared = pl.Series([SHARED], dtype=pl.Int32)
         codes = codes.zip_with(codes.is_not_null() | given.is_null(), shared)
     return codes
+
+
+def _places(values: pl.Series, known: pl.Series) -> pl.Series:
+    """Return Int32: where values are among known ones, from 0; null for others."""
+    if len(known) > _MANY and (known.dtype == pl.String or known.dtype.is_integer()) and known.is_sorted():
+        place = known.search_sorted(values.fill_null(known[0])).clip(upper_bound=len(known) - 1)
+        found = known.gather(place) == values
+        return place.cast(pl.Int32).zip_with(found.fill_null(False), pl.Series([None], dtype=pl.Int32))
+    return values.replace_strict(
+        known, pl.int_range(len(known), dtype=pl.Int32, eager=True), default=None, return_dtype=pl.Int32
+    )
 
 
 def _recoded(own: pl.Series, categories: pl.Series) -> pl.Series:

@@ -19,7 +19,7 @@ from gbdt_pwiser.sources.aliexpress import ALIEXPRESS
 from gbdt_pwiser.sources.described import load_description
 from gbdt_pwiser.sources.simulate import SIMULATED
 from gbdt_pwiser.sources.source import Made, Released, Source
-from gbdt_pwiser.sources.text.table import SUFFIXES, expanded
+from gbdt_pwiser.sources.text.parts import SUFFIXES, expanded
 
 SOURCES: tuple[Source, ...] = (
     *ALIEXPRESS,
@@ -190,7 +190,8 @@ def _load_released(source: Released, data_dir: Path) -> Exposures:
 
 def _load_described(path: Path) -> Dataset:
     # x.csv.gz goes with x.toml
-    toml = path.with_name(path.name.removesuffix(".gz").removesuffix(".GZ")).with_suffix(".toml")
+    packed = path.suffix.lower() in (".gz", ".zst")
+    toml = (path.with_suffix("") if packed else path).with_suffix(".toml")
     if not toml.is_file():
         raise InputError(f"{path} has no description; write {toml}, which says what its columns are")
     return load_description(toml, source=path)

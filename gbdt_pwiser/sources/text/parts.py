@@ -1,0 +1,206 @@
+"""Which files a source is: one, those below a folder, those of a pattern, or of a list of these."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+from urllib.parse import unquote
+
+import polars as pl
+
+from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.sources.text.values import typed
+
+PARQUET: Final = (".parquet",)
+TEXT: Final = tuple(f"{kind}{packed}" for packed in ("", ".gz", ".zst") for kind in (".csv", ".tsv"))
+SUFFIXES: Final = (*PARQUET, *TEXT)
+_NO_VALUE: Final = "__HIVE_DEFAULT_PARTITION__"
+_URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file, or the URL of an object, and what KEY=VALUE in its path says of all its rows."""
+
+    path: Path | str
+    keys: Mapping[str, str | None] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The files of a source in their order, all of one kind and with the same keys.
+
+    Attributes
+    ----------
+    shown
+        What the source is called in messages.
+    parts
+        The files.
+    has_types
+        Whether they are Parquet, whose columns have types of their own, and not text.
+    """
+
+    shown: str
+    parts: tuple[Part, ...]
+    has_types: bool
+
+    @cached_property
+    def keys(self) -> dict[str, pl.Series]:
+        """Per key the value of each part, all of one type as in a column of text."""
+        return {
+            key: typed(pl.Series([part.keys[key] for part in self.parts], dtype=pl.String))
+            for key in self.parts[0].keys
+        }
+
+
+def is_url(source: object) -> bool:
+    """Return whether a source is the URL of an object."""
+    return isinstance(source, str) and _URL.match(source) is not None
+
+
+def expanded(path: str | Path) -> Path:
+    """Return a path with the home in place of ~; InputError where there is none."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"{path} is in the home of nobody ({error}); give another path") from error
+
+
+def find_parts(source: Any, folder: Path | None = None) -> Parts:
+    """Return the files of a source.
+
+    Parameters
+    ----------
+    source
+        The path of a file with one of `SUFFIXES`, or of a folder of Parquet files, or else of text files;
+        a path as it stands, never a pattern. Or a table with the pattern `glob`; or a list of both.
+    folder
+        What relative paths start from.
+
+    Raises
+    ------
+    InputError
+        There is no such file, one is named twice, or they are of several kinds.
+    """
+    base = Path() if folder is None else folder
+    shown = _shown(source, base)
+    if isinstance(source, list):
+        if not source:
+            raise InputError("source is an empty list; name at least one file")
+        found = [part for each in source for part in _parts_of(each, base)]
+    else:
+        found = list(_parts_of(source, base))
+    seen: dict[str, Part] = {}
+    for part in found:
+        real = os.path.realpath(part.path)
+        if real in seen:
+            raise InputError(f"source has {part} twice; name each file once, or its rows count twice")
+        seen[real] = part
+        if set(part.keys) != set(found[0].keys):
+            told = [", ".join(each.keys) or "none" for each in (part, found[0])]
+            raise InputError(
+                f"source {shown}: the keys in the path of {part} are {told[0]}, and {told[1]} in that of "
+                f"{found[0]}; give all parts the same"
+            )
+    return Parts(shown, tuple(found), _have_types(shown, found))
+
+
+def _shown(source: Any, base: Path) -> str:
+    if isinstance(source, dict):
+        return str(source["glob"])
+    return f"list of {len(source)}" if isinstance(source, list) else str(base / expanded(source))
+
+
+def _have_types(shown: str, parts: list[Part]) -> bool:
+    kinds = {_has_suffix(part.path, PARQUET): part for part in reversed(parts)}
+    if len(kinds) > 1:
+        raise InputError(
+            f"source {shown} has Parquet, such as {kinds[True]}, and text, such as {kinds[False]}; give "
+            "files of one kind"
+        )
+    return next(iter(kinds))
+
+
+def _parts_of(source: str | Path | Mapping[str, str], base: Path) -> Iterator[Part]:
+    if isinstance(source, Mapping):
+        yield from _of_pattern(source["glob"], base)
+        return
+    path = base / expanded(source)
+    if path.is_dir():
+        yield from _of_folder(path)
+        return
+    _check_file(path)
+    yield Part(path)
+
+
+def _check_file(path: Path) -> None:
+    if not _has_suffix(path, SUFFIXES):
+        raise InputError(
+            f"source {path} is neither .parquet nor .csv (nor .tsv, or one of both as .gz or .zst); convert "
+            "it to one of them"
+        )
+    if not path.exists():
+        raise InputError(f"source {path} does not exist; give its path relative to the description")
+    if not path.is_file():
+        raise InputError(f"source {path} is no regular file; write the data to one")
+
+
+def _of_folder(folder: Path) -> Iterator[Part]:
+    """Yield the parts of a folder in the order of their names; Parquet where there is some, else text."""
+    files = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if _has_suffix(path, SUFFIXES)
+        and not any(name.startswith(("_", ".")) for name in path.relative_to(folder).parts)
+        and path.is_file()
+    ]
+    parts = [path for path in files if _has_suffix(path, PARQUET)] or files
+    if not parts:
+        raise InputError(
+            f"source {folder} is a folder without .parquet files, and without .csv; give a file, or their "
+            "folder"
+        )
+    for path in parts:
+        yield Part(path, keys_in(path.relative_to(folder).parts[:-1]))
+
+
+def _of_pattern(pattern: str, base: Path) -> Iterator[Part]:
+    """Yield the files of a pattern, with the keys in all of it."""
+    start = expanded(pattern)
+    found = sorted(glob.glob(str(start), root_dir=None if start.is_absolute() else base, recursive=True))
+    matched = [Path(name) for name in found if not Path(name).name.startswith("_")]
+    if not matched:
+        raise InputError(f"source has the pattern {pattern!r}, which no file has; correct it")
+    for name in matched:
+        path, keys = base / name, keys_in(name.parts[:-1])
+        if path.is_dir():
+            keys |= keys_in(name.parts[-1:])
+            yield from (Part(part.path, {**keys, **part.keys}) for part in _of_folder(path))
+        else:
+            _check_file(path)
+            yield Part(path, keys)
+
+
+def keys_in(names: tuple[str, ...] | list[str]) -> dict[str, str | None]:
+    """Return what the folders KEY=VALUE of a path say.
+
+    Examples
+    --------
+    >>> keys_in(("data", "day=2024-01-05", "shop=a%20b", "shelf=__HIVE_DEFAULT_PARTITION__"))
+    {'day': '2024-01-05', 'shop': 'a b', 'shelf': None}
+    """
+    pairs = [name.partition("=") for name in names if "=" in name]
+    return {unquote(key): None if value == _NO_VALUE else unquote(value) for key, _, value in pairs}
+
+
+def _has_suffix(path: Path | str, suffixes: tuple[str, ...]) -> bool:
+    return PurePosixPath(path).name.lower().endswith(suffixes)
