@@ -60,6 +60,16 @@ class SplitOptions:
 
 
 @dataclass(frozen=True, eq=False)
+class Rows:
+    """What rows are split by: the name of their set, how many there are, int64 (n,) groups and times."""
+
+    name: str
+    count: int
+    group: NDArray[np.int64] | None
+    time: NDArray[np.int64] | None
+
+
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """Exposures and how they are to be split.
 
@@ -137,40 +147,59 @@ def split(
     return Split(train, valid, test)
 
 
+def cut_test(rows: Rows, options: SplitOptions, seed: int) -> NDArray[np.bool_]:
+    """Return bool (n,): the rows that are test, when nothing but the test part is cut off.
+
+    They are those of `split` with the same options and seed; InputError as there.
+    """
+    train, valid, test = options.fractions
+    part = _part_of(rows, options.by, (train + valid, test), seed, ("train", "test"))
+    return part.astype(np.bool_)
+
+
 def _cut(exposures: Exposures, by: str, fractions: Sequence[float], seed: int) -> list[Exposures]:
     """Cut the rows into consecutive runs of units, as near to the fractions as whole units allow."""
-    by = _unit(exposures, by)
-    place = _places(exposures, by, seed)
-    ends = np.concatenate([[0], np.cumsum(np.bincount(place))])
-    shares = np.cumsum(fractions) / np.sum(fractions)
-    cuts = [int(np.abs(ends - share * len(exposures)).argmin()) for share in shares[:-1]]
-    part = np.searchsorted(cuts, place, side="right")
-    sizes = np.bincount(part, minlength=len(fractions))
-    if 0 in sizes:
-        empty = ("train", "validation", "test")[int(sizes.argmin())]
-        units = "" if by == "row" else f" of {len(ends) - 1} {by}{'' if len(ends) == 2 else 's'}"
-        raise InputError(
-            f"the {empty} split of {exposures.name!r} is empty: there are {len(exposures)} rows{units} to "
-            f"cut between; give it a larger fraction, or more {by}s"
-        )
+    rows = Rows(exposures.name, len(exposures), exposures.group, exposures.time)
+    part = _part_of(rows, by, fractions, seed, ("train", "validation", "test"))
     return [exposures.take(part == i) for i in range(len(fractions))]
 
 
-def _unit(exposures: Exposures, by: str) -> str:
+def _part_of(
+    rows: Rows, by: str, fractions: Sequence[float], seed: int, names: Sequence[str]
+) -> NDArray[np.int64]:
+    """int64 (n,): the part, from 0, that each row is in."""
+    by = _unit(rows, by)
+    place = _places(rows, by, seed)
+    ends = np.concatenate([[0], np.cumsum(np.bincount(place))])
+    shares = np.cumsum(fractions) / np.sum(fractions)
+    cuts = [int(np.abs(ends - share * rows.count).argmin()) for share in shares[:-1]]
+    part = np.searchsorted(cuts, place, side="right")
+    sizes = np.bincount(part, minlength=len(fractions))
+    if 0 in sizes:
+        empty = names[int(sizes.argmin())]
+        units = "" if by == "row" else f" of {len(ends) - 1} {by}{'' if len(ends) == 2 else 's'}"
+        raise InputError(
+            f"the {empty} split of {rows.name!r} is empty: there are {rows.count} rows{units} to "
+            f"cut between; give it a larger fraction, or more {by}s"
+        )
+    return part
+
+
+def _unit(rows: Rows, by: str) -> str:
     """Return what is cut: time, group or row."""
     if by != "auto":
         return by
-    return "time" if exposures.time is not None else "group" if exposures.group is not None else "row"
+    return "time" if rows.time is not None else "group" if rows.group is not None else "row"
 
 
-def _places(exposures: Exposures, by: str, seed: int) -> NDArray[np.int64]:
+def _places(rows: Rows, by: str, seed: int) -> NDArray[np.int64]:
     """int64 (n,): place, in the order to cut along, of the unit that each row belongs to."""
     rng = np.random.default_rng(seed)
     if by == "row":
-        return rng.permutation(len(exposures))
-    values = exposures.time if by == "time" else exposures.group
+        return rng.permutation(rows.count)
+    values = rows.time if by == "time" else rows.group
     if values is None:
-        raise InputError(f"{exposures.name} has no {by} to split by; choose by='auto' or by='row'")
+        raise InputError(f"{rows.name} has no {by} to split by; choose by='auto' or by='row'")
     units, unit = np.unique(values, return_inverse=True)
     return unit if by == "time" else rng.permutation(len(units))[unit]
 

@@ -34,6 +34,10 @@ class Part:
     def __str__(self) -> str:
         return str(self.path)
 
+    def scan(self) -> pl.LazyFrame:
+        """Return what reads a Parquet file, without what its path says."""
+        return pl.scan_parquet(self.path, glob=False, hive_partitioning=False)
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -52,6 +56,11 @@ class Parts:
     shown: str
     parts: tuple[Part, ...]
     has_types: bool
+
+    @cached_property
+    def rows(self) -> int:
+        """Rows of Parquet files, as these say."""
+        return sum(int(part.scan().select(pl.len()).collect().item()) for part in self.parts)
 
     @cached_property
     def keys(self) -> dict[str, pl.Series]:

@@ -96,9 +96,9 @@ def check_alike(parts: Parts) -> None:
     if len(parts.parts) == 1:
         return
     first, *others = parts.parts
-    wanted = pl.scan_parquet(first.path, glob=False, hive_partitioning=False).collect_schema()
+    wanted = first.scan().collect_schema()
     for part in others:
-        found = pl.scan_parquet(part.path, glob=False, hive_partitioning=False).collect_schema()
+        found = part.scan().collect_schema()
         check_names(list(found), list(wanted), f"{part}", f"{first}")
         for name, dtype in wanted.items():
             if found[name] != dtype:
