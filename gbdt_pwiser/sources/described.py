@@ -63,10 +63,14 @@ def naming_description(path: Path) -> Iterator[None]:
         raise InputError(message if message.startswith(str(path)) else f"{path}: {message}") from error
 
 
-def parts_of(described: Description, path: Path, source: Path | str | None) -> Parts:
-    """Return the files of a description, or those that are given in their place."""
+def parts_of(
+    described: Description, path: Path, source: Path | str | None, scratch: Path | None = None
+) -> Parts:
+    """Return the files of a description, or those that are given in their place; see `find_parts`."""
     with telling_damage(str(described.source if source is None else source)):
-        return find_parts(described.source, path.parent) if source is None else find_parts(Path(source))
+        if source is not None:
+            return find_parts(Path(source))
+        return find_parts(described.source, path.parent, scratch)
 
 
 def reading_of(described: Description) -> Reading:

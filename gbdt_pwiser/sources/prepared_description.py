@@ -27,7 +27,7 @@ from gbdt_pwiser.data.split import Dataset, Rows, cut_test
 from gbdt_pwiser.data.stored import BLOCK, nameless, refuse_infinite
 from gbdt_pwiser.sources.described import Makers, naming_description, parts_of, reading_of
 from gbdt_pwiser.sources.description import Description, read_description, split_options
-from gbdt_pwiser.sources.text.parts import Parts
+from gbdt_pwiser.sources.text.parts import Parts, urls_of
 from gbdt_pwiser.sources.text.scan import Scan
 from gbdt_pwiser.sources.text.table import telling_damage
 
@@ -61,10 +61,13 @@ def is_large(parts: Parts) -> bool:
     return sum(sizes) > LARGE_TEXT
 
 
-def made_of(path: Path, parts: Parts) -> dict[str, Any]:
-    """Return what tells whether a prepared set is still that of its description and files."""
-    files = []
-    for part in parts.parts:
+def made_of(path: Path, parts: Parts | None) -> dict[str, Any]:
+    """Return what tells whether a prepared set is still that of its description and files.
+
+    Of objects, which have no times, the description alone: `parts` is None.
+    """
+    files: list[Any] = []
+    for part in () if parts is None else parts.parts:
         found = os.stat(part.path)
         files.append([os.path.realpath(part.path), found.st_size, found.st_mtime_ns])
     return {"description": hashlib.sha256(path.read_bytes()).hexdigest(), "files": files}
@@ -104,11 +107,11 @@ def prepare_description(
     with naming_description(path):
         described = read_description(path)
         options = split_options(described.split)
-        parts = parts_of(described, path, source)
         folder = described_folder(path, data_dir, source)
         check_target(folder)
         with replacing_set(folder) as (scratch, prepared):
-            made = made_of(path, parts)
+            parts = parts_of(described, path, source, scratch)
+            made = made_of(path, None if source is None and urls_of(described.source) else parts)
             scan = Scan.of(parts, reading_of(described), scratch, progress=progress)
             makers = Makers.of(described, scan.schema, has_types=parts.has_types)
             grade, group, time = _labels(scan, makers)

@@ -28,7 +28,7 @@ from gbdt_pwiser.sources.prepared_description import (
 )
 from gbdt_pwiser.sources.simulate import SIMULATED
 from gbdt_pwiser.sources.source import Made, Released, Source
-from gbdt_pwiser.sources.text.parts import SUFFIXES, expanded
+from gbdt_pwiser.sources.text.parts import SUFFIXES, expanded, urls_of
 
 SOURCES: tuple[Source, ...] = (
     *ALIEXPRESS,
@@ -223,14 +223,15 @@ def _load_described(path: Path, data_dir: Path, source: Path | None = None) -> D
     """Load a description from its prepared set if that is fresh, else from its files if they are small."""
     with naming_description(path):
         described = read_description(path)
-        parts = parts_of(described, path, source)
+        parts = None if source is None and urls_of(described.source) else parts_of(described, path, source)
         folder = described_folder(path, data_dir, source)
         prepared = folder.exists()
         if prepared and Schema.read(folder).made_of == made_of(path, parts):
             return load_prepared_description(folder, described)
-        if not is_large(parts):
+        if parts is not None and not is_large(parts):
             return load_description(path, source=source)
-    why = "changed since it was prepared" if prepared else "is large"
+    first = "is of objects" if parts is None else "is large"
+    why = "changed since it was prepared" if prepared else first
     print(f"gbdt-pwiser: {path} {why}; it is prepared in {folder}", file=sys.stderr)
     prepare_description(path, data_dir, source=source)
     return load_prepared_description(folder, described)

@@ -29,8 +29,8 @@ class Delimited:
 
     Attributes
     ----------
-    path
-        The file as the user knows it.
+    shown
+        What the file is called in messages.
     text
         Its text as UTF-8 with newlines.
     separator, names
@@ -39,7 +39,7 @@ class Delimited:
         What precedes the first row.
     """
 
-    path: Path
+    shown: str
     text: Path
     separator: str
     names: tuple[str, ...]
@@ -47,11 +47,12 @@ class Delimited:
     header_lines: int
 
     @classmethod
-    def open(cls, path: Path, scratch: Path) -> Delimited:
+    def open(cls, path: Path, scratch: Path, shown: str = "") -> Delimited:
         """Read the header; InputError where there is none, or it names a column twice."""
+        shown = shown or str(path)
         text = plain_text(path, scratch)
-        with _telling_damage(path, text):
-            separator = _separator(path, text)
+        with _telling_damage(shown, text):
+            separator = _separator(shown, text)
             with _opened(text) as file:
                 counted = _Counted(file)
                 _, fields = next(_records(counted, separator), (0, []))
@@ -59,13 +60,13 @@ class Delimited:
                 mark = len(codecs.BOM_UTF8) * raw.read(len(codecs.BOM_UTF8)).startswith(codecs.BOM_UTF8)
         names = tuple(name.strip() for name in fields)
         if not names:
-            raise InputError(f"source {path} is empty; give one whose first line names its columns")
+            raise InputError(f"source {shown} is empty; give one whose first line names its columns")
         if doubled := [name for name, count in Counter(names).items() if count > 1]:
             raise InputError(
-                f"source {path} names {', '.join(map(repr, doubled))} more than once in its header; "
+                f"source {shown} names {', '.join(map(repr, doubled))} more than once in its header; "
                 "rename or remove all but one of each"
             )
-        return cls(path, text, separator, names, mark + counted.bytes, counted.lines)
+        return cls(shown, text, separator, names, mark + counted.bytes, counted.lines)
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """Yield the rows as texts, null where a field is empty.
@@ -89,7 +90,7 @@ class Delimited:
                     open_quote ^= piece.count(b'"') % 2
                     if size > _LONGEST_QUOTE * BLOCK:
                         raise InputError(
-                            f"source {self.path} cannot be read: a quote that opens after line {before + 1} "
+                            f"source {self.shown} cannot be read: a quote that opens after line {before + 1} "
                             "is not closed; correct it"
                         )
                 block = b"".join(pieces)
@@ -98,7 +99,7 @@ class Delimited:
 
     def _parsed(self, before: int, lines: bytes) -> pl.DataFrame:
         places = [str(place) for place in range(len(self.names))]
-        with _telling_damage(self.path, lines, before):
+        with _telling_damage(self.shown, lines, before):
             try:
                 frame = pl.read_csv(
                     lines,
@@ -128,7 +129,7 @@ class Delimited:
             for line, fields in _records(file, self.separator):
                 if len(fields) != wanted:
                     raise InputError(
-                        f"source {self.path}: line {before + line + 1} has {len(fields)} fields where the "
+                        f"source {self.shown}: line {before + line + 1} has {len(fields)} fields where the "
                         f"header has {wanted} (separated by {self.separator!r}); correct that line, or quote "
                         "a field that holds the separator"
                     )
@@ -162,9 +163,9 @@ def _records(file: _Counted | IO[str], separator: str) -> Iterator[tuple[int, li
         before = reader.line_num
 
 
-def _separator(path: Path, text: Path) -> str:
+def _separator(shown: str, text: Path) -> str:
     """Return the first separator by which header and first record have equally many fields, of several."""
-    tabs = path.name.lower().removesuffix(".gz").removesuffix(".zst").endswith(".tsv")
+    tabs = shown.lower().removesuffix(".gz").removesuffix(".zst").endswith(".tsv")
     for separator in ("\t", *SEPARATORS) if tabs else SEPARATORS:
         with _opened(text) as file:
             records = _records(file, separator)
@@ -175,15 +176,15 @@ def _separator(path: Path, text: Path) -> str:
 
 
 @contextmanager
-def _telling_damage(path: Path, text: Path | bytes, before: int = 0) -> Iterator[None]:
+def _telling_damage(shown: str, text: Path | bytes, before: int = 0) -> Iterator[None]:
     """Turn errors of decoding and of quotes into an InputError that names the line."""
     try:
         yield
     except UnicodeDecodeError as error:
         where = _where(text, before)
-        raise InputError(f"source {path} is no UTF-8 ({where}); save it as UTF-8") from error
+        raise InputError(f"source {shown} is no UTF-8 ({where}); save it as UTF-8") from error
     except csv.Error as error:
-        raise InputError(f"source {path} is no CSV file ({error}); correct its quotes") from error
+        raise InputError(f"source {shown} is no CSV file ({error}); correct its quotes") from error
 
 
 def _where(text: Path | bytes, before: int) -> str:

@@ -15,24 +15,29 @@ from urllib.parse import unquote
 import polars as pl
 
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.sources.text.remote import check_scheme, fetch_texts, is_url, parquet_objects
 from gbdt_pwiser.sources.text.values import typed
 
 PARQUET: Final = (".parquet",)
 TEXT: Final = tuple(f"{kind}{packed}" for packed in ("", ".gz", ".zst") for kind in (".csv", ".tsv"))
 SUFFIXES: Final = (*PARQUET, *TEXT)
 _NO_VALUE: Final = "__HIVE_DEFAULT_PARTITION__"
-_URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_OF_PATTERNS: Final = re.compile(r"[*?\[\]]")
 
 
 @dataclass(frozen=True)
 class Part:
-    """A file, or the URL of an object, and what KEY=VALUE in its path says of all its rows."""
+    """A file, or the URL of an object, and what KEY=VALUE in its path says of all its rows.
+
+    Of text that was fetched, `url` is where it came from.
+    """
 
     path: Path | str
     keys: Mapping[str, str | None] = field(default_factory=dict)
+    url: str = ""
 
     def __str__(self) -> str:
-        return str(self.path)
+        return self.url or str(self.path)
 
     def scan(self) -> pl.LazyFrame:
         """Return what reads a Parquet file, without what its path says."""
@@ -71,9 +76,11 @@ class Parts:
         }
 
 
-def is_url(source: object) -> bool:
-    """Return whether a source is the URL of an object."""
-    return isinstance(source, str) and _URL.match(source) is not None
+def urls_of(source: Any) -> list[str]:
+    """Return the URLs in a source."""
+    listed = source if isinstance(source, list) else [source]
+    texts = [each["glob"] if isinstance(each, dict) else each for each in listed]
+    return [text for text in texts if is_url(text)]
 
 
 def expanded(path: str | Path) -> Path:
@@ -84,7 +91,7 @@ def expanded(path: str | Path) -> Path:
         raise InputError(f"{path} is in the home of nobody ({error}); give another path") from error
 
 
-def find_parts(source: Any, folder: Path | None = None) -> Parts:
+def find_parts(source: Any, folder: Path | None = None, scratch: Path | None = None) -> Parts:
     """Return the files of a source.
 
     Parameters
@@ -94,6 +101,8 @@ def find_parts(source: Any, folder: Path | None = None) -> Parts:
         a path as it stands, never a pattern. Or a table with the pattern `glob`; or a list of both.
     folder
         What relative paths start from.
+    scratch
+        Where objects of text are copied to; Parquet objects are read where they are.
 
     Raises
     ------
@@ -105,12 +114,13 @@ def find_parts(source: Any, folder: Path | None = None) -> Parts:
     if isinstance(source, list):
         if not source:
             raise InputError("source is an empty list; name at least one file")
-        found = [part for each in source for part in _parts_of(each, base)]
+        found = [part for each in source for part in _parts_of(each, base, scratch)]
     else:
-        found = list(_parts_of(source, base))
+        found = list(_parts_of(source, base, scratch))
     seen: dict[str, Part] = {}
     for part in found:
-        real = os.path.realpath(part.path)
+        real = part.url or str(part.path)
+        real = real if is_url(real) else os.path.realpath(real)
         if real in seen:
             raise InputError(f"source has {part} twice; name each file once, or its rows count twice")
         seen[real] = part
@@ -126,11 +136,13 @@ def find_parts(source: Any, folder: Path | None = None) -> Parts:
 def _shown(source: Any, base: Path) -> str:
     if isinstance(source, dict):
         return str(source["glob"])
-    return f"list of {len(source)}" if isinstance(source, list) else str(base / expanded(source))
+    if isinstance(source, list):
+        return f"list of {len(source)}"
+    return source if is_url(source) else str(base / expanded(source))
 
 
 def _have_types(shown: str, parts: list[Part]) -> bool:
-    kinds = {_has_suffix(part.path, PARQUET): part for part in reversed(parts)}
+    kinds = {_has_suffix(str(part), PARQUET): part for part in reversed(parts)}
     if len(kinds) > 1:
         raise InputError(
             f"source {shown} has Parquet, such as {kinds[True]}, and text, such as {kinds[False]}; give "
@@ -139,7 +151,10 @@ def _have_types(shown: str, parts: list[Part]) -> bool:
     return next(iter(kinds))
 
 
-def _parts_of(source: str | Path | Mapping[str, str], base: Path) -> Iterator[Part]:
+def _parts_of(source: str | Path | Mapping[str, str], base: Path, scratch: Path | None) -> Iterator[Part]:
+    if urls := urls_of(source):
+        yield from _of_url(urls[0], scratch, is_pattern=isinstance(source, Mapping))
+        return
     if isinstance(source, Mapping):
         yield from _of_pattern(source["glob"], base)
         return
@@ -197,6 +212,36 @@ def _of_pattern(pattern: str, base: Path) -> Iterator[Part]:
         else:
             _check_file(path)
             yield Part(path, keys)
+
+
+def _of_url(url: str, scratch: Path | None, *, is_pattern: bool) -> Iterator[Part]:
+    """Yield the objects of a URL: one, those below a prefix, or those of a pattern."""
+    check_scheme(url)
+    if scratch is None:
+        raise InputError(f"source {url} is no file; prepare the description, or load it by its path")
+    if is_pattern or _has_suffix(url, SUFFIXES):
+        patterns, above = [url], ""
+    elif _OF_PATTERNS.search(url):
+        raise InputError(f"source {url} has signs of a pattern; write it as {{ glob = {url!r} }}")
+    else:
+        above = url.rstrip("/") + "/"
+        patterns, is_pattern = [f"{above}**/*{suffix}" for suffix in SUFFIXES], True
+    for pattern in patterns:
+        found: dict[str, Path | str]
+        if _has_suffix(pattern, PARQUET):
+            found = {each: each for each in parquet_objects(pattern, is_pattern=is_pattern)}
+        else:
+            found = {**fetch_texts(pattern, scratch, is_pattern=is_pattern)}
+        for each, path in found.items():
+            names = each.removeprefix(above).split("/")
+            if not names[-1].startswith(("_", ".")):
+                yield Part(path, keys_in(names[:-1]) if is_pattern else {}, each)
+        if found and above and _has_suffix(pattern, PARQUET):  # as in a folder, Parquet where there is some
+            return
+        if found:
+            patterns = []
+    if patterns:
+        raise InputError(f"source {url} has no objects of .parquet, .csv or .tsv; correct it")
 
 
 def keys_in(names: tuple[str, ...] | list[str]) -> dict[str, str | None]:

@@ -149,11 +149,11 @@ def text_frames(parts: Parts, reading: Reading, scratch: Path) -> Iterator[pl.Da
     words = MISSING if reading.missing is None else reading.missing
     first: Delimited | None = None
     for part in parts.parts:
-        text = Delimited.open(Path(part.path), scratch)
+        text = Delimited.open(Path(part.path), scratch, part.url)
         if first is None:
             first = text
             yield pl.DataFrame(schema=dict.fromkeys([*text.names, *part.keys], pl.String))
-        check_names(text.names, first.names, str(text.path), str(first.path))
+        check_names(text.names, first.names, text.shown, first.shown)
         for frame in text.frames():
             columns = {name: without(nameless(frame, name), words) for name in first.names}
             blank = reduce(and_, (values.is_null() for values in columns.values()))
@@ -161,7 +161,7 @@ def text_frames(parts: Parts, reading: Reading, scratch: Path) -> Iterator[pl.Da
             yield rows.with_columns(
                 pl.lit(value, dtype=pl.String).alias(key) for key, value in part.keys.items()
             )
-        if text.text != text.path:
+        if text.text != part.path:
             text.text.unlink()
 
 
