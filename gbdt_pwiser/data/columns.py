@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from gbdt_pwiser.data.exposures import Exposures
-from gbdt_pwiser.data.stored import FEW, has_infinite, nameless
+from gbdt_pwiser.data.stored import FEW, StoredFeatures, has_infinite, nameless
 from gbdt_pwiser.objectives import InputError
 
 _TEXTS: Final = (pl.String, pl.Categorical, pl.Enum)
@@ -171,16 +171,20 @@ class FeatureColumns:
             raise InputError(f"{name}: {', '.join(wrong)} in training; convert the values")
         if not self.categories:
             return Encoded(exposures, {})
-        features = exposures.in_memory().features
-        assert isinstance(features, pl.DataFrame)
+        features = exposures.features
         codes = {
-            column: _recoded(own[column], categories).gather(features[column])
-            for column, categories in self.categories.items()
+            column: _recoded(own[column], categories) for column, categories in self.categories.items()
         }
         unseen = {
-            column: values.null_count() - features[column].null_count() for column, values in codes.items()
+            column: of_code.gather(features[column]).null_count() - features[column].null_count()
+            for column, of_code in codes.items()
         }
-        features = features.with_columns(**codes)
+        if isinstance(features, StoredFeatures):
+            features = replace(features, codes=codes)
+        else:
+            features = features.with_columns(
+                of_code.gather(features[column]).alias(column) for column, of_code in codes.items()
+            )
         return Encoded(replace(exposures, features=features, categories=self.categories), unseen)
 
     def _encoded(self, given: pl.Series, name: str) -> pl.Series:

@@ -11,25 +11,27 @@ from gbdt_pwiser.data.columns import SHARED, with_shared_code
 from gbdt_pwiser.data.exposures import Exposures
 
 
-def share_rare(parts: Sequence[Exposures], learnt: int, rare: int) -> list[Exposures]:
-    """Return parts of a data set in which values of fewer than `rare` rows have the code `SHARED`.
+def share_rare(parts: Sequence[Exposures], rare: int) -> list[Exposures]:
+    """Return parts of a data set in which values of few rows in the first part have the code `SHARED`.
 
     Parameters
     ----------
     parts
-        Exposures in memory with the same categories.
-    learnt
-        How many of the parts, from the first on, count; those behind, such as test, only get their codes.
+        Exposures in memory with the same categories: training, and others, which only get its codes.
     rare
-        Rows that a value needs for a code of its own, at least 1. A value that only other parts have gets
-        none in any case.
+        Rows of training that a value needs for a code of its own, at least 1.
     """
     features = [part.in_memory().features for part in parts]
     categories = dict(parts[0].categories or {})
     columns: list[dict[str, pl.Series]] = [{} for _ in parts]
     for name, values in categories.items():
-        codes = pl.concat([pl.Series(frame[name]) for frame in features[:learnt]]).drop_nulls()
-        counts = pl.DataFrame({"code": codes}).group_by("code").len().filter(pl.col("len") >= rare)
+        counts = (
+            pl.DataFrame({"code": features[0][name]})
+            .drop_nulls()
+            .group_by("code")
+            .len()
+            .filter(pl.col("len") >= rare)
+        )
         known = counts["code"].sort()
         categories[name] = with_shared_code(values.gather(known))
         of_code = pl.repeat(SHARED, len(values), dtype=pl.Int32, eager=True)

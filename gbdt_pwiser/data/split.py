@@ -80,7 +80,7 @@ class Dataset:
     released
         Whether this is a released set of that name, on which others have published figures.
     rare
-        Rows outside of test that a category needs for a code of its own, see `gbdt_pwiser.data.rare`; None
+        Rows of training that a category needs for a code of its own, see `gbdt_pwiser.data.rare`; None
         where each category has one, or the codes were made so when the set was prepared.
     """
 
@@ -98,7 +98,7 @@ class Dataset:
         options = self.split_options
         parts = split(self.exposures, by=options.by, fractions=options.fractions, seed=seed)
         if self.rare is not None:
-            parts = Split(*share_rare([parts.train, parts.valid, parts.test], 2, self.rare))
+            parts = Split(*share_rare([parts.train, parts.valid, parts.test], self.rare))
         if not self._looked_for_leaks:
             object.__setattr__(self, "_looked_for_leaks", True)
             warn_of_leaks(parts.train)
@@ -147,26 +147,19 @@ def split(
     return Split(train, valid, test)
 
 
-def cut_test(rows: Rows, options: SplitOptions, seed: int) -> NDArray[np.bool_]:
-    """Return bool (n,): the rows that are test, when nothing but the test part is cut off.
-
-    They are those of `split` with the same options and seed; InputError as there.
-    """
-    train, valid, test = options.fractions
-    part = _part_of(rows, options.by, (train + valid, test), seed, ("train", "test"))
-    return part.astype(np.bool_)
+def cut(rows: Rows, options: SplitOptions, seed: int) -> NDArray[np.int64]:
+    """Return int64 (n,): 0 for the rows that `split` puts into train, 1 for validation, 2 for test."""
+    return _part_of(rows, options.by, options.fractions, seed)
 
 
 def _cut(exposures: Exposures, by: str, fractions: Sequence[float], seed: int) -> list[Exposures]:
     """Cut the rows into consecutive runs of units, as near to the fractions as whole units allow."""
     rows = Rows(exposures.name, len(exposures), exposures.group, exposures.time)
-    part = _part_of(rows, by, fractions, seed, ("train", "validation", "test"))
+    part = _part_of(rows, by, fractions, seed)
     return [exposures.take(part == i) for i in range(len(fractions))]
 
 
-def _part_of(
-    rows: Rows, by: str, fractions: Sequence[float], seed: int, names: Sequence[str]
-) -> NDArray[np.int64]:
+def _part_of(rows: Rows, by: str, fractions: Sequence[float], seed: int) -> NDArray[np.int64]:
     """int64 (n,): the part, from 0, that each row is in."""
     by = _unit(rows, by)
     place = _places(rows, by, seed)
@@ -176,7 +169,7 @@ def _part_of(
     part = np.searchsorted(cuts, place, side="right")
     sizes = np.bincount(part, minlength=len(fractions))
     if 0 in sizes:
-        empty = names[int(sizes.argmin())]
+        empty = ("train", "validation", "test")[int(sizes.argmin())]
         units = "" if by == "row" else f" of {len(ends) - 1} {by}{'' if len(ends) == 2 else 's'}"
         raise InputError(
             f"the {empty} split of {rows.name!r} is empty: there are {rows.count} rows{units} to "

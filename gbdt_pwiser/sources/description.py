@@ -49,8 +49,8 @@ class Description:
     ignore
         Columns that are not features, such as those known only after the exposure.
     rare
-        Rows outside of test that a category needs for a code of its own; the others share one, and so do
-        values that come later. By default every category has its own.
+        Training rows that a category needs for a code of its own; the others share one, and so do values that
+        come later. By default every category has its own.
     missing
         Words that are missing values, besides an empty field; by default `NA`, `null` and the like in a text
         file, and none in Parquet, which has nulls.

@@ -23,7 +23,7 @@ from gbdt_pwiser.data.prepared import (
     replacing_set,
     write_categories,
 )
-from gbdt_pwiser.data.split import Dataset, Rows, cut_test
+from gbdt_pwiser.data.split import Dataset, Rows, cut
 from gbdt_pwiser.data.stored import BLOCK, nameless, refuse_infinite
 from gbdt_pwiser.sources.described import Makers, naming_description, parts_of, reading_of
 from gbdt_pwiser.sources.description import Description, read_description, split_options
@@ -37,7 +37,7 @@ LARGE_ROWS: Final = 8 * BLOCK
 """Rows of Parquet beyond which a source is prepared without being asked for."""
 LARGE_TEXT: Final = 1 << 29
 """Bytes of text beyond which a source is; packed text counts four times."""
-_SEED: Final = 0  # of the shuffle of groups or rows by which the test part is cut off
+_SEED: Final = 0  # of the shuffle of groups or rows by which they are split
 _PACKED: Final = 4
 _LONGEST: Final = 80
 
@@ -83,8 +83,8 @@ def prepare_description(
 ) -> Path:
     """Turn the files of a description into a prepared set and return its folder, which appears whole.
 
-    The test part is cut off once, as the description splits, and categories are those of the other rows; see
-    `docs/data.md`. Memory holds the label, the group and the time of each row, each distinct group and
+    The test part is cut off once, as the description splits, and categories are those of its training rows;
+    see `docs/data.md`. Memory holds the label, the group and the time of each row, each distinct group and
     category once, and some blocks of rows.
 
     Parameters
@@ -115,13 +115,13 @@ def prepare_description(
             scan = Scan.of(parts, reading_of(described), scratch, progress=progress)
             makers = Makers.of(described, scan.schema, has_types=parts.has_types)
             grade, group, time = _labels(scan, makers)
-            in_test = cut_test(Rows(described.name, scan.rows, group, time), options, _SEED)
+            part = cut(Rows(described.name, scan.rows, group, time), options, _SEED).astype(np.int8)
             for block in scan.blocks(makers.features.categorical, "categories"):
-                counting = ~in_test[block.before : block.before + block.frame.height]
-                makers.features.learn(block.frame, pl.Series(counting))
+                training = part[block.before : block.before + block.frame.height] == 0
+                makers.features.learn(block.frame, pl.Series(training))
             makers.features.settle(described.rare)
             labels = {"group": group, "time": time, "grade": grade}
-            schema = _write(scan, makers, described.name, labels, in_test, prepared, made)
+            schema = _write(scan, makers, described.name, labels, part == 2, prepared, made)
             write_categories(makers.features.categories, prepared)
             schema.write(prepared)
     return folder

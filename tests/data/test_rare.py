@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.data.columns import FeatureColumns, categories_of, encode_categories, with_shared_code
 from gbdt_pwiser.data.rare import share_rare
+from gbdt_pwiser.data.stored import StoredFeatures
+from tests.exposures import store
 
 
 def exposures(values: list[str | None], categories: pl.Series) -> Exposures:
@@ -28,12 +31,12 @@ VALUES = st.lists(st.sampled_from(["a", "b", "c", "d", "e", None]), min_size=1, 
 
 
 @given(VALUES, VALUES, VALUES, st.integers(1, 4))
-def test_test_rows_do_not_count(
+def test_only_rows_of_training_count(
     train: list[str | None], valid: list[str | None], test: list[str | None], rare: int
 ) -> None:
     categories = categories_of(pl.Series(train + valid + test, dtype=pl.String))
-    parts = share_rare([exposures(values, categories) for values in (train, valid, test)], 2, rare)
-    counts = Counter(value for value in train + valid if value is not None)
+    parts = share_rare([exposures(values, categories) for values in (train, valid, test)], rare)
+    counts = Counter(value for value in train if value is not None)
     known = sorted(value for value, rows in counts.items() if rows >= rare)
     for part, values in zip(parts, (train, valid, test), strict=True):
         assert part.categories is not None
@@ -77,3 +80,17 @@ def test_codes_of_another_day() -> None:
     recoded = columns.recode(today)
     assert recoded.exposures.features["shop"].to_list() == [0, None, None, None]
     assert recoded.unseen == {"shop": 2}
+
+
+def test_codes_of_another_day_are_read_from_its_files(tmp_path: Path) -> None:
+    today = exposures(["a", "z", None, "y", "b"] * 3, pl.Series(["a", "b", "y", "z"]))
+    columns = FeatureColumns(("x", "shop"), ("shop",), {"shop": with_shared_code(pl.Series(["b", "a"]))})
+    stored = store(today, tmp_path / "stored")
+    assert isinstance(stored.features, StoredFeatures)
+    wanted, found = columns.recode(today), columns.recode(stored)
+    assert isinstance(found.exposures.features, StoredFeatures)
+    assert found.unseen == wanted.unseen
+    some = np.array([4, 0, 14, 2, 2])
+    assert found.exposures.in_memory().features.equals(wanted.exposures.features)
+    assert found.exposures.take(some).in_memory().features.equals(wanted.exposures.take(some).features)
+    assert found.exposures.features["shop"].to_list() == [2, 0, None, 0, 1] * 3

@@ -81,6 +81,7 @@ class DaskXGBoostModel(XGBoostModel):
     def _parts(self, exposures: Exposures, rows: int) -> Parts:
         import dask.array as da
 
+        exposures = replace(exposures, categories=None)  # may be many, and a worker gets codes
         n, columns = len(exposures), exposures.features.columns
         stored = isinstance(exposures.features, StoredFeatures)
         blocks = []
