@@ -172,9 +172,7 @@ class FeatureColumns:
         if not self.categories:
             return Encoded(exposures, {})
         features = exposures.features
-        codes = {
-            column: _recoded(own[column], categories) for column, categories in self.categories.items()
-        }
+        codes = {column: _recoded(own[column], categories) for column, categories in self.categories.items()}
         unseen = {
             column: of_code.gather(features[column]).null_count() - features[column].null_count()
             for column, of_code in codes.items()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -183,9 +183,7 @@ def _of_folder(folder: Path) -> Iterator[Part]:
     files = [
         path
         for path in sorted(folder.rglob("*"))
-        if _has_suffix(path, SUFFIXES)
-        and not any(name.startswith(("_", ".")) for name in path.relative_to(folder).parts)
-        and path.is_file()
+        if _has_suffix(path, SUFFIXES) and not _is_hidden(path.relative_to(folder).parts) and path.is_file()
     ]
     parts = [path for path in files if _has_suffix(path, PARQUET)] or files
     if not parts:
@@ -201,7 +199,7 @@ def _of_pattern(pattern: str, base: Path) -> Iterator[Part]:
     """Yield the files of a pattern, with the keys in all of it."""
     start = expanded(pattern)
     found = sorted(glob.glob(str(start), root_dir=None if start.is_absolute() else base, recursive=True))
-    matched = [Path(name) for name in found if not Path(name).name.startswith("_")]
+    matched = [Path(name) for name in found if not _is_hidden(Path(name).parts, pattern)]
     if not matched:
         raise InputError(f"source has the pattern {pattern!r}, which no file has; correct it")
     for name in matched:
@@ -234,7 +232,7 @@ def _of_url(url: str, scratch: Path | None, *, is_pattern: bool) -> Iterator[Par
             found = {**fetch_texts(pattern, scratch, is_pattern=is_pattern)}
         for each, path in found.items():
             names = each.removeprefix(above).split("/")
-            if not names[-1].startswith(("_", ".")):
+            if not _is_hidden(names, url):
                 yield Part(path, keys_in(names[:-1]) if is_pattern else {}, each)
         if found and above and _has_suffix(pattern, PARQUET):  # as in a folder, Parquet where there is some
             return
@@ -244,7 +242,13 @@ def _of_url(url: str, scratch: Path | None, *, is_pattern: bool) -> Iterator[Par
         raise InputError(f"source {url} has no objects of .parquet, .csv or .tsv; correct it")
 
 
-def keys_in(names: tuple[str, ...] | list[str]) -> dict[str, str | None]:
+def _is_hidden(names: Sequence[str], pattern: str = "") -> bool:
+    """Return whether a path has a name as of hidden or unfinished files, which the pattern does not ask for."""
+    asked = pattern.split("/")
+    return any(name.startswith(("_", ".")) and name not in asked for name in names)
+
+
+def keys_in(names: Sequence[str]) -> dict[str, str | None]:
     """Return what the folders KEY=VALUE of a path say.
 
     Examples
