@@ -199,7 +199,7 @@ def _of_pattern(pattern: str, base: Path) -> Iterator[Part]:
     """Yield the files of a pattern, with the keys in all of it."""
     start = expanded(pattern)
     found = sorted(glob.glob(str(start), root_dir=None if start.is_absolute() else base, recursive=True))
-    matched = [Path(name) for name in found if not _is_hidden(Path(name).parts, pattern)]
+    matched = [Path(name) for name in found if not _is_hidden(Path(name).parts, str(start))]
     if not matched:
         raise InputError(f"source has the pattern {pattern!r}, which no file has; correct it")
     for name in matched:
@@ -243,7 +243,7 @@ def _of_url(url: str, scratch: Path | None, *, is_pattern: bool) -> Iterator[Par
 
 
 def _is_hidden(names: Sequence[str], pattern: str = "") -> bool:
-    """Return whether a path has a name as of hidden or unfinished files, which the pattern does not ask for."""
+    """Return whether a path has a name as of hidden or unfinished files that no pattern asks for."""
     asked = pattern.split("/")
     return any(name.startswith(("_", ".")) and name not in asked for name in names)
 
