@@ -30,7 +30,7 @@ lint: $(VENV)/.installed-$(EXTRAS)
 types: $(VENV)/.installed-$(EXTRAS)
 	$(BIN)/mypy
 
-bench: $(VENV)/.installed-$(EXTRAS)  ## times and memory: the objective, training, networks, metrics, preparation, tuning, serving, sets larger than memory
+bench: $(VENV)/.installed-$(EXTRAS)  ## times and memory: the objective, training, networks, metrics, preparation, tuning, serving, sets larger than memory, own data
 	$(BIN)/python -m benchmarks.objective
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.networks
@@ -39,6 +39,7 @@ bench: $(VENV)/.installed-$(EXTRAS)  ## times and memory: the objective, trainin
 	$(BIN)/python -m benchmarks.tuning
 	$(BIN)/python -m benchmarks.serving
 	$(BIN)/python -m benchmarks.large --rows 500000 --rounds 10
+	$(BIN)/python -m benchmarks.own --rows 300000 --rounds 5
 
 clean:
 	rm -rf $(VENV) demo-output build dist *.egg-info

@@ -13,12 +13,15 @@ from gbdt_pwiser.objectives.errors import LARGEST, check_whole
 
 
 @click.command()
-@click.option("--dataset", required=True, help="us, nl, fr, es (AliExpress) or ccp (Ali-CCP).")
+@click.option(
+    "--dataset",
+    required=True,
+    help="us, nl, fr, es (AliExpress), ccp (Ali-CCP), or a .toml description of your own data.",
+)
 @click.option(
     "--source",
-    required=True,
     type=PathOption(),
-    help="Folder or archive with the files, released or processed.",
+    help="Folder or archive with the files, released or processed; of a description, data to read instead.",
 )
 @click.option("--data-dir", type=PathOption(file_okay=False), help="Where prepared data sets lie.")
 @click.option("--rare", type=int, help="ccp: an id needs so many training rows for a code of its own. [10]")
@@ -30,15 +33,17 @@ from gbdt_pwiser.objectives.errors import LARGEST, check_whole
     metavar="N",
     help="Leave out up to N damaged lines; one more stops the run.",
 )
-def prepare(dataset: str, source: Path, data_dir: Path | None, rare: int | None, skip_bad_lines: int) -> None:
-    """Turn released AliExpress or Ali-CCP files into Parquet, whole or not at all."""
+def prepare(
+    dataset: str, source: Path | None, data_dir: Path | None, rare: int | None, skip_bad_lines: int
+) -> None:
+    """Turn released AliExpress or Ali-CCP files, or a user's own, into Parquet, whole or not at all."""
     from gbdt_pwiser.data.prepared import Schema
-    from gbdt_pwiser.sources import prepare as prepare_released
+    from gbdt_pwiser.sources import prepare as prepare_set
 
     if rare is not None:
         check_whole("rare", rare, 1, LARGEST)
     check_whole("skip_bad_lines", skip_bad_lines, 0, LARGEST)
-    folder = prepare_released(dataset, source, data_dir, rare=rare, skip_bad_lines=skip_bad_lines)
+    folder = prepare_set(dataset, source, data_dir, rare=rare, skip_bad_lines=skip_bad_lines)
     schema = Schema.read(folder)
     for number, what in (
         (schema.train.dropped + schema.test.dropped, "exposures that convert without a click"),

@@ -11,13 +11,16 @@ import numpy as np
 import polars as pl
 
 from gbdt_pwiser.data.exposures import Exposures
-from gbdt_pwiser.data.stored import FEW, has_infinite, nameless
+from gbdt_pwiser.data.stored import FEW, StoredFeatures, has_infinite, nameless
 from gbdt_pwiser.objectives import InputError
 
 _TEXTS: Final = (pl.String, pl.Categorical, pl.Enum)
 _INTEGERS: Final = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
 _PLAIN: Final = (pl.Null, pl.Boolean, pl.String, *_INTEGERS, pl.Float32, pl.Float64, pl.Date, pl.Time)
 _TIMES: Final = tuple(kind(unit) for kind in (pl.Datetime, pl.Duration) for unit in ("ms", "us", "ns"))
+SHARED: Final = 0
+"""Code of the values that have none of their own, where a description says so by `rare`."""
+_MANY: Final = 1 << 14  # categories beyond which a table of them takes longer than a search
 _EXACT: Final = 1 << 24  # whole numbers up to here are float32
 # Types of categories that JSON can hold, by name.
 _TYPES: Final = {str(dtype): dtype for dtype in (*(plain() for plain in _PLAIN), *_TIMES)}
@@ -41,8 +44,8 @@ class FeatureColumns:
     categorical
         Those that hold codes.
     categories
-        Per column that was encoded, the value of each code from 0. A categorical that is not here is stored
-        as codes.
+        Per column that was encoded, the value of each code from 0; null in the first place where code 0 is
+        shared by all values that have none of their own. A categorical that is not here is stored as codes.
     """
 
     names: tuple[str, ...]
@@ -53,7 +56,7 @@ class FeatureColumns:
     def _codes(self) -> dict[str, dict[Any, int]]:
         """Per column of texts or whole numbers, the code of each category, for a few rows at a time."""
         return {
-            name: {value: code for code, value in enumerate(values.to_list())}
+            name: {value: code for code, value in enumerate(values.to_list()) if value is not None}
             for name, values in self.categories.items()
             if values.dtype == pl.String or values.dtype.is_integer()
         }
@@ -109,8 +112,9 @@ class FeatureColumns:
     def encode(self, table: pl.DataFrame, source: str) -> Encoded:
         """Return a table's rows as exposures without clicks.
 
-        A value that is none of its column's categories becomes missing: boosters have learnt what to do with
-        missing values, where training has some, and not with a code beyond those of training.
+        A value that is none of its column's categories gets the code that such values share, where there is
+        one. Else it becomes missing: boosters have learnt what to do with missing values, where training has
+        some, and not with a code beyond those of training.
 
         Raises
         ------
@@ -141,7 +145,8 @@ class FeatureColumns:
     def recode(self, exposures: Exposures) -> Encoded:
         """Return exposures with the codes of these columns in the place of their own.
 
-        A value that is none of its column's categories becomes missing, as in `encode`.
+        A value that is none of its column's categories becomes missing or gets the shared code, as in
+        `encode`; so do the values that share a code in the exposures, as which of them it was is not known.
 
         Raises
         ------
@@ -166,16 +171,18 @@ class FeatureColumns:
             raise InputError(f"{name}: {', '.join(wrong)} in training; convert the values")
         if not self.categories:
             return Encoded(exposures, {})
-        features = exposures.in_memory().features
-        assert isinstance(features, pl.DataFrame)
-        codes = {
-            column: encode_categories(own[column], categories).gather(features[column])
-            for column, categories in self.categories.items()
-        }
+        features = exposures.features
+        codes = {column: _recoded(own[column], categories) for column, categories in self.categories.items()}
         unseen = {
-            column: values.null_count() - features[column].null_count() for column, values in codes.items()
+            column: of_code.gather(features[column]).null_count() - features[column].null_count()
+            for column, of_code in codes.items()
         }
-        features = features.with_columns(**codes)
+        if isinstance(features, StoredFeatures):
+            features = replace(features, codes=codes)
+        else:
+            features = features.with_columns(
+                of_code.gather(features[column]).alias(column) for column, of_code in codes.items()
+            )
         return Encoded(replace(exposures, features=features, categories=self.categories), unseen)
 
     def _encoded(self, given: pl.Series, name: str) -> pl.Series:
@@ -183,9 +190,13 @@ class FeatureColumns:
         categories = self.categories[name]
         if len(given) > FEW or name not in self._codes or given.dtype.is_float():
             return encode_categories(given, categories)
-        codes = self._codes[name]
+        codes, other = self._codes[name], SHARED if has_shared_code(categories) else None
         stored = given.cast(categories.dtype, strict=False).to_list()
-        return pl.Series([codes.get(value) for value in stored], dtype=pl.Int32)
+        missing = given.is_null().to_list()
+        return pl.Series(
+            [None if null else codes.get(value, other) for value, null in zip(stored, missing, strict=True)],
+            dtype=pl.Int32,
+        )
 
     def record(self) -> list[dict[str, Any]]:
         """Return what JSON can hold, an entry per column; `from_record` reads it."""
@@ -242,15 +253,30 @@ def as_float32(values: pl.Series, what: str) -> pl.Series:
     return single
 
 
-def loses_digits(values: pl.Series, single: pl.Series) -> bool:
-    """Return whether a column of whole numbers has values that float32 cannot tell from their neighbours."""
-    if not (values.dtype.is_integer() or values.dtype.is_float()):
-        return False
-    kept = single.cast(values.dtype, strict=False)  # null where rounded up beyond the type
-    lost = (kept.is_null() | (kept != values)) & (single.abs() >= _EXACT)
-    if not lost.any():
-        return False
-    return values.dtype.is_integer() or bool((values == values.floor()).all())
+@dataclass
+class Digits:
+    """Whether numbers, seen a block at a time, are whole and some of them lose digits as float32."""
+
+    some_lost: bool = False
+    all_whole: bool = True
+
+    def add(self, values: pl.Series, single: pl.Series) -> None:
+        """Look at numbers and what they are as float32."""
+        if not (values.dtype.is_integer() or values.dtype.is_float()):
+            return
+        if values.dtype.is_float():
+            self.all_whole &= bool((values == values.floor()).all())
+        if self.some_lost or not self.all_whole:
+            return
+        large = single.abs() >= _EXACT
+        if large.any():
+            kept = single.cast(values.dtype, strict=False)  # null where rounded up beyond the type
+            self.some_lost = bool(((kept.is_null() | (kept != values)) & large).any())
+
+    @property
+    def are_lost(self) -> bool:
+        """Return whether they are."""
+        return self.some_lost and self.all_whole
 
 
 def is_number(dtype: pl.DataType) -> bool:
@@ -275,18 +301,49 @@ def categories_of(values: pl.Series) -> pl.Series:
     return plain(values).drop_nulls().unique().sort()
 
 
+def has_shared_code(categories: pl.Series) -> bool:
+    """Return whether `SHARED` is the code of all values that have none of their own."""
+    return len(categories) > 0 and categories[0] is None
+
+
+def with_shared_code(known: pl.Series) -> pl.Series:
+    """Return the categories in which the known values come after the code that all others share."""
+    return pl.concat([pl.Series([None], dtype=known.dtype), known])
+
+
 def encode_categories(values: pl.Series, categories: pl.Series) -> pl.Series:
-    """Return Int32 codes, the places of values among the categories; null where missing or none of them."""
+    """Return Int32 codes, the places of values among the categories; null where missing.
+
+    A value that is none of them has the code `SHARED` where the categories begin with null; else it is null.
+    """
     given = plain(values)
     stored = given.cast(categories.dtype, strict=False)
-    codes = stored.replace_strict(
-        categories,
-        pl.Series(range(len(categories)), dtype=pl.Int32),
-        default=None,
-        return_dtype=pl.Int32,
-    )
+    known = categories.drop_nulls()
+    codes = _places(stored, known) + (len(categories) - len(known))
     if given.dtype.is_float() and categories.dtype.is_integer():  # 3.0 is a 3, 3.5 is none
         codes = pl.select(pl.when(stored.cast(given.dtype) == given).then(codes)).to_series()
+    if has_shared_code(categories):
+        shared = pl.Series([SHARED], dtype=pl.Int32)
+        codes = codes.zip_with(codes.is_not_null() | given.is_null(), shared)
+    return codes
+
+
+def _places(values: pl.Series, known: pl.Series) -> pl.Series:
+    """Return Int32: where values are among known ones, from 0; null for others."""
+    if len(known) > _MANY and (known.dtype == pl.String or known.dtype.is_integer()) and known.is_sorted():
+        place = known.search_sorted(values.fill_null(known[0])).clip(upper_bound=len(known) - 1)
+        found = known.gather(place) == values
+        return place.cast(pl.Int32).zip_with(found.fill_null(False), pl.Series([None], dtype=pl.Int32))
+    return values.replace_strict(
+        known, pl.int_range(len(known), dtype=pl.Int32, eager=True), default=None, return_dtype=pl.Int32
+    )
+
+
+def _recoded(own: pl.Series, categories: pl.Series) -> pl.Series:
+    """Return, for each code of some exposures, the code of its value among other categories."""
+    codes = encode_categories(own, categories)
+    if has_shared_code(own) and has_shared_code(categories):
+        codes = codes.scatter(SHARED, SHARED)
     return codes
 
 

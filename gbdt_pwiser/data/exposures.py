@@ -38,8 +38,8 @@ class Exposures:
         bool (n,): the click without its accidental part and without those on bait, known for simulated data
         only. Evaluation may read it, training never does.
     categories
-        Per categorical column that was encoded, the value of each code from 0; None where all codes are the
-        stored values.
+        Per categorical column that was encoded, the value of each code from 0, null in the first place where
+        code 0 is shared by rare and unknown values; None where all codes are the stored values.
 
     Raises
     ------

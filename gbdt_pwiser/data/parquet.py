@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, Full, Queue
 from threading import Event
+from typing import TypeAlias
 
 import polars as pl
 from polars.io.plugins import register_io_source
+
+PolarsDataType: TypeAlias = pl.DataType | type[pl.DataType]
 
 ROW_GROUP = 1 << 19
 """Rows of a row group: what a reader has to hold at once."""
@@ -18,13 +21,21 @@ POLL = 0.1
 """Seconds after which two threads that wait for each other look whether the other one has ended."""
 
 
-def write_frames(
-    frames: Iterable[pl.DataFrame], target: Path, columns: Mapping[str, type[pl.DataType]]
-) -> None:
+def write_frames(frames: Iterable[pl.DataFrame], target: Path, columns: Mapping[str, PolarsDataType]) -> None:
     """Write frames of the given columns one after the other; memory holds about one row group.
 
     An exception of `frames`, and an interrupt, passes through as it is.
     """
+    with writing_frames(target, columns) as write:
+        for frame in frames:
+            write(frame)
+
+
+@contextmanager
+def writing_frames(
+    target: Path, columns: Mapping[str, PolarsDataType]
+) -> Iterator[Callable[[pl.DataFrame], None]]:
+    """Give what writes a frame behind the others; the file is complete when the block ends."""
     handed: Queue[pl.DataFrame | None] = Queue(1)
     ended = Event()
 
@@ -49,19 +60,18 @@ def write_frames(
             target, compression="zstd", compression_level=1, row_group_size=ROW_GROUP
         )
 
-    def hand(frame: pl.DataFrame | None) -> None:
-        while not writing.done():  # before its end it is done only where it failed
-            with suppress(Full):
-                return handed.put(frame, timeout=POLL)
-
     with ThreadPoolExecutor(1) as pool:
         writing = pool.submit(sink)
+
+        def hand(frame: pl.DataFrame | None) -> None:
+            while not writing.done():  # before its end it is done only where it failed
+                with suppress(Full):
+                    return handed.put(frame, timeout=POLL)
+            writing.result()
+
         try:
             try:
-                for frame in frames:
-                    hand(frame)
-                    if writing.done():
-                        break
+                yield hand
                 hand(None)
                 writing.result()
             finally:

@@ -1,28 +1,33 @@
 """A prepared set: train.parquet, test.parquet and schema.json in one folder, written whole or not at all.
 
+Where values got their codes from a description, categories.parquet says which: one row of lists.
 The Parquet files have row groups of `parquet.ROW_GROUP` rows, so that they can be read a part at a time.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from gbdt_pwiser._files import check_writable, refuse_foreign, replacing_folder
 from gbdt_pwiser.data.exposures import Exposures
 from gbdt_pwiser.data.parquet import write_frames
-from gbdt_pwiser.data.stored import BLOCK, UNREADABLE, StoredFeatures, damaged
+from gbdt_pwiser.data.stored import BLOCK, UNREADABLE, StoredFeatures, damaged, nameless
 from gbdt_pwiser.objectives import InputError
 
 FORMAT = 1
 SCHEMA = "schema.json"
 FILES = ("train.parquet", "test.parquet", SCHEMA)
+CATEGORIES = "categories.parquet"
+_PLAIN = ("group", "bad_lines", "grade", "time", "shared_groups", "made_of")
 _BEGIN = b'{\n  "format": '
 
 
@@ -34,6 +39,13 @@ class Counts:
     clicks: int
     conversions: int
     dropped: int = 0
+
+    def more(self, grade: NDArray[np.int8]) -> Counts:
+        """Return the counts with some more grades."""
+        clicks, conversions = int(np.count_nonzero(grade)), int(np.count_nonzero(grade == 2))
+        return Counts(
+            self.rows + len(grade), self.clicks + clicks, self.conversions + conversions, self.dropped
+        )
 
 
 @dataclass(frozen=True)
@@ -51,9 +63,19 @@ class Schema:
     train, test
         What the two parts hold.
     group
-        Name of the group column: the search or user.
+        Name of the group column: the search or user; None where there is none.
     bad_lines
         Damaged lines of the sources that were left out.
+    grade, time
+        Names of the columns of grades and of times; None where there are no times.
+    order
+        The features in their order; empty where the categorical ones come first.
+    shared_groups
+        Whether equal ids of groups are one group in both parts.
+    encoded
+        Features whose categories are in categories.parquet.
+    made_of
+        What a set of a description was made of, to tell whether it is still the same.
     """
 
     name: str
@@ -61,13 +83,31 @@ class Schema:
     numerical: tuple[str, ...]
     train: Counts
     test: Counts
-    group: str = "search_id"
+    group: str | None = "search_id"
     bad_lines: int = 0
+    grade: str = "grade"
+    time: str | None = None
+    order: tuple[str, ...] = ()
+    shared_groups: bool = False
+    encoded: tuple[str, ...] = ()
+    made_of: Mapping[str, Any] | None = None
+
+    @property
+    def labels(self) -> dict[str, type[pl.DataType]]:
+        """Columns that are no features: the group, the time, the grade."""
+        kept = {self.group: pl.Int64, self.time: pl.Int64, self.grade: pl.Int8}
+        return {name: dtype for name, dtype in kept.items() if name is not None}
+
+    @property
+    def features(self) -> dict[str, type[pl.DataType]]:
+        """The features in their order: codes Int32, numbers Float32."""
+        types = dict.fromkeys(self.categorical, pl.Int32) | dict.fromkeys(self.numerical, pl.Float32)
+        return {name: types[name] for name in self.order or types}
 
     @property
     def columns(self) -> dict[str, type[pl.DataType]]:
-        """Columns of the Parquet files in their order: the group, the grade, the features."""
-        return stored_columns(self.group, self.categorical, self.numerical)
+        """Columns of the Parquet files in their order: the labels, the features."""
+        return self.labels | self.features
 
     def write(self, folder: Path) -> None:
         """Write schema.json into the folder."""
@@ -89,7 +129,9 @@ class Schema:
                 numerical=tuple(stored["numerical"]),
                 train=Counts(**stored["train"]),
                 test=Counts(**stored["test"]),
-                **{key: stored[key] for key in ("group", "bad_lines") if key in stored},
+                **{key: stored[key] for key in _PLAIN if key in stored},
+                order=tuple(stored.get("order", ())),
+                encoded=tuple(stored.get("encoded", ())),
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             if isinstance(error, InputError):
@@ -115,21 +157,36 @@ def write_part(
 
     InputError, naming the source file, where there are no rows.
     """
-    rows = clicks = conversions = 0
+    counts = Counts(0, 0, 0)
 
     def counted() -> Iterator[pl.DataFrame]:
-        nonlocal rows, clicks, conversions
+        nonlocal counts
         for frame in frames:
-            grade = frame["grade"].to_numpy()
-            rows += len(grade)
-            clicks += int(np.count_nonzero(grade))
-            conversions += int(np.count_nonzero(grade == 2))
+            counts = counts.more(frame["grade"].to_numpy())
             yield frame
 
     write_frames(counted(), target, columns)
-    if not rows:
+    if not counts.rows:
         raise InputError(f"{source.name} has no rows; fetch it again")
-    return Counts(rows, clicks, conversions)
+    return counts
+
+
+def write_categories(categories: Mapping[str, pl.Series], folder: Path) -> None:
+    """Write the value of each code from 0, per column, into the folder."""
+    pl.DataFrame([pl.Series(name, [values]) for name, values in categories.items()]).write_parquet(
+        folder / CATEGORIES
+    )
+
+
+def _categories(folder: Path, names: Iterable[str]) -> dict[str, pl.Series] | None:
+    """Read what `write_categories` wrote; None where there are no names."""
+    wanted = list(names)
+    if not wanted:
+        return None
+    stored = pl.read_parquet(folder / CATEGORIES, glob=False)
+    if missing := [name for name in wanted if name not in stored.columns]:
+        raise damaged(folder, f"{CATEGORIES} has no column {missing[0]}")
+    return {name: nameless(stored, name).explode(empty_as_null=False) for name in wanted}
 
 
 def load_prepared(folder: Path | str, *, in_memory: int = BLOCK) -> Exposures:
@@ -159,28 +216,36 @@ def load_prepared(folder: Path | str, *, in_memory: int = BLOCK) -> Exposures:
         for part, counts in zip(labels, (schema.train, schema.test), strict=True):
             if part.height != counts.rows:
                 raise damaged(folder, f"{part.height} rows where schema.json says {counts.rows}")
-        columns = [*schema.categorical, *schema.numerical]
-        features = StoredFeatures.open(paths, {column: schema.columns[column] for column in columns})
+        features = StoredFeatures.open(paths, schema.features)
+        categories = _categories(folder, schema.encoded)
     except (*UNREADABLE, OSError) as error:
         raise damaged(folder, str(error).partition("\n")[0]) from error
-    train, test = (part[schema.group].to_numpy() for part in labels)
     return Exposures(
         name=schema.name,
         features=pl.concat(features.frames()) if features.height <= in_memory else features,
-        grade=pl.concat(part["grade"] for part in labels).to_numpy(),
+        grade=pl.concat(part[schema.grade] for part in labels).to_numpy(),
         categorical=schema.categorical,
-        group=np.concatenate([train, test - test.min() + train.max() + 1]),
-        in_test=np.repeat([False, True], [len(train), len(test)]),
+        group=None if schema.group is None else _groups([part[schema.group] for part in labels], schema),
+        time=None if schema.time is None else pl.concat(part[schema.time] for part in labels).to_numpy(),
+        in_test=np.repeat([False, True], list(map(len, labels))),
+        categories=categories,
     )
 
 
+def _groups(of_parts: Sequence[pl.Series], schema: Schema) -> NDArray[np.int64]:
+    train, test = (part.to_numpy() for part in of_parts)
+    if not schema.shared_groups:
+        test = test - test.min() + train.max() + 1
+    return np.concatenate([train, test])
+
+
 def _labels(path: Path, schema: Schema) -> pl.DataFrame:
-    """Read the group and the grade of each row of one part, after a look at its columns."""
+    """Read what is no feature of each row of one part, after a look at its columns."""
     stored = pl.scan_parquet(path, glob=False).collect_schema()
     wrong = [column for column, dtype in schema.columns.items() if stored.get(column) != dtype]
     if wrong:
         raise damaged(path.parent, f"{path.name} has no column {wrong[0]} of {schema.columns[wrong[0]]}")
-    return pl.read_parquet(path, columns=[schema.group, "grade"], glob=False)
+    return pl.read_parquet(path, columns=list(schema.labels), glob=False)
 
 
 @contextmanager
@@ -205,13 +270,16 @@ def check_target(folder: Path) -> None:
     """Raise InputError, before anything is read, where no set can be written or something foreign is."""
     check_writable(folder)
     own = _own_files(folder)
-    refuse_foreign(folder, dict.fromkeys(FILES, lambda path: path.name in own))
+    refuse_foreign(folder, dict.fromkeys((*FILES, CATEGORIES), lambda path: path.name in own))
 
 
 def _own_files(folder: Path) -> tuple[str, ...]:
     """Return the names of a set's files where its schema, damaged or not, begins as ours does."""
     try:
-        with (folder / SCHEMA).open("rb") as file:
-            return FILES if file.read(len(_BEGIN)) == _BEGIN else ()
+        content = (folder / SCHEMA).read_bytes()
     except OSError:
         return ()
+    if not content.startswith(_BEGIN):
+        return ()
+    has_categories = b'"encoded": [' in content and b'"encoded": []' not in content
+    return (*FILES, CATEGORIES) if has_categories else FILES

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gbdt_pwiser.data.exposures import Exposures
 from gbdt_pwiser.data.leaks import warn_of_leaks
+from gbdt_pwiser.data.rare import share_rare
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives.errors import LARGEST, check_whole, did_you_mean
 
@@ -59,6 +60,16 @@ class SplitOptions:
 
 
 @dataclass(frozen=True, eq=False)
+class Rows:
+    """What rows are split by: the name of their set, how many there are, int64 (n,) groups and times."""
+
+    name: str
+    count: int
+    group: NDArray[np.int64] | None
+    time: NDArray[np.int64] | None
+
+
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """Exposures and how they are to be split.
 
@@ -68,11 +79,15 @@ class Dataset:
         The rows, and how to split them.
     released
         Whether this is a released set of that name, on which others have published figures.
+    rare
+        Rows of training that a category needs for a code of its own, see `gbdt_pwiser.data.rare`; None
+        where each category has one, or the codes were made so when the set was prepared.
     """
 
     exposures: Exposures
     split_options: SplitOptions = SplitOptions()
     released: bool = False
+    rare: int | None = None
     _looked_for_leaks: ClassVar[bool] = False
 
     def split(self, seed: int = 0) -> Split:
@@ -82,6 +97,8 @@ class Dataset:
         """
         options = self.split_options
         parts = split(self.exposures, by=options.by, fractions=options.fractions, seed=seed)
+        if self.rare is not None:
+            parts = Split(*share_rare([parts.train, parts.valid, parts.test], self.rare))
         if not self._looked_for_leaks:
             object.__setattr__(self, "_looked_for_leaks", True)
             warn_of_leaks(parts.train)
@@ -130,40 +147,52 @@ def split(
     return Split(train, valid, test)
 
 
+def cut(rows: Rows, options: SplitOptions, seed: int) -> NDArray[np.int64]:
+    """Return int64 (n,): 0 for the rows that `split` puts into train, 1 for validation, 2 for test."""
+    return _part_of(rows, options.by, options.fractions, seed)
+
+
 def _cut(exposures: Exposures, by: str, fractions: Sequence[float], seed: int) -> list[Exposures]:
     """Cut the rows into consecutive runs of units, as near to the fractions as whole units allow."""
-    by = _unit(exposures, by)
-    place = _places(exposures, by, seed)
+    rows = Rows(exposures.name, len(exposures), exposures.group, exposures.time)
+    part = _part_of(rows, by, fractions, seed)
+    return [exposures.take(part == i) for i in range(len(fractions))]
+
+
+def _part_of(rows: Rows, by: str, fractions: Sequence[float], seed: int) -> NDArray[np.int64]:
+    """int64 (n,): the part, from 0, that each row is in."""
+    by = _unit(rows, by)
+    place = _places(rows, by, seed)
     ends = np.concatenate([[0], np.cumsum(np.bincount(place))])
     shares = np.cumsum(fractions) / np.sum(fractions)
-    cuts = [int(np.abs(ends - share * len(exposures)).argmin()) for share in shares[:-1]]
+    cuts = [int(np.abs(ends - share * rows.count).argmin()) for share in shares[:-1]]
     part = np.searchsorted(cuts, place, side="right")
     sizes = np.bincount(part, minlength=len(fractions))
     if 0 in sizes:
         empty = ("train", "validation", "test")[int(sizes.argmin())]
         units = "" if by == "row" else f" of {len(ends) - 1} {by}{'' if len(ends) == 2 else 's'}"
         raise InputError(
-            f"the {empty} split of {exposures.name!r} is empty: there are {len(exposures)} rows{units} to "
+            f"the {empty} split of {rows.name!r} is empty: there are {rows.count} rows{units} to "
             f"cut between; give it a larger fraction, or more {by}s"
         )
-    return [exposures.take(part == i) for i in range(len(fractions))]
+    return part
 
 
-def _unit(exposures: Exposures, by: str) -> str:
+def _unit(rows: Rows, by: str) -> str:
     """Return what is cut: time, group or row."""
     if by != "auto":
         return by
-    return "time" if exposures.time is not None else "group" if exposures.group is not None else "row"
+    return "time" if rows.time is not None else "group" if rows.group is not None else "row"
 
 
-def _places(exposures: Exposures, by: str, seed: int) -> NDArray[np.int64]:
+def _places(rows: Rows, by: str, seed: int) -> NDArray[np.int64]:
     """int64 (n,): place, in the order to cut along, of the unit that each row belongs to."""
     rng = np.random.default_rng(seed)
     if by == "row":
-        return rng.permutation(len(exposures))
-    values = exposures.time if by == "time" else exposures.group
+        return rng.permutation(rows.count)
+    values = rows.time if by == "time" else rows.group
     if values is None:
-        raise InputError(f"{exposures.name} has no {by} to split by; choose by='auto' or by='row'")
+        raise InputError(f"{rows.name} has no {by} to split by; choose by='auto' or by='row'")
     units, unit = np.unique(values, return_inverse=True)
     return unit if by == "time" else rng.permutation(len(units))[unit]
 

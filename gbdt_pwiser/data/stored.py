@@ -39,11 +39,14 @@ class StoredFeatures:
         The feature columns and their types, as they are stored.
     rows
         int64 (n,): places of the rows in the files, counted on from file to file; None for all of them.
+    codes
+        Per column whose codes are to be read as others, what to read for each code from 0.
     """
 
     files: tuple[StoredFile, ...]
     schema: pl.Schema
     rows: NDArray[np.int64] | None = field(default=None, repr=False)
+    codes: Mapping[str, pl.Series] = field(default_factory=dict, repr=False)
 
     @classmethod
     def open(cls, paths: Iterable[Path], schema: Mapping[str, type[pl.DataType]]) -> StoredFeatures:
@@ -67,7 +70,7 @@ class StoredFeatures:
     def __getitem__(self, key: str | NDArray[np.int64]) -> pl.Series | StoredFeatures:
         """Read one column, or choose rows by their index (order kept)."""
         if isinstance(key, str):
-            column = pl.concat([nameless(file.read([key]), key) for file in self.files])
+            column = pl.concat([nameless(self._read(file, [key]), key) for file in self.files])
             return (column if self.rows is None else column.gather(self.rows)).alias(key)
         return replace(self, rows=key if self.rows is None else self.rows[key])
 
@@ -100,13 +103,22 @@ class StoredFeatures:
             for start in range(0, file.rows, BLOCK):
                 stop = min(start + BLOCK, file.rows)
                 if rows is None:
-                    yield file.read(self.columns, start, stop)
+                    yield self._read(file, self.columns, start, stop)
                     continue
                 low, high = np.searchsorted(rows, [first + start, first + stop])
                 if low < high:
                     here = rows[low:high] - first
-                    yield file.read(self.columns, int(here[0]), int(here[-1]) + 1)[here - here[0]]
+                    frame = self._read(file, self.columns, int(here[0]), int(here[-1]) + 1)
+                    yield frame[here - here[0]]
             first += file.rows
+
+    def _read(
+        self, file: StoredFile, columns: Sequence[str], start: int = 0, stop: int | None = None
+    ) -> pl.DataFrame:
+        frame = file.read(columns, start, stop)
+        return frame.with_columns(
+            self.codes[name].gather(frame[name]).alias(name) for name in columns if name in self.codes
+        )
 
 
 @dataclass(frozen=True)

@@ -65,19 +65,21 @@ class Graph:
         """Return a value as another type."""
         return self.add("Cast", value, to=self._type(dtype))
 
-    def lookup(self, value: str, keys: NDArray[Any], found: NDArray[np.float32]) -> str:
-        """Return what is found, float32, for the keys among the values; NaN for all else."""
+    def lookup(
+        self, value: str, keys: NDArray[Any], found: NDArray[np.float32], other: float = float("nan")
+    ) -> str:
+        """Return what is found, float32, for the keys among the values; `other`, or NaN, for all else."""
         kind = {"O": "strings", "i": "int64s", "f": "floats"}[keys.dtype.kind]
         if not len(keys):
             keys = np.array(["" if kind == "strings" else 0], dtype=keys.dtype)
-            found = np.array([np.nan], dtype=np.float32)
+            found = np.array([other], dtype=np.float32)
         return self.add(
             "LabelEncoder",
             value,
             domain=_ML,
             **{f"keys_{kind}": keys.tolist()},
             values_floats=found.tolist(),
-            default_float=float("nan"),
+            default_float=other,
         )
 
     def leaves(self, trees: Sequence[Tree], features: str, dtype: type[Any]) -> str:

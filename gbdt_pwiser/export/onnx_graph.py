@@ -16,7 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gbdt_pwiser.calibration import Calibrator
-from gbdt_pwiser.data.columns import FeatureColumns
+from gbdt_pwiser.data.columns import SHARED, FeatureColumns, has_shared_code
 from gbdt_pwiser.export.builder import Graph
 from gbdt_pwiser.export.trees import Condition, Tree, of_lightgbm, of_xgboost
 from gbdt_pwiser.metrics.probability import CLIP
@@ -85,9 +85,14 @@ def _encoded(graph: Graph, model: TreeModel, columns: FeatureColumns) -> list[st
     for place, name in enumerate(columns.names):
         if not name or name in OUTPUTS or graph.is_taken(name):
             raise InputError(f"no input of an ONNX graph can be called {name!r}; export native")
+        other = np.nan  # the code of all values without one of their own
         if name in columns.categories:
-            keys: NDArray[Any] = _keys(columns.categories[name], name)
-            values = np.arange(len(keys), dtype=np.float32)
+            categories = columns.categories[name]
+            keys: NDArray[Any] = _keys(categories.drop_nulls(), name)
+            values = np.arange(len(categories) - len(keys), len(categories), dtype=np.float32)
+            if has_shared_code(categories):
+                other = float(SHARED)
+                keys, values = _with_missing(keys), np.append(values, np.float32(np.nan))
         elif rates is not None and place in rates.codes:
             keys = values = rates.codes[place]
         else:
@@ -96,8 +101,17 @@ def _encoded(graph: Graph, model: TreeModel, columns: FeatureColumns) -> list[st
         if rates is not None:
             of_code = dict(zip(rates.codes[place].tolist(), rates.rates[place].tolist(), strict=True))
             values = np.array([of_code.get(code, np.nan) for code in values.tolist()], dtype=np.float32)
-        encoded.append(graph.lookup(graph.input(name, keys.dtype), keys, values))
+            other = of_code.get(other, np.nan)
+        encoded.append(graph.lookup(graph.input(name, keys.dtype), keys, values, other))
     return encoded
+
+
+def _with_missing(keys: NDArray[Any]) -> NDArray[Any]:
+    """Return keys and, behind them, the one that is missing where all others have a code: "" or -2**63."""
+    missing = "" if keys.dtype == np.object_ else np.iinfo(np.int64).min
+    if missing in keys.tolist():
+        raise InputError(f"{missing!r} is a category, and missing in a graph; export native, or rename it")
+    return np.append(keys, np.array([missing], dtype=keys.dtype))
 
 
 def _keys(categories: pl.Series, name: str) -> NDArray[Any]:

@@ -1,35 +1,29 @@
-"""A user's own data: from a Parquet or CSV file and its description to a data set."""
+"""A user's own data: from files and their description to a data set in memory."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from gbdt_pwiser.data.columns import (
-    as_float32,
-    categories_of,
-    encode_categories,
-    is_number,
-    is_text,
-    loses_digits,
-    plain,
-)
 from gbdt_pwiser.data.exposures import Exposures
 from gbdt_pwiser.data.split import Dataset
 from gbdt_pwiser.data.stored import nameless
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.sources.description import Description, check_known, read_description, split_options
-from gbdt_pwiser.sources.text.table import expanded, first_line, has_types, read_source
-from gbdt_pwiser.sources.text.values import iso_moments, mostly_dates, not_iso, spoilt_numbers
+from gbdt_pwiser.sources.features import Features
+from gbdt_pwiser.sources.keys import Groups, Times
+from gbdt_pwiser.sources.labels import Grades
+from gbdt_pwiser.sources.text.parts import Parts, find_parts
+from gbdt_pwiser.sources.text.table import Reading, read_parts, telling_damage
 
 
 def load_description(path: Path | str, *, source: Path | str | None = None) -> Dataset:
-    """Load the data set that a TOML file describes.
+    """Load the data set that a TOML file describes, all of it into memory.
 
     Codes of categoricals and ids of groups number the sorted distinct values from 0. Rows are counted from
     1 in messages.
@@ -39,7 +33,7 @@ def load_description(path: Path | str, *, source: Path | str | None = None) -> D
     path
         The TOML file; `Description` has its keys.
     source
-        Data to read instead of the file it names.
+        Data to read instead of the files it names.
 
     Raises
     ------
@@ -53,218 +47,91 @@ def load_description(path: Path | str, *, source: Path | str | None = None) -> D
         Whole numbers of a feature lose digits as float32.
     """
     path = Path(path)
-    try:
+    with naming_description(path):
         described = read_description(path)
-        data = path.parent / expanded(described.source) if source is None else Path(source)
-        frame = read_source(
-            data,
-            missing=described.missing,
-            codes=[*described.categorical, *([described.group] if described.group is not None else [])],
-            as_text=[described.time] if described.time is not None and described.time_format else [],
-        )
-        return _dataset(described, frame, typed=has_types(data))
+        parts = parts_of(described, path, source)
+        return _dataset(described, parts, read_parts(parts, reading_of(described)))
+
+
+@contextmanager
+def naming_description(path: Path) -> Iterator[None]:
+    """Put the path of the description in front of what is wrong with it or its data."""
+    try:
+        yield
     except InputError as error:
         message = str(error)
         raise InputError(message if message.startswith(str(path)) else f"{path}: {message}") from error
 
 
-def _dataset(described: Description, frame: pl.DataFrame, *, typed: bool) -> Dataset:
-    """Make the data set of a table, whose types are its own (`typed`) or were read off its texts."""
-    expressions = {key: _expression(key, text, frame) for key, text in described.labels.items()}
-    label_columns = {
-        name
-        for key, text in described.labels.items()
-        for name in ([text] if text in frame.columns else expressions[key].meta.root_names())
-    }
-    group, time = described.group, described.time
-    placed = [column for column in (group, time) if column is not None]
-    named = [*sorted(label_columns), *placed, *described.categorical, *described.ignore]
-    check_known(named, frame.columns, "columns")
-    for other, columns in {"ignored": set(described.ignore), "part of the label": label_columns}.items():
-        if both := [column for column in described.categorical if column in columns]:
-            raise InputError(f"{', '.join(both)} cannot be categorical and {other}; remove it from one")
+def parts_of(
+    described: Description, path: Path, source: Path | str | None, scratch: Path | None = None
+) -> Parts:
+    """Return the files of a description, or those that are given in their place; see `find_parts`."""
+    with telling_damage(str(described.source if source is None else source)):
+        if source is not None:
+            return find_parts(Path(source))
+        return find_parts(described.source, path.parent, scratch)
 
-    grade = _grade(described, expressions, frame)
-    excluded = {*described.ignore, *label_columns, *placed} - set(described.categorical)
-    offered = {name: nameless(frame, name) for name in frame.columns if name not in excluded}
-    features, categories = _features(offered, described.categorical, typed=typed)
+
+def reading_of(described: Description) -> Reading:
+    """Return how the values of a described source are read."""
+    codes = [*described.categorical, *([described.group] if described.group is not None else [])]
+    as_text = [described.time] if described.time is not None and described.time_format else []
+    return Reading(described.missing, codes, as_text)
+
+
+@dataclass(frozen=True)
+class Makers:
+    """What makes exposures of the rows of a described table, whole or a block at a time."""
+
+    grades: Grades
+    features: Features
+    groups: Groups | None
+    times: Times | None
+
+    @classmethod
+    def of(cls, described: Description, schema: pl.Schema, *, has_types: bool) -> Makers:
+        """Assign the columns of a table; InputError where the description does not go with them."""
+        grades = Grades.of(described, schema.names())
+        group, time = described.group, described.time
+        placed = [column for column in (group, time) if column is not None]
+        named = [*sorted(grades.columns), *placed, *described.categorical, *described.ignore]
+        check_known(named, schema.names(), "columns")
+        for other, columns in {"ignored": {*described.ignore}, "part of the label": grades.columns}.items():
+            if both := [column for column in described.categorical if column in columns]:
+                raise InputError(f"{', '.join(both)} cannot be categorical and {other}; remove it from one")
+        excluded = {*described.ignore, *grades.columns, *placed} - set(described.categorical)
+        offered = {name: dtype for name, dtype in schema.items() if name not in excluded}
+        return cls(
+            grades=grades,
+            features=Features(offered, described.categorical, has_types),
+            groups=None if group is None else Groups(group),
+            times=None if time is None else Times(time, described.time_format),
+        )
+
+
+def _dataset(described: Description, parts: Parts, frame: pl.DataFrame) -> Dataset:
+    """Make the data set of a table, whose types are its own or were read off its texts."""
+    makers = Makers.of(described, frame.schema, has_types=parts.has_types)
+    grade = makers.grades.read(frame)
+    makers.grades.check()
+    makers.features.learn(frame)
+    makers.features.settle()
+    features = makers.features.read(frame)
+    makers.features.warn_of_digits()
+    placed: dict[str, Any] = {}
+    for what, maker in (("group", makers.groups), ("time", makers.times)):
+        if maker is not None:
+            values = nameless(frame, maker.name)
+            maker.learn(values)
+            maker.check()
+            placed[what] = maker.read(values)
     exposures = Exposures(
         name=described.name,
         features=features,
         grade=grade,
-        categorical=tuple(categories),
-        categories=categories,
-        group=None if group is None else _group(group, nameless(frame, group)),
-        time=None if time is None else _time(time, nameless(frame, time), described.time_format),
+        categorical=makers.features.categorical,
+        categories=makers.features.categories,
+        **placed,
     )
-    return Dataset(exposures, split_options(described.split))
-
-
-def _expression(key: str, text: str, frame: pl.DataFrame) -> pl.Expr:
-    if text in frame.columns:  # also names that are no SQL identifiers, or patterns to `pl.col`
-        return pl.lit(nameless(frame, text))
-    try:
-        expression = pl.sql_expr(text)
-    except pl.exceptions.PolarsError as error:
-        raise InputError(
-            f"{key} = {text!r} is neither a column nor an SQL expression ({first_line(error)}); correct it"
-        ) from error
-    if expression.meta.has_multiple_outputs():
-        raise InputError(
-            f"{key} = {text!r} names a column that polars reads as a pattern of names; give that column "
-            "alone, or rename it"
-        )
-    return expression
-
-
-def _grade(
-    described: Description, expressions: Mapping[str, pl.Expr], frame: pl.DataFrame
-) -> NDArray[np.int8]:
-    if "grade" in expressions:
-        return _label("grade", described.labels["grade"], expressions["grade"], frame, top=2)
-    click, conversion = (
-        _label(key, described.labels[key], expressions[key], frame, top=1) for key in ("click", "conversion")
-    )
-    rows = np.flatnonzero(conversion > click)
-    if len(rows):
-        raise InputError(
-            f"{len(rows)} rows convert without a click (the first is row {rows[0] + 1}); "
-            "drop them, or put the condition of the click into that of the conversion with AND"
-        )
-    return click + conversion
-
-
-def _label(key: str, text: str, expression: pl.Expr, frame: pl.DataFrame, *, top: int) -> NDArray[np.int8]:
-    """int8 (n,): values of a label, each a whole number from 0 to top."""
-    wanted = ", ".join(str(i) for i in range(top)) + f" or {top}"
-    try:
-        values = frame.with_columns(expression.alias(key))[key]  # a constant becomes a column
-    except pl.exceptions.PolarsError as error:
-        raise InputError(
-            f"{key} = {text!r} cannot be evaluated ({first_line(error)}); compare numbers, as in column = 1"
-        ) from error
-    if not (values.dtype.is_numeric() or values.dtype == pl.Boolean):
-        raise InputError(f"{key} = {text!r} is {values.dtype}; write an expression whose values are {wanted}")
-    bad = (~values.cast(pl.Float64).is_in([float(i) for i in range(top + 1)])).fill_null(True).arg_true()
-    if len(bad):
-        raise InputError(
-            f"{key} = {text!r} is not {wanted} in {len(bad)} rows (the first is row {bad[0] + 1}: "
-            f"{values[int(bad[0])]}); drop them or write another expression"
-        )
-    return values.cast(pl.Int8).to_numpy()
-
-
-def _features(
-    offered: Mapping[str, pl.Series], listed: Sequence[str], *, typed: bool
-) -> tuple[pl.DataFrame, dict[str, pl.Series]]:
-    """Features in their types, and the categories of the categorical ones."""
-    columns: dict[str, pl.Series] = {}
-    categories: dict[str, pl.Series] = {}
-    refused, rounded = [], []
-    for name, values in offered.items():
-        dtype = values.dtype
-        if dtype.is_nested():
-            refused.append(f"{name} ({dtype})")
-        elif name not in listed and dtype == pl.String and mostly_dates(values):
-            refused.append(f"{name} (text of dates or times)")
-        elif name in listed or is_text(dtype):
-            if name not in listed and not typed:
-                _check_numbers(name, values)
-            categories[name] = categories_of(values)
-            columns[name] = encode_categories(values, categories[name])
-        elif is_number(dtype):
-            columns[name] = as_float32(values, name)
-            if loses_digits(values, columns[name]):
-                rounded.append(name)
-        else:
-            refused.append(f"{name} ({dtype})")
-    if refused:
-        raise InputError(
-            f"{', '.join(refused)} cannot be features; list them in ignore, or store numbers in their place"
-        )
-    if not columns:
-        raise InputError("no column is left as a feature; ignore fewer, or add some to the source")
-    if rounded:
-        warnings.warn(
-            f"whole numbers beyond 2**24 lose digits as features, which are float32: {', '.join(rounded)}; "
-            "list ids in categorical or ignore",
-            stacklevel=4,
-        )
-    return pl.DataFrame(columns), categories
-
-
-def _check_numbers(name: str, texts: pl.Series) -> None:
-    """Refuse texts that are mostly numbers: as they are they would be a categorical of as many values."""
-    if spoilt := spoilt_numbers(texts):
-        shown = ", ".join(f"{text!r} in row {row + 1}" for row, text in spoilt[:3])
-        raise InputError(
-            f"column {name} is numbers but for {len(spoilt)} of {len(texts)} rows ({shown}"
-            f"{', ...' if len(spoilt) > 3 else ''}); correct these, add them to missing, or list the column "
-            "in categorical or ignore"
-        )
-
-
-def _group(name: str, values: pl.Series) -> NDArray[np.int64]:
-    try:
-        ids = plain(values).rank("dense").cast(pl.Int64) - 1
-    except pl.exceptions.PolarsError as error:
-        raise InputError(
-            f"group {name} is {values.dtype}, which has no order; store text or whole numbers"
-        ) from error
-    _check_complete(f"group {name}", ids, "give each row one")
-    return ids.to_numpy()
-
-
-def _time(name: str, values: pl.Series, time_format: str | None) -> NDArray[np.int64]:
-    what = f"time {name}"
-    if time_format is not None and not (is_text(values.dtype) or values.dtype.is_integer()):
-        raise InputError(
-            f"{what} is {values.dtype}, no text that a time_format could read; remove time_format"
-        )
-    if time_format is not None or is_text(values.dtype):
-        texts = plain(values).cast(pl.String)
-        _check_complete(what, texts, "drop those rows")
-        values = _iso_time(what, texts) if time_format is None else _formatted_time(what, texts, time_format)
-    if not (values.dtype.is_integer() or values.dtype.is_temporal()):
-        raise InputError(f"{what} is {values.dtype}; store whole numbers, dates or times")
-    _check_complete(what, values, "drop those rows")
-    whole = values.to_physical().cast(pl.Int64, strict=False)
-    if whole.null_count():
-        row = whole.is_null().arg_true()[0]
-        raise InputError(f"{what} is {values[row]} in row {row + 1}, beyond int64; store it in a larger unit")
-    return whole.to_numpy()
-
-
-def _iso_time(what: str, texts: pl.Series) -> pl.Series:
-    if (moments := iso_moments(texts)) is not None:
-        return moments
-    if (row := not_iso(texts)) is not None:
-        raise InputError(
-            f"{what} is {texts[row]!r} in row {row + 1}, which is not ISO 8601 (2024-12-31 or "
-            "2024-12-31T23:59:00); say how to read it by time_format, as in '%d/%m/%Y %H:%M'"
-        )
-    raise InputError(f"{what} has an offset from UTC in some rows only; store it in all")
-
-
-def _formatted_time(what: str, texts: pl.Series, time_format: str) -> pl.Series:
-    try:
-        moments = texts.str.strip_chars().str.to_datetime(time_format, strict=False, time_unit="us")
-    except pl.exceptions.PolarsError as error:
-        raise InputError(f"time_format is {time_format!r}: {first_line(error)}; correct it") from error
-    rows = moments.is_null().arg_true()
-    if len(rows):
-        raise InputError(
-            f"{what} is {texts[rows[0]]!r} in row {rows[0] + 1}, not as time_format {time_format!r} says; "
-            "correct one of the two"
-        )
-    if (moments.dt.year() == 1).any():  # what a format without a year is read as
-        raise InputError(f"time_format is {time_format!r} and gives no year; store the year, and add %Y")
-    return moments
-
-
-def _check_complete(what: str, values: pl.Series, remedy: str) -> None:
-    missing = values.is_null().arg_true()
-    if len(missing):
-        raise InputError(
-            f"{what} is missing in {len(missing)} rows (the first is row {missing[0] + 1}); {remedy}"
-        )
+    return Dataset(exposures, split_options(described.split), rare=described.rare)

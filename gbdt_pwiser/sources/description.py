@@ -10,10 +10,11 @@ from typing import Any
 
 from gbdt_pwiser.data.split import FRACTIONS, SplitOptions
 from gbdt_pwiser.objectives import InputError
-from gbdt_pwiser.objectives.errors import did_you_mean
-from gbdt_pwiser.sources.text.table import first_line
+from gbdt_pwiser.objectives.errors import LARGEST, did_you_mean
 
-KINDS: dict[str, tuple[type[Any], str]] = {
+KINDS: dict[str, tuple[type[Any] | tuple[type[Any], ...], str]] = {
+    "source": ((str, list, dict), "a string, a list of strings, or { glob = 'day=*/part-*.parquet' }"),
+    "rare": (int, "a whole number of at least 1"),
     "categorical": (list, "a list of strings"),
     "ignore": (list, "a list of strings"),
     "missing": (list, "a list of strings"),
@@ -28,8 +29,9 @@ class Description:
     Parameters
     ----------
     source
-        The data, relative to the description: a `.parquet` file or a folder of them, or text with a header
-        (`.csv`, `.tsv`, also packed as `.csv.gz`), separated by comma, semicolon, tab or `|`.
+        The data, relative to the description: a `.parquet` file, or text with a header (`.csv`, `.tsv`, also
+        packed as `.csv.gz` or `.csv.zst`), separated by comma, semicolon, tab or `|`; a folder of either; a
+        pattern, as in `{ glob = "day=*/part-*.parquet" }`; or a list of these.
     name
         What the data set is called; by default the name of the description file without its suffix.
     grade
@@ -46,6 +48,9 @@ class Description:
         and, in a text file, what is mostly numbers: they are refused unless they are listed here.
     ignore
         Columns that are not features, such as those known only after the exposure.
+    rare
+        Training rows that a category needs for a code of its own; the others share one, and so do values that
+        come later. By default every category has its own.
     missing
         Words that are missing values, besides an empty field; by default `NA`, `null` and the like in a text
         file, and none in Parquet, which has nulls.
@@ -58,7 +63,7 @@ class Description:
     group and time, which only are if listed as categorical.
     """
 
-    source: str
+    source: str | list[str | dict[str, str]] | dict[str, str]
     name: str
     grade: str | None = None
     click: str | None = None
@@ -68,6 +73,7 @@ class Description:
     time_format: str | None = None
     categorical: list[str] = field(default_factory=list)
     ignore: list[str] = field(default_factory=list)
+    rare: int | None = None
     missing: list[str] | None = None
     split: dict[str, Any] = field(default_factory=dict)
 
@@ -87,14 +93,18 @@ def read_description(path: Path) -> Description:
     except OSError as error:
         raise InputError(f"it cannot be read ({error.strerror}); give the path of a description") from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"not a TOML file ({first_line(error)}); correct it") from error
+        reason = str(error).strip().partition("\n")[0]
+        raise InputError(f"not a TOML file ({reason}); correct it") from error
     check_known(stored, [f.name for f in fields(Description)], "keys")
     for key, value in stored.items():
         kind, wanted = KINDS.get(key, (str, "a string"))
         if not isinstance(value, kind) or (kind is list and not all(isinstance(v, str) for v in value)):
             raise InputError(f"{key} is {value!r}; make it {wanted}")
+    if "rare" in stored and (isinstance(stored["rare"], bool) or not 1 <= stored["rare"] <= LARGEST):
+        raise InputError(f"rare is {stored['rare']!r}; make it {KINDS['rare'][1]}")
     if "source" not in stored:
         raise InputError("there is no source; name the Parquet or CSV file, source = 'exposures.parquet'")
+    _check_source(stored["source"])
     described = Description(**{"name": path.stem, **stored})
     if not described.name.strip() or not described.name.isprintable() or "/" in described.name:
         raise InputError(f"name is {described.name!r}; make it a printable text without a slash")
@@ -106,6 +116,23 @@ def read_description(path: Path) -> Description:
     _check_time_format(described)
     check_known(described.split, ["by", "fractions"], "split keys")
     return described
+
+
+def _check_source(source: Any) -> None:
+    """Refuse what is no path, pattern, or list of these."""
+    for each in source if isinstance(source, list) else [source]:
+        if not isinstance(each, str | dict):
+            raise InputError(f"source is {source!r}; make it {KINDS['source'][1]}")
+        if isinstance(each, str):
+            continue
+        if "storage_options" in each or "credential_provider" in each:
+            raise InputError(
+                "source has storage options, and a description holds no credentials; set them in the "
+                "environment (AWS_ACCESS_KEY_ID and so on)"
+            )
+        check_known(each, ["glob"], "source keys")
+        if not isinstance(each.get("glob"), str):
+            raise InputError(f"source is {source!r}; make its glob a string, as in 'day=*/part-*.parquet'")
 
 
 def _check_time_format(described: Description) -> None:

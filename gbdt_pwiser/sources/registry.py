@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,18 @@ from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives.errors import did_you_mean, unknown
 from gbdt_pwiser.sources.ali_ccp import ALI_CCP
 from gbdt_pwiser.sources.aliexpress import ALIEXPRESS
-from gbdt_pwiser.sources.described import load_description
+from gbdt_pwiser.sources.described import load_description, naming_description, parts_of
+from gbdt_pwiser.sources.description import read_description
+from gbdt_pwiser.sources.prepared_description import (
+    described_folder,
+    is_large,
+    load_prepared_description,
+    made_of,
+    prepare_description,
+)
 from gbdt_pwiser.sources.simulate import SIMULATED
 from gbdt_pwiser.sources.source import Made, Released, Source
-from gbdt_pwiser.sources.text.table import SUFFIXES, expanded
+from gbdt_pwiser.sources.text.parts import SUFFIXES, expanded, urls_of
 
 SOURCES: tuple[Source, ...] = (
     *ALIEXPRESS,
@@ -62,7 +71,8 @@ def load(name_or_path: str | Path, *, data_dir: Path | str | None = None, **opti
     name_or_path
         `us`, `nl`, `fr`, `es` (AliExpress), `ccp` (Ali-CCP), once prepared. `simulated`: made on the
         spot. A path to a `.toml` description, or to a `.parquet` or `.csv` file (also `.tsv`, `.csv.gz`, or a
-        folder `.parquet`) with a description of the same stem beside it.
+        folder `.parquet`) with a description of the same stem beside it. Where its data are large they are
+        prepared, and a set that is prepared of the same files is read in their place, see `docs/data.md`.
     data_dir
         Where prepared sets live; see `resolve_data_dir`.
     options
@@ -87,9 +97,9 @@ def load(name_or_path: str | Path, *, data_dir: Path | str | None = None, **opti
         return Dataset(_load_released(RELEASED[name], resolve_data_dir(data_dir)), released=True)
     path = expanded(name_or_path)
     if path.suffix.lower() == ".toml":
-        return load_description(path)
+        return _load_described(path, resolve_data_dir(data_dir))
     if path.name.lower().endswith(SUFFIXES):
-        return _load_described(path)
+        return _load_described(_description_of(path), resolve_data_dir(data_dir), source=path)
     near = did_you_mean([name], NAMES)
     raise InputError(
         f"unknown data set {name!r}{f', {near}' if near else ''}; choose one of {', '.join(NAMES)}, or give "
@@ -98,28 +108,29 @@ def load(name_or_path: str | Path, *, data_dir: Path | str | None = None, **opti
 
 
 def prepare(
-    name: str,
-    source: Path | str,
+    name: str | Path,
+    source: Path | str | None = None,
     data_dir: Path | str | None = None,
     *,
     rare: int | None = None,
     skip_bad_lines: int = 0,
     progress: bool = True,
 ) -> Path:
-    """Prepare a released data set and return its folder; files are streamed, the folder appears whole.
+    """Prepare a data set and return its folder; files are streamed, the folder appears whole.
 
     Parameters
     ----------
     name
-        `us`, `nl`, `fr`, `es` or `ccp`.
+        `us`, `nl`, `fr`, `es`, `ccp`, or the path of a `.toml` description.
     source
-        Folder or archive with the files, as released or as processed.
+        Folder or archive with the files, as released or as processed; of a description what to read in the
+        place of the files it names.
     data_dir
         Where prepared sets live; see `resolve_data_dir`.
     rare
         For released Ali-CCP files only; see `prepare_ali_ccp`.
     skip_bad_lines
-        How many damaged lines may be left out.
+        How many damaged lines may be left out; for released sets only.
     progress
         Whether to show progress on standard error, if that is a terminal.
 
@@ -128,9 +139,14 @@ def prepare(
     InputError
         Unknown name, files missing, or a fault in one.
     """
+    target, name = resolve_data_dir(data_dir), str(name)
+    if name.lower().endswith(".toml"):
+        return _prepare_described(expanded(name), target, source, rare, skip_bad_lines, progress)
     if name not in RELEASED:
         raise unknown("data set", name, RELEASED)
-    released, target = RELEASED[name], resolve_data_dir(data_dir)
+    if source is None:
+        raise InputError(f"there is no source for {name}; give the folder or archive of its files")
+    released = RELEASED[name]
     if rare is not None and not released.learns_codes:
         takers = ", ".join(other.name for other in RELEASED.values() if other.learns_codes)
         raise InputError(f"rare cannot be set for {name}, whose codes are published; it is for {takers}")
@@ -138,6 +154,21 @@ def prepare(
     return released.prepare(
         Path(source), target, skip_bad_lines=skip_bad_lines, progress=progress, **of_codes
     )
+
+
+def _prepare_described(
+    path: Path,
+    data_dir: Path,
+    source: Path | str | None,
+    rare: int | None,
+    skip_bad_lines: int,
+    progress: bool,
+) -> Path:
+    if rare is not None:
+        raise InputError(f"rare cannot be set for {path} here; write rare = {rare} into it")
+    if skip_bad_lines:
+        raise InputError(f"skip_bad_lines cannot be set for {path}; correct its lines")
+    return prepare_description(path, data_dir, source=source, progress=progress)
 
 
 def known_datasets(data_dir: Path | str | None = None) -> list[KnownDataset]:
@@ -188,9 +219,28 @@ def _load_released(source: Released, data_dir: Path) -> Exposures:
     return load_prepared(folder)
 
 
-def _load_described(path: Path) -> Dataset:
+def _load_described(path: Path, data_dir: Path, source: Path | None = None) -> Dataset:
+    """Load a description from its prepared set if that is fresh, else from its files if they are small."""
+    with naming_description(path):
+        described = read_description(path)
+        parts = None if source is None and urls_of(described.source) else parts_of(described, path, source)
+        folder = described_folder(path, data_dir, source)
+        prepared = folder.exists()
+        if prepared and Schema.read(folder).made_of == made_of(path, parts):
+            return load_prepared_description(folder, described)
+        if parts is not None and not is_large(parts):
+            return load_description(path, source=source)
+    first = "is of objects" if parts is None else "is large"
+    why = "changed since it was prepared" if prepared else first
+    print(f"gbdt-pwiser: {path} {why}; it is prepared in {folder}", file=sys.stderr)
+    prepare_description(path, data_dir, source=source)
+    return load_prepared_description(folder, described)
+
+
+def _description_of(path: Path) -> Path:
     # x.csv.gz goes with x.toml
-    toml = path.with_name(path.name.removesuffix(".gz").removesuffix(".GZ")).with_suffix(".toml")
+    packed = path.suffix.lower() in (".gz", ".zst")
+    toml = (path.with_suffix("") if packed else path).with_suffix(".toml")
     if not toml.is_file():
         raise InputError(f"{path} has no description; write {toml}, which says what its columns are")
-    return load_description(toml, source=path)
+    return toml

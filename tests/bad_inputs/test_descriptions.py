@@ -52,7 +52,35 @@ CASES = {
     "deep toml": ("a = " + "[" * 5000 + "]" * 5000, {}, "not a TOML file"),
     "unknown key": (TOML + 'goup = "x"\n', {}, "unknown keys goup; did you mean group?"),
     "source is a number": (f"source = 3\n{LABEL}", {}, "source is 3; make it a string"),
-    "source is a list": (f'source = ["d.csv"]\n{LABEL}', {}, "source is ['d.csv']; make it a string"),
+    "source of numbers": (f'source = ["d.csv", 3]\n{LABEL}', {}, "source is ['d.csv', 3]; make it a string"),
+    "an empty list": (f"source = []\n{LABEL}", {}, "source is an empty list; name at least one file"),
+    "a file twice": (
+        f'source = ["d.csv", "./d.csv"]\n{LABEL}', {"d.csv": table()}, "source has d.csv twice; name each",
+    ),
+    "a file of a list is gone": (
+        f'source = ["d.csv", "e.csv"]\n{LABEL}', {"d.csv": table()}, "source e.csv does not exist",
+    ),
+    "a pattern without a file": (
+        f'source = {{ glob = "day=*/x-*.csv" }}\n{LABEL}', {"d.csv": table()},
+        "source has the pattern 'day=*/x-*.csv', which no file has; correct it",
+    ),
+    "a pattern of a number": (f"source = {{ glob = 3 }}\n{LABEL}", {}, "make its glob a string"),
+    "another key than glob": (f'source = {{ gob = "*" }}\n{LABEL}', {}, "unknown source keys gob"),
+    "credentials in a description": (
+        f'source = {{ glob = "s3://b/*.parquet", storage_options = {{ aws_access_key_id = "x" }} }}\n{LABEL}',
+        {}, "source has storage options, and a description holds no credentials; set them in the environment",
+    ),
+    "text and Parquet": (
+        f'source = ["d.csv", "d.parquet"]\n{LABEL}', {"d.csv": table(), "d.parquet": frame()},
+        "has Parquet, such as d.parquet, and text, such as d.csv; give files of one kind",
+    ),
+    "parts of other keys": (
+        f'source = {{ glob = "**/*.csv" }}\n{LABEL}', {"d.csv": table(), "day=1/d.csv": table()},
+        "the keys in the path of day=1/d.csv are day, and none in that of d.csv",
+    ),
+    "rare is 0": (TOML + "rare = 0\n", {}, "rare is 0; make it a whole number of at least 1"),
+    "rare is true": (TOML + "rare = true\n", {}, "rare is True; make it a whole number of at least 1"),
+    "rare is a share": (TOML + "rare = 0.5\n", {}, "rare is 0.5; make it a whole number of at least 1"),
     "name is a boolean": (TOML + "name = true\n", {}, "name is True; make it a string"),
     "name is empty": (TOML + 'name = ""\n', {}, "name is ''; make it a printable text without a slash"),
     "name has a slash": (TOML + 'name = "../a"\n', {}, "name is '../a'; make it a printable text"),
@@ -98,10 +126,18 @@ CASES = {
     "nobody's home": (f'source = "~nobody-here/d.csv"\n{LABEL}', {}, "is in the home of nobody"),
     "a NUL in the path": (f'source = "d\\u0000.csv"\n{LABEL}', {}, "does not exist"),
     "a long path": (f'source = "{"d" * 5000}.csv"\n{LABEL}', {}, "cannot be read"),
-    "a folder of texts": (TOML, {"d.csv/part-0.csv": table()}, "is a folder without .parquet files"),
+    "texts that differ": (
+        TOML, {"d.csv/0.csv": table(), "d.csv/1.csv": column("1")},
+        "source d.csv/1.csv has the column v, which d.csv/0.csv lacks; write all parts alike",
+    ),
     "a folder without parts": (PARQUET, {"d.parquet/_SUCCESS": ""}, "is a folder without .parquet files"),
     "parts that differ": (
-        PARQUET, {"d.parquet/a.parquet": frame(), "d.parquet/b.parquet": frame(y=1)}, "cannot be read",
+        PARQUET, {"d.parquet/a.parquet": frame(), "d.parquet/b.parquet": frame(y=1)},
+        "source d.parquet/b.parquet has the column y, which d.parquet/a.parquet lacks; write all parts alike",
+    ),
+    "parts of other types": (
+        PARQUET, {"d.parquet/a.parquet": frame(y=1), "d.parquet/b.parquet": frame(y="1")},
+        "source d.parquet/b.parquet has the column y as String, and d.parquet/a.parquet as Int32; write all",
     ),
     "a neighbour is no source": (
         f'source = "d*.csv"\n{LABEL}', {"d1.csv": table(), "d2.csv": table()}, "d*.csv does not exist",

@@ -159,8 +159,10 @@ def test_without_a_booster_of_the_conversion(split, table, tmp_path):
         (pl.Series([], dtype=pl.Null), [None, None, None], [0, 1, 2]),
         (pl.Series([], dtype=pl.String), ["a", "", None], ["a", "", "b"]),
         (pl.Series([-5.0, 2.0**53]), [-5.0, 2.0**53, 7.5], [-5, 2**53, 7]),
+        (pl.Series([None, "a", "b"]), ["b", "z", None], ["b", "z", ""]),
+        (pl.Series([None, 3, 5]), [5, 4, None], [5, 4, -(2**63)]),
     ],
-    ids=["bool", "date", "null", "no text", "float"],
+    ids=["bool", "date", "null", "no text", "float", "shared code", "shared code of numbers"],
 )
 def test_types_of_categories(categories, values, given, split, saved, table, tmp_path):
     import onnxruntime
@@ -185,6 +187,12 @@ def with_categories(saved, tmp_path, categories):
     kept = columns.categories | {"categorical_1": categories}
     replace(manifest, columns=replace(columns, categories=kept)).write(folder)
     return folder
+
+
+def test_a_category_that_means_missing_in_a_graph(saved, tmp_path):
+    folder = with_categories(saved, tmp_path, pl.Series([None, "", "b"]))
+    with pytest.raises(InputError, match="'' is a category, and missing in a graph; export native, or rename"):
+        exported(folder, tmp_path / "m.onnx")
 
 
 @pytest.mark.parametrize("categories", [pl.Series([1.5, 2.0]), pl.Series([2**64 - 1], dtype=pl.UInt64)])

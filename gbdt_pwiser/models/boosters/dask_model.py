@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -81,6 +82,7 @@ class DaskXGBoostModel(XGBoostModel):
     def _parts(self, exposures: Exposures, rows: int) -> Parts:
         import dask.array as da
 
+        exposures = replace(exposures, categories=None)  # may be many, and a worker gets codes
         n, columns = len(exposures), exposures.features.columns
         stored = isinstance(exposures.features, StoredFeatures)
         blocks = []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final, NamedTuple
 
 import polars as pl
 
@@ -12,12 +14,11 @@ MISSING: Final = ("-", "N/A", "NA", "NULL", "NaN", "None", "nan", "null")
 MOSTLY: Final = 0.5
 """Share of a column's texts, missing ones apart, from which on they are taken for what most of them are."""
 
-# Whole numbers beyond 64 bits are kept as such, since a float would make different ids equal.
-_WHOLE: Final = (pl.Int64, pl.UInt64, pl.Int128)
 # 1,5 and 1,234.5 and 1 234 and 12 % and $3
 _ALMOST_NUMBER: Final = (
     r"^[$€£¥]?\s*[+-]?\s*(\d+([.,]\d+)?|\d{1,3}([,.' \x{a0}\x{202f}]\d{3})+([.,]\d+)?)\s*[%$€£¥]?$"
 )
+_SHOWN: Final = 3
 _DATE: Final = r"\d{4}-\d{2}-\d{2}"
 _CLOCK: Final = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?"
 _OFFSET: Final = r"(Z|[+-]([01]\d|2[0-3])(:?[0-5]\d)?)"
@@ -43,6 +44,18 @@ def without(texts: pl.Series, missing: Sequence[str]) -> pl.Series:
     return texts.zip_with(~absent, pl.Series(values=[None], dtype=pl.String))
 
 
+class Kind(NamedTuple):
+    """What all texts of a column may be: which Series of stripped texts fit, and what these become."""
+
+    dtype: pl.DataType
+    convert: Callable[[pl.Series], pl.Series | None]
+
+    def fits(self, texts: pl.Series) -> bool:
+        """Return whether each of some texts, null apart, is of this kind."""
+        values = self.convert(texts.str.strip_chars())
+        return values is not None and values.null_count() == texts.null_count()
+
+
 def typed(texts: pl.Series) -> pl.Series:
     """Return the numbers, booleans, dates or times that all texts are; else the texts as they are.
 
@@ -55,15 +68,13 @@ def typed(texts: pl.Series) -> pl.Series:
     >>> typed(pl.Series(["7", "x "])).to_list()
     ['7', 'x ']
     """
-    stripped = texts.str.strip_chars()
-    for values in (*(stripped.cast(dtype, strict=False) for dtype in _WHOLE), _numbers(stripped)):
-        if values.null_count() == texts.null_count():
-            return values
-    lower = stripped.str.to_lowercase()
-    if lower.is_in(["true", "false"]).all():
-        return lower == "true"
-    moments = iso_moments(stripped)
-    return texts if moments is None else moments
+    return converted(texts, next((kind for kind in KINDS if kind.fits(texts)), None))
+
+
+def converted(texts: pl.Series, kind: Kind | None) -> pl.Series:
+    """Return what texts that fit a kind become, and texts of no kind as they are."""
+    values = None if kind is None else kind.convert(texts.str.strip_chars())
+    return texts if values is None else values
 
 
 def has_leading_zeros(texts: pl.Series) -> bool:
@@ -83,28 +94,8 @@ def iso_moments(texts: pl.Series) -> pl.Series | None:
     >>> iso_moments(pl.Series(["05/01/2024"])) is None
     True
     """
-    texts = texts.str.strip_chars()
-    if not_iso(texts) is not None:
-        return None
-    if texts.str.contains(rf"^{_DATE}$").all():
-        moments = texts.str.to_date("%Y-%m-%d", strict=False)
-    else:
-        offset = texts.str.contains(rf":\d{{2}}.*{_OFFSET}$")
-        # One form for all: T between, seconds, an offset with a colon.
-        whole = (
-            texts.str.replace(rf"^({_DATE})$", "${1}T00:00:00")
-            .str.replace(" ", "T", literal=True)
-            .str.replace(r"(T\d{2}:\d{2})($|[Z+-])", "${1}:00${2}")
-            .str.replace(r"([+-]\d{2})(\d{2})$", "${1}:${2}")
-            .str.replace(r"(T.*[+-]\d{2})$", "${1}:00")
-        )
-        if offset.all():
-            moments = whole.str.to_datetime("%+", strict=False, time_unit="us")
-        elif not offset.any():
-            moments = whole.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", strict=False, time_unit="us")
-        else:
-            return None
-    return moments
+    kind = next((kind for kind in MOMENTS if kind.fits(texts)), None)
+    return None if kind is None else converted(texts, kind)
 
 
 def not_iso(texts: pl.Series) -> int | None:
@@ -115,20 +106,6 @@ def not_iso(texts: pl.Series) -> int | None:
     return int(rows[0]) if len(rows) else None
 
 
-def spoilt_numbers(texts: pl.Series) -> list[tuple[int, str]]:
-    """Return rows, from 0, and texts that keep a column of numbers from being one; none where it is no such.
-
-    At least `MOSTLY` of the texts must be numbers, or be written like one: 1,5 or 1,234.5 or 12 %.
-    """
-    stripped = texts.str.strip_chars()
-    numbers = _numbers(stripped).is_not_null()
-    alike = numbers | stripped.str.contains(_ALMOST_NUMBER).fill_null(False)
-    if not _most(alike, texts):
-        return []
-    rows = (~numbers & texts.is_not_null()).arg_true()
-    return [(row, texts[row]) for row in rows.to_list()]
-
-
 def _numbers(texts: pl.Series) -> pl.Series:
     """Return Float64, null where a text is no number or, as 1e400, one that is too large."""
     values = texts.cast(pl.Float64, strict=False)
@@ -136,11 +113,98 @@ def _numbers(texts: pl.Series) -> pl.Series:
     return values.zip_with(~beyond, pl.Series(values=[None], dtype=pl.Float64))
 
 
-def mostly_dates(texts: pl.Series) -> bool:
-    """Return whether at least `MOSTLY` of the texts are dates or times of day, in whatever order."""
-    return _most(texts.str.strip_chars().str.contains(_DATE_LIKE).fill_null(False), texts)
+@dataclass
+class Look:
+    """How many texts of a column are dates, numbers or neither, looked at a block at a time.
+
+    Attributes
+    ----------
+    rows, given
+        How many there are, and how many of them are not missing.
+    dates
+        Dates or times of day, in whatever order.
+    alike
+        Numbers, and what is written like one: 1,5 or 1,234.5 or 12 %.
+    others
+        Texts that are no numbers.
+    first
+        Row, from 0, and text of the first few of these.
+    """
+
+    rows: int = 0
+    given: int = 0
+    dates: int = 0
+    alike: int = 0
+    others: int = 0
+    first: list[tuple[int, str]] = field(default_factory=list)
+
+    def add(self, texts: pl.Series) -> None:
+        """Look at the texts that come next."""
+        counts = texts.alias("text").drop_nulls().value_counts(name="rows")
+        distinct, rows = counts["text"].str.strip_chars(), counts["rows"]
+        number = _numbers(distinct).is_not_null()
+        self.given += int(rows.sum())
+        self.dates += int(rows.filter(distinct.str.contains(_DATE_LIKE)).sum())
+        self.alike += int(rows.filter(number | distinct.str.contains(_ALMOST_NUMBER)).sum())
+        self.others += int(rows.filter(~number).sum())
+        if len(self.first) < _SHOWN and not number.all():
+            spoilt = (texts.is_not_null() & _numbers(texts.str.strip_chars()).is_null()).arg_true()
+            self.first += [(self.rows + row, texts[row]) for row in spoilt.head(_SHOWN).to_list()]
+        self.rows += len(texts)
+
+    @property
+    def mostly_dates(self) -> bool:
+        """Return whether at least `MOSTLY` of the texts are dates or times of day."""
+        return self.given > 0 and self.dates >= MOSTLY * self.given
+
+    @property
+    def mostly_numbers(self) -> bool:
+        """Return whether at least `MOSTLY` of the texts are written like numbers, and some are none."""
+        return self.others > 0 and self.alike >= MOSTLY * self.given
+
+    @property
+    def spoilt(self) -> str:
+        """The first texts that are no numbers, with their rows from 1, as a message shows them."""
+        shown = ", ".join(f"{text!r} in row {row + 1}" for row, text in self.first[:_SHOWN])
+        return shown + (", ..." if self.others > _SHOWN else "")
 
 
-def _most(which: pl.Series, texts: pl.Series) -> bool:
-    given = len(texts) - texts.null_count()
-    return given > 0 and int(which.sum()) >= MOSTLY * given
+def _whole(dtype: type[pl.DataType]) -> Kind:
+    return Kind(dtype(), lambda texts: texts.cast(dtype, strict=False))
+
+
+def _booleans(texts: pl.Series) -> pl.Series | None:
+    lower = texts.str.to_lowercase()
+    return lower == "true" if lower.is_in(["true", "false"]).all() else None
+
+
+def _dates(texts: pl.Series) -> pl.Series | None:
+    return texts.str.to_date("%Y-%m-%d", strict=False) if texts.str.contains(rf"^{_DATE}$").all() else None
+
+
+def _times(texts: pl.Series, *, offset: bool) -> pl.Series | None:
+    """Return the times of texts that all have an offset, or all have none."""
+    has_offset = texts.str.contains(rf":\d{{2}}.*{_OFFSET}$")
+    if not_iso(texts) is not None or (has_offset if not offset else ~has_offset).any():
+        return None
+    # One form for all: T between, seconds, an offset with a colon.
+    whole = (
+        texts.str.replace(rf"^({_DATE})$", "${1}T00:00:00")
+        .str.replace(" ", "T", literal=True)
+        .str.replace(r"(T\d{2}:\d{2})($|[Z+-])", "${1}:00${2}")
+        .str.replace(r"([+-]\d{2})(\d{2})$", "${1}:${2}")
+        .str.replace(r"(T.*[+-]\d{2})$", "${1}:00")
+    )
+    form = "%+" if offset else "%Y-%m-%dT%H:%M:%S%.f"
+    return whole.str.to_datetime(form, strict=False, time_unit="us")
+
+
+# Whole numbers beyond 64 bits are kept as such, since a float would make different ids equal.
+WHOLE: Final = tuple(map(_whole, (pl.Int64, pl.UInt64, pl.Int128)))
+MOMENTS: Final = (
+    Kind(pl.Date(), _dates),
+    Kind(pl.Datetime("us", "UTC"), partial(_times, offset=True)),
+    Kind(pl.Datetime("us"), partial(_times, offset=False)),
+)
+KINDS: Final = (*WHOLE, Kind(pl.Float64(), _numbers), Kind(pl.Boolean(), _booleans), *MOMENTS)
+"""The kinds of columns other than text; of several that fit all texts, the first counts."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 UNKNOWN = 0
 """Code of an id that training rows have too seldom, or never."""
+_FEWEST = 1 << 18
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,3 +48,33 @@ class Vocabulary:
             codes = np.where(self.ids[place] == values, self.codes[place], np.int32(UNKNOWN))
         encoded = pl.Series(ids.name, codes)
         return encoded.set(ids.is_null(), None) if ids.null_count() else encoded
+
+
+@dataclass
+class Counted:
+    """The distinct values of a column and their rows, counted a block at a time.
+
+    Memory holds each value once, and until as many new ones have come, some of them twice.
+    """
+
+    _counts: pl.DataFrame | None = None
+    _new: list[pl.DataFrame] = field(default_factory=list)
+
+    def add(self, values: pl.Series) -> None:
+        """Count the values of a block; missing ones count for nothing."""
+        self._new.append(
+            pl.DataFrame({"value": values}).drop_nulls().group_by("value").agg(pl.len().alias("rows"))
+        )
+        if sum(map(len, self._new)) > max(_FEWEST, 0 if self._counts is None else len(self._counts)):
+            self._merge()
+
+    def settle(self) -> pl.DataFrame:
+        """Return the columns `value`, ascending, and `rows`."""
+        self._merge()
+        assert self._counts is not None
+        return self._counts.sort("value")
+
+    def _merge(self) -> None:
+        counts = pl.concat([*([] if self._counts is None else [self._counts]), *self._new])
+        self._counts = counts.group_by("value").agg(pl.col("rows").sum())
+        self._new = []

@@ -8,7 +8,7 @@ import math
 import polars as pl
 import pytest
 
-from gbdt_pwiser.sources.text.values import mostly_dates, spoilt_numbers, typed
+from gbdt_pwiser.sources.text.values import Look, typed
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,14 @@ def test_an_offset_is_taken_off(text: str) -> None:
     assert found == datetime.datetime(2024, 1, 5, 10, 30, tzinfo=datetime.UTC)
 
 
+def look(*blocks: list[str | None]) -> Look:
+    """Return what is seen of texts, block by block."""
+    seen = Look()
+    for block in blocks:
+        seen.add(pl.Series(block, dtype=pl.String))
+    return seen
+
+
 @pytest.mark.parametrize(
     ("text", "is_date"),
     [
@@ -66,9 +74,9 @@ def test_an_offset_is_taken_off(text: str) -> None:
     ],
 )  # fmt: skip
 def test_what_is_like_a_date(text: str, is_date: bool) -> None:
-    assert mostly_dates(pl.Series([text])) == is_date
-    assert mostly_dates(pl.Series([text, "x", None])) == is_date
-    assert not mostly_dates(pl.Series([text, "x", "y"]))
+    assert look([text]).mostly_dates == is_date
+    assert look([text, "x", None]).mostly_dates == look([text], ["x"], [None]).mostly_dates == is_date
+    assert not look([text, "x", "y"]).mostly_dates
 
 
 @pytest.mark.parametrize(
@@ -82,6 +90,16 @@ def test_what_is_like_a_date(text: str, is_date: bool) -> None:
 def test_what_is_written_like_a_number(text: str, is_number: bool) -> None:
     """Alone it makes a column of numbers that it spoils; else the other value has to be a number."""
     if text != "1e400":
-        assert spoilt_numbers(pl.Series([text])) == ([(0, text)] if is_number else [])
-    assert spoilt_numbers(pl.Series([None, "7", text])) == [(2, text)]
-    assert spoilt_numbers(pl.Series(["x", text, "y"])) == []
+        assert look([text]).mostly_numbers == is_number
+        assert look([text]).spoilt == f"{text!r} in row 1"
+    for seen in (look([None, "7", text]), look([None], ["7", text]), look([None, "7"], [], [text])):
+        assert seen.mostly_numbers
+        assert seen.spoilt == f"{text!r} in row 3"
+    assert not look(["x", text, "y"]).mostly_numbers
+    assert not look([None, "7"]).mostly_numbers
+
+
+def test_the_first_texts_that_are_no_numbers_are_shown() -> None:
+    seen = look(["1", "a"], ["b", "2"], ["3", "4", "5", "c", "d"])
+    assert seen == Look(9, 9, 0, 5, 4, [(1, "a"), (2, "b"), (7, "c"), (8, "d")][: len(seen.first)])
+    assert seen.spoilt == "'a' in row 2, 'b' in row 3, 'c' in row 8, ..."

@@ -1,0 +1,211 @@
+"""A user's own data of any size: from files and their description to a prepared set, a block at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from gbdt_pwiser.data.parquet import writing_frames
+from gbdt_pwiser.data.prepared import (
+    Counts,
+    Schema,
+    check_target,
+    load_prepared,
+    replacing_set,
+    write_categories,
+)
+from gbdt_pwiser.data.split import Dataset, Rows, cut
+from gbdt_pwiser.data.stored import BLOCK, nameless, refuse_infinite
+from gbdt_pwiser.sources.described import Makers, naming_description, parts_of, reading_of
+from gbdt_pwiser.sources.description import Description, read_description, split_options
+from gbdt_pwiser.sources.text.parts import Parts, urls_of
+from gbdt_pwiser.sources.text.scan import Scan
+from gbdt_pwiser.sources.text.table import telling_damage
+
+FOLDER: Final = "described"
+"""The folder of prepared sets, in that of all, which holds those of descriptions."""
+LARGE_ROWS: Final = 8 * BLOCK
+"""Rows of Parquet beyond which a source is prepared without being asked for."""
+LARGE_TEXT: Final = 1 << 29
+"""Bytes of text beyond which a source is; packed text counts four times."""
+_SEED: Final = 0  # of the shuffle of groups or rows by which they are split
+_PACKED: Final = 4
+_LONGEST: Final = 80
+
+
+def described_folder(path: Path, data_dir: Path, source: Path | str | None = None) -> Path:
+    """Return where the set of a description is prepared: two of one name in different folders do not meet."""
+    of = os.path.realpath(path) + ("" if source is None else f"\0{os.path.realpath(source)}")
+    stem = re.sub(r"[^\w-]", "_", path.stem)[:_LONGEST]
+    return data_dir / FOLDER / f"{stem}-{hashlib.sha256(of.encode()).hexdigest()[:12]}"
+
+
+def is_large(parts: Parts) -> bool:
+    """Return whether a source is prepared without being asked for."""
+    if parts.has_types:
+        with telling_damage(parts.shown):
+            return parts.rows > LARGE_ROWS
+    sizes = [
+        os.path.getsize(part.path) * (1 if str(part).lower().endswith(("csv", "tsv")) else _PACKED)
+        for part in parts.parts
+    ]
+    return sum(sizes) > LARGE_TEXT
+
+
+def made_of(path: Path, parts: Parts | None) -> dict[str, Any]:
+    """Return what tells whether a prepared set is still that of its description and files.
+
+    Of objects, which have no times, the description alone: `parts` is None.
+    """
+    files: list[Any] = []
+    for part in () if parts is None else parts.parts:
+        found = os.stat(part.path)
+        files.append([os.path.realpath(part.path), found.st_size, found.st_mtime_ns])
+    return {"description": hashlib.sha256(path.read_bytes()).hexdigest(), "files": files}
+
+
+def load_prepared_description(folder: Path, described: Description) -> Dataset:
+    """Load a set that `prepare_description` made."""
+    return Dataset(load_prepared(folder), split_options(described.split))
+
+
+def prepare_description(
+    path: Path | str, data_dir: Path, *, source: Path | str | None = None, progress: bool = True
+) -> Path:
+    """Turn the files of a description into a prepared set and return its folder, which appears whole.
+
+    The test part is cut off once, as the description splits, and categories are those of its training rows;
+    see `docs/data.md`. Memory holds the label, the group and the time of each row, each distinct group and
+    category once, and some blocks of rows.
+
+    Parameters
+    ----------
+    path
+        The TOML file; `Description` has its keys.
+    data_dir
+        Where prepared sets live.
+    source
+        Data to read instead of the files it names.
+    progress
+        Whether to show progress on standard error, if that is a terminal.
+
+    Raises
+    ------
+    InputError
+        As `load_description`; a label that is of more than its own row.
+    """
+    path = Path(path)
+    with naming_description(path):
+        described = read_description(path)
+        options = split_options(described.split)
+        folder = described_folder(path, data_dir, source)
+        check_target(folder)
+        with replacing_set(folder) as (scratch, prepared):
+            parts = parts_of(described, path, source, scratch)
+            made = made_of(path, None if source is None and urls_of(described.source) else parts)
+            scan = Scan.of(parts, reading_of(described), scratch, progress=progress)
+            makers = Makers.of(described, scan.schema, has_types=parts.has_types)
+            grade, group, time = _labels(scan, makers)
+            part = cut(Rows(described.name, scan.rows, group, time), options, _SEED).astype(np.int8)
+            for block in scan.blocks(makers.features.categorical, "categories"):
+                training = part[block.before : block.before + block.frame.height] == 0
+                makers.features.learn(block.frame, pl.Series(training))
+            makers.features.settle(described.rare)
+            labels = {"group": group, "time": time, "grade": grade}
+            schema = _write(scan, makers, described.name, labels, part == 2, prepared, made)
+            write_categories(makers.features.categories, prepared)
+            schema.write(prepared)
+    return folder
+
+
+def _labels(
+    scan: Scan, makers: Makers
+) -> tuple[NDArray[np.int8], NDArray[np.int64] | None, NDArray[np.int64] | None]:
+    """Return the grades, groups and times of all rows."""
+    placed = [maker for maker in (makers.groups, makers.times) if maker is not None]
+    names = [maker.name for maker in placed]
+    grades: list[NDArray[np.int8]] = []
+    for block in scan.blocks(list(dict.fromkeys([*sorted(makers.grades.columns), *names])), "labels"):
+        if not grades:
+            for label in makers.grades.labels:
+                label.check_of_row(block.frame)
+        grades.append(makers.grades.read(block.frame, block.before))
+        for maker in placed:
+            maker.learn(nameless(block.frame, maker.name), block.before)
+    makers.grades.check()
+    for maker in placed:
+        maker.check()
+    read: dict[str, list[NDArray[np.int64]]] = {name: [] for name in names}
+    for block in scan.blocks(list(read), "groups and times") if placed else ():
+        for maker in placed:
+            read[maker.name].append(maker.read(nameless(block.frame, maker.name)))
+    group, time = (
+        None if maker is None else np.concatenate(read[maker.name]) for maker in (makers.groups, makers.times)
+    )
+    return np.concatenate(grades), group, time
+
+
+def _write(
+    scan: Scan,
+    makers: Makers,
+    name: str,
+    labels: Mapping[str, NDArray[Any] | None],
+    in_test: NDArray[np.bool_],
+    prepared: Path,
+    made: Mapping[str, Any],
+) -> Schema:
+    """Write both parts in one pass and return what they hold."""
+    features = makers.features
+    stored = {what: _free(what, features.offered) for what, values in labels.items() if values is not None}
+    encoded = features.categorical
+    schema = Schema(
+        name=name,
+        categorical=encoded,
+        numerical=tuple(column for column in features.offered if column not in encoded),
+        train=Counts(0, 0, 0),
+        test=Counts(0, 0, 0),
+        group=stored.get("group"),
+        grade=stored["grade"],
+        time=stored.get("time"),
+        order=tuple(features.offered),
+        shared_groups=True,
+        encoded=encoded,
+        made_of=made,
+    )
+    counts = {"train": schema.train, "test": schema.test}
+    with (
+        writing_frames(prepared / "train.parquet", schema.columns) as write_train,
+        writing_frames(prepared / "test.parquet", schema.columns) as write_test,
+    ):
+        for block in scan.blocks(list(features.offered), "train and test"):
+            frame = features.read(block.frame)
+            refuse_infinite(frame, name)
+            rows = slice(block.before, block.before + frame.height)
+            kept = [
+                pl.Series(stored[what], values[rows]) for what, values in labels.items() if values is not None
+            ]
+            frame = pl.DataFrame([*kept, *frame.get_columns()])
+            test = pl.Series(in_test[rows])
+            for part, write, chosen in (("train", write_train, ~test), ("test", write_test, test)):
+                chosen_rows = frame.filter(chosen)
+                if chosen_rows.height:
+                    counts[part] = counts[part].more(nameless(chosen_rows, schema.grade).to_numpy())
+                    write(chosen_rows)
+    features.warn_of_digits()
+    return replace(schema, train=counts["train"], test=counts["test"])
+
+
+def _free(name: str, taken: Mapping[str, Any]) -> str:
+    """Return a name for a column that no feature has."""
+    while name in taken:
+        name += "_"
+    return name
