@@ -93,6 +93,9 @@ def split(
 ) -> Split:
     """Cut exposures into train, validation and test; rows keep their order inside each part.
 
+    Validation and test are as serving will see them (`Exposures.as_served`), so that early stopping, choices
+    and metrics are of what a served model knows.
+
     Parameters
     ----------
     exposures
@@ -127,7 +130,7 @@ def split(
     else:
         train, valid = _cut(exposures.take(~exposures.in_test), by, fractions[:2], seed)
         test = exposures.take(exposures.in_test)
-    return Split(train, valid, test)
+    return Split(train, valid.as_served(), test.as_served())
 
 
 def _cut(exposures: Exposures, by: str, fractions: Sequence[float], seed: int) -> list[Exposures]:

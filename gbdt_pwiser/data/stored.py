@@ -39,11 +39,14 @@ class StoredFeatures:
         The feature columns and their types, as they are stored.
     rows
         int64 (n,): places of the rows in the files, counted on from file to file; None for all of them.
+    constants
+        Per column that is to be the same number in every row, that number, whatever the files hold.
     """
 
     files: tuple[StoredFile, ...]
     schema: pl.Schema
     rows: NDArray[np.int64] | None = field(default=None, repr=False)
+    constants: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def open(cls, paths: Iterable[Path], schema: Mapping[str, type[pl.DataType]]) -> StoredFeatures:
@@ -67,9 +70,15 @@ class StoredFeatures:
     def __getitem__(self, key: str | NDArray[np.int64]) -> pl.Series | StoredFeatures:
         """Read one column, or choose rows by their index (order kept)."""
         if isinstance(key, str):
+            if key in self.constants:
+                return pl.repeat(self.constants[key], self.height, dtype=pl.Float32, eager=True).alias(key)
             column = pl.concat([nameless(file.read([key]), key) for file in self.files])
             return (column if self.rows is None else column.gather(self.rows)).alias(key)
         return replace(self, rows=key if self.rows is None else self.rows[key])
+
+    def with_constants(self, constants: Mapping[str, float]) -> StoredFeatures:
+        """Return the features with the same number in every row of some columns."""
+        return replace(self, constants={**self.constants, **constants})
 
     def frames(self, rows: int = BLOCK) -> Iterator[pl.DataFrame]:
         """Yield frames of so many rows, the last one of fewer, in the order of the rows.
@@ -83,7 +92,9 @@ class StoredFeatures:
             A file has changed since it was opened, is damaged, or holds an infinite number.
         """
         in_file_order = self.rows is None or (np.diff(self.rows) >= 0).all()
-        yield from _of_size(self._stretches(self.rows) if in_file_order else self._gathered(), rows)
+        stretches = self._stretches(self.rows) if in_file_order else self._gathered()
+        for frame in _of_size(stretches, rows):
+            yield with_constants(frame, self.constants)
 
     def _gathered(self) -> Iterator[pl.DataFrame]:
         """Read rows in any order, some blocks of them at a time."""
@@ -134,6 +145,12 @@ class StoredFile:
             raise damaged(self.path.parent, str(error).partition("\n")[0]) from error
         refuse_infinite(frame, str(self.path))
         return frame
+
+
+def with_constants(frame: pl.DataFrame, constants: Mapping[str, float]) -> pl.DataFrame:
+    """Return a frame with the same number, as Float32, in every row of some of its columns."""
+    numbers = [pl.lit(number, dtype=pl.Float32).alias(name) for name, number in constants.items()]
+    return frame.with_columns(numbers) if numbers else frame
 
 
 def nameless(table: pl.DataFrame | StoredFeatures, column: str) -> pl.Series:

@@ -23,6 +23,7 @@ from gbdt_pwiser.data.exposures import Exposures
 from gbdt_pwiser.data.split import Dataset
 from gbdt_pwiser.data.stored import nameless
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.sources._page import check_page_columns, page_columns
 from gbdt_pwiser.sources.description import Description, check_known, read_description, split_options
 from gbdt_pwiser.sources.text.table import expanded, first_line, has_types, read_source
 from gbdt_pwiser.sources.text.values import iso_moments, mostly_dates, not_iso, spoilt_numbers
@@ -79,23 +80,35 @@ def _dataset(described: Description, frame: pl.DataFrame, *, typed: bool) -> Dat
     group, time = described.group, described.time
     placed = [column for column in (group, time) if column is not None]
     named = [*sorted(label_columns), *placed, *described.categorical, *described.ignore]
+    named += [*described.relative, *([] if described.position is None else [described.position])]
     check_known(named, frame.columns, "columns")
     for other, columns in {"ignored": set(described.ignore), "part of the label": label_columns}.items():
         if both := [column for column in described.categorical if column in columns]:
             raise InputError(f"{', '.join(both)} cannot be categorical and {other}; remove it from one")
 
+    check_page_columns(described, label_columns)
+
     grade = _grade(described, expressions, frame)
     excluded = {*described.ignore, *label_columns, *placed} - set(described.categorical)
+    if described.position is not None and described.position_at_serving is None:
+        excluded.add(described.position)
     offered = {name: nameless(frame, name) for name in frame.columns if name not in excluded}
     features, categories = _features(offered, described.categorical, typed=typed)
+    ids = None if group is None else _group(group, nameless(frame, group))
+    relative, served_as = page_columns(described, {name: values.dtype for name, values in offered.items()})
+    if relative is not None:
+        assert ids is not None
+        features = features.hstack(relative.features(offered, ids))
     exposures = Exposures(
         name=described.name,
         features=features,
         grade=grade,
         categorical=tuple(categories),
         categories=categories,
-        group=None if group is None else _group(group, nameless(frame, group)),
+        group=ids,
         time=None if time is None else _time(time, nameless(frame, time), described.time_format),
+        relative=relative,
+        served_as=served_as,
     )
     return Dataset(exposures, split_options(described.split))
 
