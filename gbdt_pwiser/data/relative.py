@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from gbdt_pwiser.data.stored import nameless
 from gbdt_pwiser.objectives import InputError
 
 RANK, DIFFERENCE = "_rank", "_difference"
@@ -58,7 +59,7 @@ class Relative:
         InputError
             A difference is too large for float32.
         """
-        pairs = [relative_to_group(_numbers(table[column]), group) for column in self.columns]
+        pairs = [relative_to_group(_numbers(nameless(table, column)), group) for column in self.columns]
         made = zip(self.names, (values for pair in pairs for values in pair), strict=True)
         return pl.DataFrame({name: _as_float32(values, of + name) for name, values in made})
 

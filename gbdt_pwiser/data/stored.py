@@ -153,7 +153,7 @@ def with_constants(frame: pl.DataFrame, constants: Mapping[str, float]) -> pl.Da
     return frame.with_columns(numbers) if numbers else frame
 
 
-def nameless(table: pl.DataFrame | StoredFeatures, column: str) -> pl.Series:
+def nameless(table: pl.DataFrame | StoredFeatures | Mapping[str, pl.Series], column: str) -> pl.Series:
     """Return a column without its name, which polars reads as a pattern where it is as `^a.*$`."""
     return table[column].alias("")
 

@@ -70,8 +70,8 @@ def export_model(
         raise InputError(f"{folder} is a network ({name}), and boosters are exported; use predict")
     if format == "onnx" and (relative := manifest.columns.relative) is not None:
         raise InputError(
-            f"the model compares {', '.join(relative.columns)} within {relative.group}, and an ONNX graph knows "
-            "one row at a time; use predict, or export native"
+            f"the model compares {', '.join(relative.columns)} within {relative.group}, and an ONNX graph "
+            "knows one row at a time; use predict, or export native"
         )
     _check_target(target, folder)
     # One thread: what is read is written again, and nothing is predicted.
