@@ -129,7 +129,7 @@ class Predictor:
         row group of the output. Predictions do not depend on the batch size. Where the model has features
         that are relative to a page, no page is cut: a batch ends with one, and a page that is larger is read
         as a whole. Where the rows of a page lie apart, its features are made beforehand, by an index of the
-        pages, some 40 bytes a row, and lie in a temporary file beside the target.
+        pages, some 50 bytes a row, and lie in a temporary file beside the target.
 
         Parameters
         ----------

@@ -154,13 +154,14 @@ class FeatureColumns:
         self.check(table.schema, source)
         columns: dict[str, pl.Series] = {}
         unseen: dict[str, int] = {}
-        made = self.relative_of(table, source) if relative is None else relative
+        of_page = self.relative_of(table, source) if relative is None else relative
+        made = dict(zip(of_page.columns, of_page.get_columns(), strict=True))
         for name in self.names:
             if name in self.served_as:
                 columns[name] = pl.repeat(self.served_as[name], table.height, dtype=pl.Float32, eager=True)
                 continue
-            if name in made.columns:
-                columns[name] = nameless(made, name)
+            if name in made:
+                columns[name] = made[name].alias("")
                 continue
             values = nameless(table, name)
             if name in self.categories:

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gbdt_pwiser.data.stored import nameless
+from gbdt_pwiser.data.stored import FEW, nameless
 from gbdt_pwiser.objectives import InputError
 
 RANK, DIFFERENCE = "_rank", "_difference"
@@ -113,7 +113,7 @@ def relative_to_group(
 
 def _numbers(values: pl.Series) -> NDArray[np.float64]:
     """float64 (n,), missing as NaN."""
-    return values.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    return values.cast(pl.Float64).to_numpy()
 
 
 def _as_float32(values: NDArray[np.float64], what: str) -> pl.Series:
@@ -130,7 +130,11 @@ def _as_float32(values: NDArray[np.float64], what: str) -> pl.Series:
 
 def group_ids(values: pl.Series, what: str) -> NDArray[np.int64]:
     """Return int64 (n,): equal where the groups are; InputError as `given_groups`."""
-    return given_groups(values, what).rank("dense").cast(pl.Int64).to_numpy()
+    given = given_groups(values, what)
+    if len(given) <= FEW:  # the same, without what polars needs for each expression
+        ids: dict[object, int] = {}
+        return np.array([ids.setdefault(value, len(ids)) for value in given.to_list()], dtype=np.int64)
+    return given.rank("dense").cast(pl.Int64).to_numpy()
 
 
 def given_groups(values: pl.Series, what: str, *, before: int = 0) -> pl.Series:
@@ -148,8 +152,8 @@ def given_groups(values: pl.Series, what: str, *, before: int = 0) -> pl.Series:
     if values.dtype.is_nested() or values.dtype in (pl.Object, pl.Binary):
         raise InputError(f"{what} is {values.dtype}, which has no order; store text or whole numbers")
     given = values.fill_nan(None) if values.dtype.is_float() else values
-    missing = given.is_null().arg_true()
-    if len(missing):
+    if given.null_count():
+        missing = given.is_null().arg_true()
         raise InputError(
             f"{what} is missing in {len(missing)} rows (the first is row {before + missing[0] + 1}); give "
             "each row one"
