@@ -191,6 +191,7 @@ def table(title: str, found: list[Aucs]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--exposures", type=int, default=100_000)
     parser.add_argument("--bias", type=float, default=0.5)
     parser.add_argument("--only", choices=("position", "relative"))
@@ -224,7 +225,8 @@ def main() -> None:
             of_users = partial(by_relative, lambda seed: real, KUAIRAND, threads)
             jobs["Relative: KuaiRand, numbers within a user"] = of_users
     for title, job in jobs.items():
-        print(table(title, [job(seed) for seed in tqdm(range(arguments.seeds), disable=None)]), flush=True)
+        seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
+        print(table(title, [job(seed) for seed in tqdm(seeds, disable=None)]), flush=True)
 
 
 if __name__ == "__main__":
