@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, Final, NamedTuple
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from polars.selectors import by_name
 from tqdm import tqdm
 
 from gbdt_pwiser._files import has_columns, refuse_foreign, replacing_file
 from gbdt_pwiser.calibration import Calibrator
+from gbdt_pwiser.data.columns import FeatureColumns
+from gbdt_pwiser.data.pages import are_adjacent, between_pages, fill_by_page, page_keys
 from gbdt_pwiser.data.parquet import write_frames
-from gbdt_pwiser.data.stored import UNREADABLE
+from gbdt_pwiser.data.relative import given_groups
+from gbdt_pwiser.data.stored import BLOCK, UNREADABLE, as_matrix, nameless
 from gbdt_pwiser.models.saved import SavedModel, load_model, own_files
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives.errors import LARGEST, check_whole
@@ -88,7 +96,8 @@ class Predictor:
         table
             (n,) exposures with the columns of training, as they were in the training data: the user's own
             values where a description named them, codes where a prepared set has codes. More columns are
-            ignored.
+            ignored. Where the model has features that are relative to a page, the table also has the group
+            column, and all rows of its pages.
         source
             What to call the table in messages.
 
@@ -97,7 +106,11 @@ class Predictor:
         InputError
             A column is missing or holds something else than in training, or a number is infinite.
         """
-        exposures, unseen = self.saved.manifest.columns.encode(table, source)
+        return self._predicted(table, source, None)
+
+    def _predicted(self, table: pl.DataFrame, source: str, relative: pl.DataFrame | None) -> Predicted:
+        """Predict; with the relative features of the rows where the table has no whole pages."""
+        exposures, unseen = self.saved.manifest.columns.encode(table, source, relative)
         raw = self.saved.model.predict(exposures)
         pcvr = raw.pcvr.clip(max=1.0)
         if self.calibrator.method == "none":
@@ -113,7 +126,10 @@ class Predictor:
         """Predict a Parquet file into another, which appears when it is complete.
 
         Memory holds one batch of the columns that are needed, the compressed row group it comes from, and a
-        row group of the output. Predictions do not depend on the batch size.
+        row group of the output. Predictions do not depend on the batch size. Where the model has features
+        that are relative to a page, no page is cut: a batch ends with one, and a page that is larger is read
+        as a whole. Where the rows of a page lie apart, its features are made beforehand, by an index of the
+        pages, some 50 bytes a row, and lie in a temporary file beside the target.
 
         Parameters
         ----------
@@ -137,30 +153,32 @@ class Predictor:
         check_whole("batch_size", batch_size, 1, LARGEST)
         scan, schema = _scan(source)
         self._check_target(target, source)
-        self.saved.manifest.columns.check(schema, str(source))
+        columns = self.saved.manifest.columns
+        columns.check(schema, str(source))
         kept = {name: _kept_type(name, schema, self.outputs, source) for name in keep}
         total = scan.select(pl.len()).collect().item()
         unseen: Counter[str] = Counter()
         pctr_sum = 0.0
 
-        needed = scan.select(by_name(*dict.fromkeys([*self.saved.manifest.columns.names, *kept])))
+        needed = scan.select(by_name(*dict.fromkeys([*columns.needed, *kept])))
 
-        def batches(progress: tqdm[None]) -> Iterator[pl.DataFrame]:
+        def predictions(batches: Iterable[_Batch], progress: tqdm[None]) -> Iterator[pl.DataFrame]:
             nonlocal pctr_sum
-            for start in range(0, total, batch_size):
-                batch = _collect(needed.slice(start, batch_size), source)
-                predicted = self.predict(batch, source=str(source))
+            for start, stop, relative in batches:
+                batch = _collect(needed.slice(start, stop - start), source)
+                predicted = self._predicted(batch, str(source), relative)
                 unseen.update(predicted.unseen)
                 pctr_sum += float(predicted.table["pctr"].sum())
                 yield predicted.table.hstack([batch[name] for name in kept])
                 progress.update(batch.height)
 
-        columns: dict[str, Any] = {**kept, **dict.fromkeys(self.outputs, pl.Float64)}
+        written: dict[str, Any] = {**kept, **dict.fromkeys(self.outputs, pl.Float64)}
         with (
             replacing_file(target) as temporary,
             tqdm(total=total, unit=" rows", unit_scale=True, disable=None) as progress,
+            _batches(columns, scan, total, batch_size, source, temporary.parent) as batches,
         ):
-            write_frames(batches(progress), temporary, columns)
+            write_frames(predictions(batches, progress), temporary, written)
         mean = pctr_sum / total if total else None
         return FilePrediction(total, mean, {name: count for name, count in unseen.items() if count})
 
@@ -197,6 +215,67 @@ def _collect(scan: pl.LazyFrame, source: Path) -> pl.DataFrame:
         return scan.collect()
     except UNREADABLE as error:
         raise InputError(f"{source} is damaged ({_first_line(error)}); write it again") from error
+
+
+class _Batch(NamedTuple):
+    """Rows from `start` to before `stop`, and their relative features where they are no whole pages."""
+
+    start: int
+    stop: int
+    relative: pl.DataFrame | None = None
+
+
+@contextmanager
+def _batches(
+    columns: FeatureColumns, scan: pl.LazyFrame, total: int, rows: int, source: Path, folder: Path
+) -> Iterator[Iterable[_Batch]]:
+    """Give what to read one after the other: so many rows, or fewer or more where no page may be cut."""
+    cuts = range(0, total, rows)
+    even = (_Batch(start, min(start + rows, total)) for start in cuts)
+    if columns.relative is None:
+        yield even
+        return
+    keys = _page_keys(columns.relative.group, scan, total, source)
+    if are_adjacent(keys):
+        yield (_Batch(start, stop) for start, stop in between_pages(keys, rows))
+        return
+    names = columns.relative.names
+    with TemporaryFile(dir=folder) as file:
+        size = total * len(names) * np.dtype(np.float32).itemsize
+        os.posix_fallocate(file.fileno(), 0, size)  # a disk that fills up later would end the process
+        made = np.memmap(file, np.float32, shape=(total, len(names)))
+        fill_by_page(made, keys, lambda rows: _relative_of_rows(columns, scan, rows, source))
+        yield (
+            batch._replace(
+                relative=pl.DataFrame(made[batch.start : batch.stop], schema=names, nan_to_null=True)
+            )
+            for batch in even
+        )
+
+
+def _page_keys(group: str, scan: pl.LazyFrame, total: int, source: Path) -> NDArray[np.uint64]:
+    """uint64 (n,): the page of each row."""
+    keys = np.empty(total, dtype=np.uint64)
+    for start in range(0, total, BLOCK):
+        values = nameless(_collect(scan.select(by_name(group)).slice(start, BLOCK), source), group)
+        keys[start : start + BLOCK] = page_keys(
+            given_groups(values, f"{source}: group {group}", before=start)
+        )
+    return keys
+
+
+def _relative_of_rows(
+    columns: FeatureColumns, scan: pl.LazyFrame, rows: NDArray[np.int64], source: Path
+) -> NDArray[np.float32]:
+    """float32 (rows, k): the relative features of ascending rows, which are whole pages."""
+    assert columns.relative is not None
+    needed = scan.select(by_name(*dict.fromkeys([columns.relative.group, *columns.relative.columns])))
+    frames = []
+    for start in range(int(rows[0]), int(rows[-1]) + 1, BLOCK):
+        low, high = np.searchsorted(rows, [start, start + BLOCK])
+        if low < high:
+            frames.append(_collect(needed.slice(start, BLOCK), source)[rows[low:high] - start])
+    return as_matrix(columns.relative_of(pl.concat(frames), str(source)))
 
 
 def _kept_type(name: str, schema: pl.Schema, outputs: Sequence[str], source: Path) -> pl.DataType:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from gbdt_pwiser.data.exposures import Exposures
+from gbdt_pwiser.data.relative import Relative, group_ids
 from gbdt_pwiser.data.stored import FEW, StoredFeatures, has_infinite, nameless
 from gbdt_pwiser.objectives import InputError
 
@@ -46,11 +47,29 @@ class FeatureColumns:
     categories
         Per column that was encoded, the value of each code from 0; null in the first place where code 0 is
         shared by all values that have none of their own. A categorical that is not here is stored as codes.
+    relative
+        Which of them are relative to a group, and made of other columns; None where none is.
+    served_as
+        Per column that is the same number in every row that is predicted, that number.
     """
 
     names: tuple[str, ...]
     categorical: tuple[str, ...]
     categories: Mapping[str, pl.Series]
+    relative: Relative | None = None
+    served_as: Mapping[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the features that a table has to have: those that are not made of others, nor constant."""
+        made = {*self.served_as, *(self.relative.names if self.relative else ())}
+        return tuple(name for name in self.names if name not in made)
+
+    @cached_property
+    def needed(self) -> tuple[str, ...]:
+        """Names of all columns that are read of a table: `inputs` and the group of relative features."""
+        group = [self.relative.group] if self.relative else []
+        return tuple(dict.fromkeys([*self.inputs, *group]))
 
     @cached_property
     def _codes(self) -> dict[str, dict[Any, int]]:
@@ -77,18 +96,24 @@ class FeatureColumns:
                 )
             if values.dtype.is_float() and values.is_infinite().any():
                 raise InputError(f"{exposures.name}: {name} has an infinite category; make it missing")
-        return cls(tuple(exposures.features.columns), exposures.categorical, categories)
+        names = tuple(exposures.features.columns)
+        return cls(names, exposures.categorical, categories, exposures.relative, exposures.served_as)
 
     def check(self, schema: Mapping[str, pl.DataType], source: str) -> None:
         """Raise InputError where a table lacks a column or holds something else in it."""
-        if missing := [name for name in self.names if name not in schema]:
+        if missing := [name for name in self.inputs if name not in schema]:
             raise InputError(
-                f"{source} lacks {len(missing)} of {len(self.names)} feature columns: {', '.join(missing)}; "
+                f"{source} lacks {len(missing)} of {len(self.inputs)} feature columns: {', '.join(missing)}; "
                 "give the columns of training"
+            )
+        if self.relative is not None and self.relative.group not in schema:
+            raise InputError(
+                f"{source} lacks the group column {self.relative.group}, within which the model compares "
+                f"{', '.join(self.relative.columns)}; give each row its page"
             )
         wrong = [
             f"{name} is {schema[name]} and was {wanted}"
-            for name in self.names
+            for name in self.inputs
             if (wanted := self._refusal(name, schema[name]))
         ]
         if wrong:
@@ -109,12 +134,21 @@ class FeatureColumns:
             return "" if stored.is_integer() else "whole numbers, its codes,"
         return "" if is_number(stored) else "numbers"
 
-    def encode(self, table: pl.DataFrame, source: str) -> Encoded:
+    def encode(self, table: pl.DataFrame, source: str, relative: pl.DataFrame | None = None) -> Encoded:
         """Return a table's rows as exposures without clicks.
 
         A value that is none of its column's categories gets the code that such values share, where there is
         one. Else it becomes missing: boosters have learnt what to do with missing values, where training has
         some, and not with a code beyond those of training.
+
+        Parameters
+        ----------
+        table
+            (n,) rows with at least the columns `needed`; whole pages where features are relative to them.
+        source
+            What to call the table in messages.
+        relative
+            The relative features of the rows, from `relative_of`, where the table has no whole pages.
 
         Raises
         ------
@@ -124,7 +158,15 @@ class FeatureColumns:
         self.check(table.schema, source)
         columns: dict[str, pl.Series] = {}
         unseen: dict[str, int] = {}
+        of_page = self.relative_of(table, source) if relative is None else relative
+        made = dict(zip(of_page.columns, of_page.get_columns(), strict=True))
         for name in self.names:
+            if name in self.served_as:
+                columns[name] = pl.repeat(self.served_as[name], table.height, dtype=pl.Float32, eager=True)
+                continue
+            if name in made:
+                columns[name] = made[name].alias("")
+                continue
             values = nameless(table, name)
             if name in self.categories:
                 given = plain(values)
@@ -141,6 +183,13 @@ class FeatureColumns:
             categorical=self.categorical,
         )
         return Encoded(exposures, unseen)
+
+    def relative_of(self, table: pl.DataFrame, source: str) -> pl.DataFrame:
+        """Return the relative features of a table of whole pages; no columns where the model has none."""
+        if self.relative is None:
+            return pl.DataFrame()
+        group = group_ids(nameless(table, self.relative.group), f"{source}: group {self.relative.group}")
+        return self.relative.features(table, group, f"{source}: ")
 
     def recode(self, exposures: Exposures) -> Encoded:
         """Return exposures with the codes of these columns in the place of their own.
@@ -159,16 +208,15 @@ class FeatureColumns:
         own = exposures.categories or {}
         wrong = []
         for column in self.names:
-            kinds = [
-                _kind(column, of.categorical, known)
-                for of, known in ((exposures, own), (self, self.categories))
-            ]
+            kinds = [_kind(column, of, known) for of, known in ((exposures, own), (self, self.categories))]
             if kinds[0] == kinds[1] and column in own and self._refusal(column, own[column].dtype):
                 kinds = [f"{known[column].dtype} values" for known in (own, self.categories)]
             if kinds[0] != kinds[1]:
                 wrong.append(f"{column} is {kinds[0]} and was {kinds[1]}")
         if wrong:
-            raise InputError(f"{name}: {', '.join(wrong)} in training; convert the values")
+            raise InputError(
+                f"{name}: {', '.join(wrong)} in training; convert the values, or describe them as then"
+            )
         if not self.categories:
             return Encoded(exposures, {})
         features = exposures.features
@@ -200,16 +248,27 @@ class FeatureColumns:
 
     def record(self) -> list[dict[str, Any]]:
         """Return what JSON can hold, an entry per column; `from_record` reads it."""
-        return [
-            {"name": name, "kind": "categorical" if name in self.categorical else "numerical"}
-            | (_categories_record(self.categories[name]) if name in self.categories else {})
-            for name in self.names
-        ]
+        return [{"name": name, **self._recorded(name)} for name in self.names]
+
+    def _recorded(self, name: str) -> dict[str, Any]:
+        if name in self.categorical:
+            known = self.categories.get(name)
+            return {"kind": "categorical", **({} if known is None else _categories_record(known))}
+        # Kinds of their own: a version that does not know them refuses the model.
+        if name in self.served_as:
+            return {"kind": "position", "served_as": self.served_as[name]}
+        if self.relative is not None and name in self.relative.names:
+            column = self.relative.columns[self.relative.names.index(name) // 2]
+            return {"kind": "relative", "of": column, "within": self.relative.group}
+        return {"kind": "numerical"}
 
     @classmethod
     def from_record(cls, record: Iterable[Mapping[str, Any]]) -> FeatureColumns:
         """Read what `record` returned; LookupError or TypeError where it is none."""
         entries = list(record)
+        relative = [entry for entry in entries if entry["kind"] == "relative"]
+        groups = dict.fromkeys(entry["within"] for entry in relative)
+        of = tuple(dict.fromkeys(entry["of"] for entry in relative))
         return cls(
             tuple(entry["name"] for entry in entries),
             tuple(entry["name"] for entry in entries if entry["kind"] == "categorical"),
@@ -219,6 +278,8 @@ class FeatureColumns:
                 if "categories" in entry
                 for dtype in [_TYPES[entry["type"]]]
             },
+            Relative(next(iter(groups)), of) if groups else None,
+            {entry["name"]: entry["served_as"] for entry in entries if entry["kind"] == "position"},
         )
 
 
@@ -230,10 +291,14 @@ def _difference(columns: Sequence[str], wanted: Sequence[str]) -> str:
     return " and ".join(told) or "has the feature columns in another order"
 
 
-def _kind(column: str, categorical: Sequence[str], categories: Mapping[str, pl.Series]) -> str:
-    if column not in categorical:
-        return "numerical"
-    return "categorical" if column in categories else "codes"
+def _kind(column: str, of: Exposures | FeatureColumns, categories: Mapping[str, pl.Series]) -> str:
+    if column in of.categorical:
+        return "categorical" if column in categories else "codes"
+    if column in of.served_as:
+        return f"served as {of.served_as[column]:g}"
+    if of.relative is not None and column in of.relative.names:
+        return f"relative within {of.relative.group}"
+    return "numerical"
 
 
 def as_float32(values: pl.Series, what: str) -> pl.Series:

@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gbdt_pwiser.data.stored import BLOCK, StoredFeatures, as_matrix, refuse_infinite
+from gbdt_pwiser.data.relative import Relative
+from gbdt_pwiser.data.stored import BLOCK, StoredFeatures, as_matrix, refuse_infinite, with_constants
 from gbdt_pwiser.objectives import InputError
 
 
@@ -40,6 +41,12 @@ class Exposures:
     categories
         Per categorical column that was encoded, the value of each code from 0, null in the first place where
         code 0 is shared by rare and unknown values; None where all codes are the stored values.
+    relative
+        Which feature columns are relative to the group, so that a saved model can make them again; None where
+        none is. They are among the features.
+    served_as
+        Per feature column that is unknown before serving, as a position on the page is, the number that it is
+        for serving. Training reads its true values; `as_served` puts the number in their place.
 
     Raises
     ------
@@ -57,6 +64,8 @@ class Exposures:
     in_test: NDArray[np.bool_] | None = field(default=None, repr=False)
     noise_free_click: NDArray[np.bool_] | None = field(default=None, repr=False)
     categories: Mapping[str, pl.Series] | None = field(default=None, repr=False)
+    relative: Relative | None = None
+    served_as: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n = self.features.height
@@ -83,6 +92,11 @@ class Exposures:
             )
         if unknown := [c for c in self.categorical if c not in self.features.columns]:
             raise InputError(f"{self.name}: categorical names no feature column: {', '.join(unknown)}")
+        numerical = set(self.features.columns) - set(self.categorical)
+        made = () if self.relative is None else (*self.relative.columns, *self.relative.names)
+        for what, columns_of_it in (("relative", made), ("served_as", self.served_as)):
+            if unknown := [c for c in columns_of_it if c not in numerical]:
+                raise InputError(f"{self.name}: {what} names no numerical feature: {', '.join(unknown)}")
         for column, stored in self.features.schema.items():
             wanted = pl.Int32 if column in self.categorical else pl.Float32
             if stored != wanted:
@@ -121,7 +135,17 @@ class Exposures:
             in_test=pick(self.in_test),  # type: ignore[arg-type]
             noise_free_click=pick(self.noise_free_click),  # type: ignore[arg-type]
             categories=self.categories,
+            relative=self.relative,
+            served_as=self.served_as,
         )
+
+    def as_served(self) -> Exposures:
+        """Return the exposures as serving sees them: with the numbers of `served_as` in every row."""
+        if not self.served_as:
+            return self
+        if isinstance(self.features, StoredFeatures):
+            return replace(self, features=self.features.with_constants(self.served_as))
+        return replace(self, features=with_constants(self.features, self.served_as))
 
     def in_memory(self) -> Exposures:
         """Return the exposures with their features in memory."""

@@ -110,6 +110,9 @@ def split(
 ) -> Split:
     """Cut exposures into train, validation and test; rows keep their order inside each part.
 
+    Validation and test are as serving will see them (`Exposures.as_served`), so that early stopping, choices
+    and metrics are of what a served model knows.
+
     Parameters
     ----------
     exposures
@@ -144,7 +147,7 @@ def split(
     else:
         train, valid = _cut(exposures.take(~exposures.in_test), by, fractions[:2], seed)
         test = exposures.take(exposures.in_test)
-    return Split(train, valid, test)
+    return Split(train, valid.as_served(), test.as_served())
 
 
 def cut(rows: Rows, options: SplitOptions, seed: int) -> NDArray[np.int64]:

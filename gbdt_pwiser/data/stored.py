@@ -41,12 +41,15 @@ class StoredFeatures:
         int64 (n,): places of the rows in the files, counted on from file to file; None for all of them.
     codes
         Per column whose codes are to be read as others, what to read for each code from 0.
+    constants
+        Per column that is to be the same number in every row, that number, whatever the files hold.
     """
 
     files: tuple[StoredFile, ...]
     schema: pl.Schema
     rows: NDArray[np.int64] | None = field(default=None, repr=False)
     codes: Mapping[str, pl.Series] = field(default_factory=dict, repr=False)
+    constants: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def open(cls, paths: Iterable[Path], schema: Mapping[str, type[pl.DataType]]) -> StoredFeatures:
@@ -70,9 +73,15 @@ class StoredFeatures:
     def __getitem__(self, key: str | NDArray[np.int64]) -> pl.Series | StoredFeatures:
         """Read one column, or choose rows by their index (order kept)."""
         if isinstance(key, str):
+            if key in self.constants:
+                return pl.repeat(self.constants[key], self.height, dtype=pl.Float32, eager=True).alias(key)
             column = pl.concat([nameless(self._read(file, [key]), key) for file in self.files])
             return (column if self.rows is None else column.gather(self.rows)).alias(key)
         return replace(self, rows=key if self.rows is None else self.rows[key])
+
+    def with_constants(self, constants: Mapping[str, float]) -> StoredFeatures:
+        """Return the features with the same number in every row of some columns."""
+        return replace(self, constants={**self.constants, **constants})
 
     def frames(self, rows: int = BLOCK) -> Iterator[pl.DataFrame]:
         """Yield frames of so many rows, the last one of fewer, in the order of the rows.
@@ -86,7 +95,9 @@ class StoredFeatures:
             A file has changed since it was opened, is damaged, or holds an infinite number.
         """
         in_file_order = self.rows is None or (np.diff(self.rows) >= 0).all()
-        yield from _of_size(self._stretches(self.rows) if in_file_order else self._gathered(), rows)
+        stretches = self._stretches(self.rows) if in_file_order else self._gathered()
+        for frame in _of_size(stretches, rows):
+            yield with_constants(frame, self.constants)
 
     def _gathered(self) -> Iterator[pl.DataFrame]:
         """Read rows in any order, some blocks of them at a time."""
@@ -148,7 +159,13 @@ class StoredFile:
         return frame
 
 
-def nameless(table: pl.DataFrame | StoredFeatures, column: str) -> pl.Series:
+def with_constants(frame: pl.DataFrame, constants: Mapping[str, float]) -> pl.DataFrame:
+    """Return a frame with the same number, as Float32, in every row of some of its columns."""
+    numbers = [pl.lit(number, dtype=pl.Float32).alias(name) for name, number in constants.items()]
+    return frame.with_columns(numbers) if numbers else frame
+
+
+def nameless(table: pl.DataFrame | StoredFeatures | Mapping[str, pl.Series], column: str) -> pl.Series:
     """Return a column without its name, which polars reads as a pattern where it is as `^a.*$`."""
     return table[column].alias("")
 

@@ -64,9 +64,15 @@ def export_model(
         raise unknown("task", task, TASKS)
     if format == "onnx" and task is not None:
         raise InputError("an ONNX graph has outputs for both tasks; leave the task out, or export native")
-    name = Manifest.read(folder).spec.model
+    manifest = Manifest.read(folder)
+    name = manifest.spec.model
     if name not in BOOSTERS:
         raise InputError(f"{folder} is a network ({name}), and boosters are exported; use predict")
+    if format == "onnx" and (relative := manifest.columns.relative) is not None:
+        raise InputError(
+            f"the model compares {', '.join(relative.columns)} within {relative.group}, and an ONNX graph "
+            "knows one row at a time; use predict, or export native"
+        )
     _check_target(target, folder)
     # One thread: what is read is written again, and nothing is predicted.
     model, manifest = load_model(folder, threads=1)

@@ -82,9 +82,13 @@ def _encoded(graph: Graph, model: TreeModel, columns: FeatureColumns) -> list[st
     """Return the features, float32 (n, 1) each, of inputs with the columns' names."""
     rates = model.rates if isinstance(model, SharedXGBoostModel) else None
     encoded = []
+    known = {}
     for place, name in enumerate(columns.names):
         if not name or name in OUTPUTS or graph.is_taken(name):
             raise InputError(f"no input of an ONNX graph can be called {name!r}; export native")
+        if name in columns.served_as:
+            known[place] = np.array([[columns.served_as[name]]], dtype=np.float32)
+            continue
         other = np.nan  # the code of all values without one of their own
         if name in columns.categories:
             categories = columns.categories[name]
@@ -103,6 +107,10 @@ def _encoded(graph: Graph, model: TreeModel, columns: FeatureColumns) -> list[st
             values = np.array([of_code.get(code, np.nan) for code in values.tolist()], dtype=np.float32)
             other = of_code.get(other, np.nan)
         encoded.append(graph.lookup(graph.input(name, keys.dtype), keys, values, other))
+    if known and not encoded:
+        raise InputError("the position is the only feature, and a graph needs an input; use predict")
+    for place, number in known.items():
+        encoded.insert(place, graph.add("Expand", graph.constant(number), graph.add("Shape", encoded[0])))
     return encoded
 
 

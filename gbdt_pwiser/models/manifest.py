@@ -161,14 +161,23 @@ def _compose(stored: dict[str, Any]) -> None:
     stored["settings"] = of_booster if stored["model"] in BOOSTERS else of_network
 
 
+_KINDS: Final = ("categorical", "numerical", "relative", "position")
+
+
 def _columns_of(stored: list[Mapping[str, Any]]) -> FeatureColumns:
     """Return the feature columns of an entry; an error as above where they are none."""
     names = [entry["name"] for entry in stored]
     require(names and all(isinstance(name, str) for name in names), "columns", names, "names")
+    plain = [entry["name"] for entry in stored if entry["kind"] == "numerical"]
     for entry in stored:
         name, kind = entry["name"], entry["kind"]
         require(names.count(name) == 1, "columns", name, "each once")
-        require(kind in ("categorical", "numerical"), f"kind of {name}", kind, "categorical or numerical")
+        require(kind in _KINDS, f"kind of {name}", kind, "categorical or numerical, relative or position")
+        if kind == "position":
+            require(is_number(entry["served_as"]), f"served_as of {name}", entry["served_as"], "a number")
+        if kind == "relative":
+            require(isinstance(entry["within"], str), f"within of {name}", entry["within"], "a column")
+            require(entry["of"] in plain, f"of of {name}", entry["of"], "a numerical column")
         require(
             "categories" not in entry or (kind == "categorical" and isinstance(entry["categories"], list)),
             f"categories of {name}",
@@ -176,6 +185,11 @@ def _columns_of(stored: list[Mapping[str, Any]]) -> FeatureColumns:
             "those of a categorical column",
         )
     columns = FeatureColumns.from_record(stored)
+    made = [entry["name"] for entry in stored if entry["kind"] == "relative"]
+    wanted = columns.relative.names if columns.relative else ()
+    require(sorted(made) == sorted(wanted), "relative features", made, f"{', '.join(wanted)}")
+    within = {entry["within"] for entry in stored if entry["kind"] == "relative"}
+    require(len(within) < 2, "within", sorted(within), "one group column")
     for name, categories in columns.categories.items():
         doubled = categories.filter(categories.is_duplicated())
         require(not len(doubled), f"categories of {name}", doubled.to_list(), "each value once")

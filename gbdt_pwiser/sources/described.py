@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +11,11 @@ from typing import Any
 import polars as pl
 
 from gbdt_pwiser.data.exposures import Exposures
+from gbdt_pwiser.data.relative import Relative
 from gbdt_pwiser.data.split import Dataset
 from gbdt_pwiser.data.stored import nameless
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.sources._page import check_page_columns, check_page_features, relative_of, served_as
 from gbdt_pwiser.sources.description import Description, check_known, read_description, split_options
 from gbdt_pwiser.sources.features import Features
 from gbdt_pwiser.sources.keys import Groups, Times
@@ -88,6 +90,8 @@ class Makers:
     features: Features
     groups: Groups | None
     times: Times | None
+    relative: Relative | None
+    served_as: Mapping[str, float]
 
     @classmethod
     def of(cls, described: Description, schema: pl.Schema, *, has_types: bool) -> Makers:
@@ -96,17 +100,24 @@ class Makers:
         group, time = described.group, described.time
         placed = [column for column in (group, time) if column is not None]
         named = [*sorted(grades.columns), *placed, *described.categorical, *described.ignore]
+        named += [*described.relative, *([] if described.position is None else [described.position])]
         check_known(named, schema.names(), "columns")
         for other, columns in {"ignored": {*described.ignore}, "part of the label": grades.columns}.items():
             if both := [column for column in described.categorical if column in columns]:
                 raise InputError(f"{', '.join(both)} cannot be categorical and {other}; remove it from one")
+        check_page_columns(described, grades.columns)
         excluded = {*described.ignore, *grades.columns, *placed} - set(described.categorical)
+        if described.position is not None and described.position_at_serving is None:
+            excluded.add(described.position)
         offered = {name: dtype for name, dtype in schema.items() if name not in excluded}
+        check_page_features(described, offered)
         return cls(
             grades=grades,
             features=Features(offered, described.categorical, has_types),
             groups=None if group is None else Groups(group),
             times=None if time is None else Times(time, described.time_format),
+            relative=relative_of(described),
+            served_as=served_as(described),
         )
 
 
@@ -126,6 +137,8 @@ def _dataset(described: Description, parts: Parts, frame: pl.DataFrame) -> Datas
             maker.learn(values)
             maker.check()
             placed[what] = maker.read(values)
+    if makers.relative is not None:
+        features = features.hstack(makers.relative.features(frame, placed["group"]))
     exposures = Exposures(
         name=described.name,
         features=features,
@@ -133,5 +146,7 @@ def _dataset(described: Description, parts: Parts, frame: pl.DataFrame) -> Datas
         categorical=makers.features.categorical,
         categories=makers.features.categories,
         **placed,
+        relative=makers.relative,
+        served_as=makers.served_as,
     )
     return Dataset(exposures, split_options(described.split), rare=described.rare)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -18,8 +19,13 @@ KINDS: dict[str, tuple[type[Any] | tuple[type[Any], ...], str]] = {
     "categorical": (list, "a list of strings"),
     "ignore": (list, "a list of strings"),
     "missing": (list, "a list of strings"),
+    "relative": (list, "a list of strings"),
+    "position_at_serving": (int, "a whole number, as 1"),
     "split": (dict, "a table"),
 }
+
+
+_EXACT = 1 << 24  # whole numbers up to here are float32
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,14 @@ class Description:
     rare
         Training rows that a category needs for a code of its own; the others share one, and so do values that
         come later. By default every category has its own.
+    relative
+        Numerical columns that get two features more, their rank in the group and their difference from its
+        median: `gbdt_pwiser.data.relative`.
+    position
+        The column of places on the page, which nobody knows before serving. It is no feature, unless
+    position_at_serving
+        is given: then training learns it as a number, and validation, test and `predict` take this number
+        for it.
     missing
         Words that are missing values, besides an empty field; by default `NA`, `null` and the like in a text
         file, and none in Parquet, which has nulls.
@@ -74,6 +88,9 @@ class Description:
     categorical: list[str] = field(default_factory=list)
     ignore: list[str] = field(default_factory=list)
     rare: int | None = None
+    relative: list[str] = field(default_factory=list)
+    position: str | None = None
+    position_at_serving: int | None = None
     missing: list[str] | None = None
     split: dict[str, Any] = field(default_factory=dict)
 
@@ -98,7 +115,8 @@ def read_description(path: Path) -> Description:
     check_known(stored, [f.name for f in fields(Description)], "keys")
     for key, value in stored.items():
         kind, wanted = KINDS.get(key, (str, "a string"))
-        if not isinstance(value, kind) or (kind is list and not all(isinstance(v, str) for v in value)):
+        fits = isinstance(value, kind) and not (kind is int and isinstance(value, bool))
+        if not fits or (kind is list and not all(isinstance(v, str) for v in value)):
             raise InputError(f"{key} is {value!r}; make it {wanted}")
     if "rare" in stored and (isinstance(stored["rare"], bool) or not 1 <= stored["rare"] <= LARGEST):
         raise InputError(f"rare is {stored['rare']!r}; make it {KINDS['rare'][1]}")
@@ -114,6 +132,7 @@ def read_description(path: Path) -> Description:
             "give either grade, or click and conversion"
         )
     _check_time_format(described)
+    _check_page(described)
     check_known(described.split, ["by", "fractions"], "split keys")
     return described
 
@@ -148,6 +167,23 @@ def _check_time_format(described: Description) -> None:
             f"time_format is {wanted!r}, and the name of a time zone (%Z) gives no offset; store the offset "
             "(%z), or times in UTC"
         )
+
+
+def _check_page(described: Description) -> None:
+    relative, served = described.relative, described.position_at_serving
+    if relative and described.group is None:
+        raise InputError(
+            f"relative is {', '.join(relative)} and there is no group; name the column that says which rows "
+            "are of one page"
+        )
+    if doubled := [name for name, count in Counter(relative).items() if count > 1]:
+        raise InputError(f"relative names {', '.join(doubled)} more than once; name each column once")
+    if served is not None and described.position is None:
+        raise InputError(
+            f"position_at_serving is {served} and there is no position; name the column it is of"
+        )
+    if served is not None and abs(served) > _EXACT:
+        raise InputError(f"position_at_serving is {served}; give a place on the page, as 1")
 
 
 def split_options(split: Mapping[str, Any]) -> SplitOptions:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from gbdt_pwiser.data.pages import fill_by_page
 from gbdt_pwiser.data.parquet import writing_frames
 from gbdt_pwiser.data.prepared import (
     Counts,
@@ -24,7 +25,8 @@ from gbdt_pwiser.data.prepared import (
     write_categories,
 )
 from gbdt_pwiser.data.split import Dataset, Rows, cut
-from gbdt_pwiser.data.stored import BLOCK, nameless, refuse_infinite
+from gbdt_pwiser.data.stored import BLOCK, as_matrix, nameless, refuse_infinite
+from gbdt_pwiser.sources._page import relative_of, served_as
 from gbdt_pwiser.sources.described import Makers, naming_description, parts_of, reading_of
 from gbdt_pwiser.sources.description import Description, read_description, split_options
 from gbdt_pwiser.sources.text.parts import Parts, urls_of
@@ -75,7 +77,10 @@ def made_of(path: Path, parts: Parts | None) -> dict[str, Any]:
 
 def load_prepared_description(folder: Path, described: Description) -> Dataset:
     """Load a set that `prepare_description` made."""
-    return Dataset(load_prepared(folder), split_options(described.split))
+    exposures = replace(
+        load_prepared(folder), relative=relative_of(described), served_as=served_as(described)
+    )
+    return Dataset(exposures, split_options(described.split))
 
 
 def prepare_description(
@@ -121,7 +126,8 @@ def prepare_description(
                 makers.features.learn(block.frame, pl.Series(training))
             makers.features.settle(described.rare)
             labels = {"group": group, "time": time, "grade": grade}
-            schema = _write(scan, makers, described.name, labels, part == 2, prepared, made)
+            relative = _relative_features(scan, makers, group, scratch)
+            schema = _write(scan, makers, described.name, labels, relative, part == 2, prepared, made)
             write_categories(makers.features.categories, prepared)
             schema.write(prepared)
     return folder
@@ -154,29 +160,57 @@ def _labels(
     return np.concatenate(grades), group, time
 
 
+def _relative_features(
+    scan: Scan, makers: Makers, group: NDArray[np.int64] | None, scratch: Path
+) -> NDArray[np.float32] | None:
+    """Return the features relative to the page, in a scratch file: float32 (n, k); None where there are none.
+
+    Pages may lie apart: those of some rows at a time are gathered from a file of the columns that are needed.
+    """
+    relative = makers.relative
+    if relative is None:
+        return None
+    assert group is not None
+    given = np.memmap(scratch / "given", np.float64, "w+", shape=(scan.rows, len(relative.columns)))
+    for block in scan.blocks(list(relative.columns), "features relative to the page"):
+        numbers = [nameless(block.frame, name).cast(pl.Float64).to_numpy() for name in relative.columns]
+        given[block.before : block.before + block.frame.height] = np.stack(numbers, axis=1)
+    made = np.memmap(scratch / "relative", np.float32, "w+", shape=(scan.rows, len(relative.names)))
+
+    def of_pages(rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        table = pl.DataFrame(given[rows], schema=list(relative.columns))
+        return as_matrix(relative.features(table, group[rows]))
+
+    fill_by_page(made, group.view(np.uint64), of_pages)
+    return made
+
+
 def _write(
     scan: Scan,
     makers: Makers,
     name: str,
     labels: Mapping[str, NDArray[Any] | None],
+    relative: NDArray[np.float32] | None,
     in_test: NDArray[np.bool_],
     prepared: Path,
     made: Mapping[str, Any],
 ) -> Schema:
     """Write both parts in one pass and return what they hold."""
     features = makers.features
-    stored = {what: _free(what, features.offered) for what, values in labels.items() if values is not None}
+    added = () if makers.relative is None else makers.relative.names
+    order = (*features.offered, *added)
+    stored = {what: _free(what, order) for what, values in labels.items() if values is not None}
     encoded = features.categorical
     schema = Schema(
         name=name,
         categorical=encoded,
-        numerical=tuple(column for column in features.offered if column not in encoded),
+        numerical=tuple(column for column in order if column not in encoded),
         train=Counts(0, 0, 0),
         test=Counts(0, 0, 0),
         group=stored.get("group"),
         grade=stored["grade"],
         time=stored.get("time"),
-        order=tuple(features.offered),
+        order=order,
         shared_groups=True,
         encoded=encoded,
         made_of=made,
@@ -193,6 +227,13 @@ def _write(
             kept = [
                 pl.Series(stored[what], values[rows]) for what, values in labels.items() if values is not None
             ]
+            if relative is not None:
+                frame = frame.hstack(
+                    [
+                        pl.Series(column, values, nan_to_null=True)
+                        for column, values in zip(added, relative[rows].T, strict=True)
+                    ]
+                )
             frame = pl.DataFrame([*kept, *frame.get_columns()])
             test = pl.Series(in_test[rows])
             for part, write, chosen in (("train", write_train, ~test), ("test", write_test, test)):
@@ -204,7 +245,7 @@ def _write(
     return replace(schema, train=counts["train"], test=counts["test"])
 
 
-def _free(name: str, taken: Mapping[str, Any]) -> str:
+def _free(name: str, taken: Collection[str]) -> str:
     """Return a name for a column that no feature has."""
     while name in taken:
         name += "_"

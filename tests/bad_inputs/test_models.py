@@ -121,6 +121,20 @@ def of_click(**changes):
         (lambda m: m.update(calibration={"method": "isotonic", "x": 3, "y": 3}), "is no saved calibration"),
         (lambda m: m.update(calibration=3), "calibration: '3' and not names and values"),
         (lambda m: m.update(calibration=[]), "calibration: '[]' and not names and values"),
+        (lambda m: m["columns"][-1].update(kind="position", served_as="x"), "served_as of numerical_63: 'x'"),
+        (lambda m: m["columns"][-1].update(kind="position"), "is damaged"),
+        (
+            lambda m: m["columns"][-1].update(kind="relative", of="numerical_1", within=3),
+            "within of numerical_63: '3' and not a column",
+        ),
+        (
+            lambda m: m["columns"][-1].update(kind="relative", of="x", within="search"),
+            "of of numerical_63: 'x' and not a numerical column",
+        ),
+        (
+            lambda m: m["columns"][-1].update(kind="relative", of="numerical_1", within="search"),
+            "relative features: ",
+        ),
         (lambda m: m["columns"].append(m["columns"][0]), "and not each once"),
         (lambda m: m["columns"].pop(), "has 79 features, not 78"),
         (lambda m: m["columns"][0].update(name=3), "columns: "),
