@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,6 @@ from typing import Any
 import polars as pl
 
 from gbdt_pwiser.data.exposures import Exposures
-from gbdt_pwiser.data.relative import Relative
 from gbdt_pwiser.data.split import Dataset
 from gbdt_pwiser.data.stored import nameless
 from gbdt_pwiser.objectives import InputError
@@ -90,8 +89,7 @@ class Makers:
     features: Features
     groups: Groups | None
     times: Times | None
-    relative: Relative | None
-    served_as: Mapping[str, float]
+    described: Description
 
     @classmethod
     def of(cls, described: Description, schema: pl.Schema, *, has_types: bool) -> Makers:
@@ -110,15 +108,18 @@ class Makers:
         if described.position is not None and described.position_at_serving is None:
             excluded.add(described.position)
         offered = {name: dtype for name, dtype in schema.items() if name not in excluded}
-        check_page_features(described, offered)
         return cls(
             grades=grades,
             features=Features(offered, described.categorical, has_types),
             groups=None if group is None else Groups(group),
             times=None if time is None else Times(time, described.time_format),
-            relative=relative_of(described),
-            served_as=served_as(described),
+            described=described,
         )
+
+    def settle(self, rare: int | None = None) -> None:
+        """Decide what the features are, once all blocks were looked at; InputError where one cannot be."""
+        self.features.settle(rare)
+        check_page_features(self.described, self.features.offered)
 
 
 def _dataset(described: Description, parts: Parts, frame: pl.DataFrame) -> Dataset:
@@ -127,7 +128,7 @@ def _dataset(described: Description, parts: Parts, frame: pl.DataFrame) -> Datas
     grade = makers.grades.read(frame)
     makers.grades.check()
     makers.features.learn(frame)
-    makers.features.settle()
+    makers.settle()
     features = makers.features.read(frame)
     makers.features.warn_of_digits()
     placed: dict[str, Any] = {}
@@ -137,8 +138,9 @@ def _dataset(described: Description, parts: Parts, frame: pl.DataFrame) -> Datas
             maker.learn(values)
             maker.check()
             placed[what] = maker.read(values)
-    if makers.relative is not None:
-        features = features.hstack(makers.relative.features(frame, placed["group"]))
+    relative = relative_of(described)
+    if relative is not None:
+        features = features.hstack(relative.features(frame, placed["group"]))
     exposures = Exposures(
         name=described.name,
         features=features,
@@ -146,7 +148,7 @@ def _dataset(described: Description, parts: Parts, frame: pl.DataFrame) -> Datas
         categorical=makers.features.categorical,
         categories=makers.features.categories,
         **placed,
-        relative=makers.relative,
-        served_as=makers.served_as,
+        relative=relative,
+        served_as=served_as(described),
     )
     return Dataset(exposures, split_options(described.split), rare=described.rare)

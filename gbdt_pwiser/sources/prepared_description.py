@@ -124,7 +124,7 @@ def prepare_description(
             for block in scan.blocks(makers.features.categorical, "categories"):
                 training = part[block.before : block.before + block.frame.height] == 0
                 makers.features.learn(block.frame, pl.Series(training))
-            makers.features.settle(described.rare)
+            makers.settle(described.rare)
             labels = {"group": group, "time": time, "grade": grade}
             relative = _relative_features(scan, makers, group, scratch)
             schema = _write(scan, makers, described.name, labels, relative, part == 2, prepared, made)
@@ -167,7 +167,7 @@ def _relative_features(
 
     Pages may lie apart: those of some rows at a time are gathered from a file of the columns that are needed.
     """
-    relative = makers.relative
+    relative = relative_of(makers.described)
     if relative is None:
         return None
     assert group is not None
@@ -197,7 +197,8 @@ def _write(
 ) -> Schema:
     """Write both parts in one pass and return what they hold."""
     features = makers.features
-    added = () if makers.relative is None else makers.relative.names
+    made_of_page = relative_of(makers.described)
+    added = () if made_of_page is None else made_of_page.names
     order = (*features.offered, *added)
     stored = {what: _free(what, order) for what, values in labels.items() if values is not None}
     encoded = features.categorical

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gbdt_pwiser.data import Dataset, Exposures
+from gbdt_pwiser.data import Dataset, Exposures, pages
 from gbdt_pwiser.data.columns import FeatureColumns
 from gbdt_pwiser.data.prepared import CATEGORIES, FILES, load_prepared
 from gbdt_pwiser.data.stored import StoredFeatures
@@ -32,6 +32,7 @@ def table(rows: int = ROWS) -> pl.DataFrame:
             "row": place,
             "click": click * 1,
             "buy": click & (place % 9 == 1),
+            "slot": place % 5 + 1,
             "price": np.where(place % 7, rng.normal(size=rows), np.nan),
             "count": np.where(place % 11, rng.integers(-9, 9, rows), None).tolist(),
             "new": place % 2 == 0,
@@ -56,11 +57,15 @@ conversion = "buy = true and click = 1"
 categorical = ["zip", "brand", "huge", "sale", "at"]
 """
 TIMED = KEYS + 'group = "user"\ntime = "day"\n'
+APART = 'group = "brand"\nignore = ["day"]\n'
 VARIANTS = {
     "time": TIMED,
     "group": KEYS + 'group = "user"\nignore = ["day"]\n',
-    "whole groups": KEYS + 'group = "brand"\nignore = ["day"]\n[split]\nfractions = [0.5, 0.2, 0.3]\n',
+    "whole groups": KEYS + APART + "[split]\nfractions = [0.5, 0.2, 0.3]\n",
     "row": KEYS + 'ignore = ["day"]\n',
+    "page": TIMED + 'relative = ["price", "count"]\nposition = "slot"\nposition_at_serving = 1\n',
+    "pages apart": KEYS
+    + 'group = "brand"\nignore = ["day"]\nrelative = ["price", "late"]\nposition = "slot"\n',
 }
 
 
@@ -68,6 +73,7 @@ VARIANTS = {
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scan, "BLOCK", 37)
     monkeypatch.setattr(delimited, "BLOCK", 1 << 10)
+    monkeypatch.setattr(pages, "AT_A_TIME", 29)
 
 
 def describe(folder: Path, frame: pl.DataFrame, keys: str, source: str = "d.parquet") -> Path:
@@ -97,6 +103,7 @@ def compare(whole: Exposures, stored: Exposures, learnt: Exposures) -> None:
     assert stored.features.columns == whole.features.columns
     assert dict(stored.features.schema) == dict(whole.features.schema)
     assert stored.categorical == whole.categorical
+    assert (stored.relative, stored.served_as) == (whole.relative, whole.served_as)
     np.testing.assert_array_equal(stored.grade, whole.grade)
     for what in ("group", "time"):
         np.testing.assert_array_equal(getattr(stored, what), getattr(whole, what))
