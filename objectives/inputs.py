@@ -11,6 +11,8 @@ from gbdt_pwiser.objectives._arrays import host
 from gbdt_pwiser.objectives.errors import InputError
 
 CLICK, CONVERSION = 1, 2
+OPEN = 3
+"""Grade of a click whose conversion is open: it may still come, so it is no click without one."""
 # Boosters keep weights and gradients as float32, of 1e-38 to 3e38: these limits leave room for their products
 # and for sums over rows.
 LEAST_WEIGHT, GREATEST_WEIGHT = 1e-15, 1e15
@@ -31,23 +33,24 @@ def check_number(name: str, number: Any) -> None:
 
 
 def checked_grade(grade: ArrayLike) -> NDArray[np.int8]:
-    """Return the grades as int8 (n,), or raise InputError for anything but 0, 1 and 2."""
-    rule = "a grade is 0, 1 or 2 (click + conversion)"
+    """Return the grades as int8 (n,), or raise InputError for anything but 0, 1, 2 and 3."""
+    rule = "a grade is 0, 1, 2 (click + conversion) or 3 (click whose conversion is open)"
     values = numbers("grade", grade, rule)
     with np.errstate(invalid="ignore"):  # NaN becomes some number here, and differs from it
         grades = values.astype(np.int8, copy=False)
-    wrong = (values != grades) | (grades < 0) | (grades > CONVERSION)
+    wrong = (values != grades) | (grades < 0) | (grades > OPEN)
     if wrong.any():
         row = int(np.argmax(wrong))
         raise InputError(
             f"grade {values[row]} in row {row} ({int(wrong.sum())} such rows); a grade is click + "
-            "conversion: 0 (impression only), 1 (click without conversion) or 2 (conversion)"
+            "conversion: 0 (impression only), 1 (click without conversion) or 2 (conversion); or 3, a click "
+            "whose conversion is open"
         )
     return grades
 
 
 def checked_binary(what: str, values: ArrayLike) -> NDArray[np.bool_]:
-    """Return clicks or conversions as bool (n,), or raise InputError for anything but 0 and 1."""
+    """Return clicks or other labels as bool (n,), or raise InputError for anything but 0 and 1."""
     rule = f"{what} must be 0 or 1 in every row"
     given = numbers(what, values, rule)
     if given.dtype == np.bool_:
@@ -56,11 +59,23 @@ def checked_binary(what: str, values: ArrayLike) -> NDArray[np.bool_]:
     wrong = ~((given == 0) | ones)
     if wrong.any():
         row = int(np.argmax(wrong))
-        hint = "; of grades, the click is grade > 0" if what == "click" and given[row] == CONVERSION else ""
+        of_grades = what == "click" and given[row] in (CONVERSION, OPEN)
+        hint = "; of grades, the click is grade > 0" if of_grades else ""
         raise InputError(
             f"{what} is {given[row]} in row {row} ({int(wrong.sum())} such rows); it must be 0 or 1{hint}"
         )
     return ones
+
+
+def checked_conversion(values: ArrayLike, what: str = "conversion") -> NDArray[np.float32]:
+    """Return conversions as float32 (n,), NaN where they are open.
+
+    Raises InputError for anything but 0, 1 and NaN.
+    """
+    rule = "it must be 0 or 1, or NaN where the conversion of a click is open"
+    given = numbers(what, values, rule)
+    _refuse_where(what, given, ~((given == 0) | (given == 1) | np.isnan(given)), rule)
+    return given.astype(np.float32, copy=False)
 
 
 def checked_weight(sample_weight: ArrayLike, rows: int, *, some: bool = True) -> NDArray[np.float64]:
