@@ -184,7 +184,7 @@ def grade_from(click: ArrayLike, conversion: ArrayLike) -> NDArray[np.int8]:
             f"{int(lonely.sum())} conversions have no click (the first in row {int(np.argmax(lonely))}); "
             "drop those rows or correct their click"
         )
-    grade = clicks.astype(np.int8) + conversions.astype(np.int8)
+    grade: NDArray[np.int8] = clicks.astype(np.int8) + conversions.astype(np.int8)
     grade[clicks & np.isnan(given)] = OPEN
     return grade
 

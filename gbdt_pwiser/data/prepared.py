@@ -19,6 +19,7 @@ from gbdt_pwiser.data.exposures import Exposures
 from gbdt_pwiser.data.parquet import write_frames
 from gbdt_pwiser.data.stored import BLOCK, UNREADABLE, StoredFeatures, damaged
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.objectives.inputs import CONVERSION, OPEN
 
 FORMAT = 1
 SCHEMA = "schema.json"
@@ -28,12 +29,16 @@ _BEGIN = b'{\n  "format": '
 
 @dataclass(frozen=True)
 class Counts:
-    """How much one part holds, and how many rows of its source convert without a click and were left out."""
+    """How much one part holds, and how many rows of its source convert without a click and were left out.
+
+    Of the clicks, `open` are those whose conversion is open.
+    """
 
     rows: int
     clicks: int
     conversions: int
     dropped: int = 0
+    open: int = 0
 
 
 @dataclass(frozen=True)
@@ -115,21 +120,22 @@ def write_part(
 
     InputError, naming the source file, where there are no rows.
     """
-    rows = clicks = conversions = 0
+    rows = clicks = conversions = undecided = 0
 
     def counted() -> Iterator[pl.DataFrame]:
-        nonlocal rows, clicks, conversions
+        nonlocal rows, clicks, conversions, undecided
         for frame in frames:
             grade = frame["grade"].to_numpy()
             rows += len(grade)
             clicks += int(np.count_nonzero(grade))
-            conversions += int(np.count_nonzero(grade == 2))
+            conversions += int(np.count_nonzero(grade == CONVERSION))
+            undecided += int(np.count_nonzero(grade == OPEN))
             yield frame
 
     write_frames(counted(), target, columns)
     if not rows:
         raise InputError(f"{source.name} has no rows; fetch it again")
-    return Counts(rows, clicks, conversions)
+    return Counts(rows, clicks, conversions, open=undecided)
 
 
 def load_prepared(folder: Path | str, *, in_memory: int = BLOCK) -> Exposures:

@@ -23,6 +23,8 @@ from gbdt_pwiser.data.exposures import Exposures
 from gbdt_pwiser.data.split import Dataset
 from gbdt_pwiser.data.stored import nameless
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.objectives.inputs import OPEN
+from gbdt_pwiser.sources._labels import MISSING, graded, left_open
 from gbdt_pwiser.sources.description import Description, check_known, read_description, split_options
 from gbdt_pwiser.sources.text.table import expanded, first_line, has_types, read_source
 from gbdt_pwiser.sources.text.values import iso_moments, mostly_dates, not_iso, spoilt_numbers
@@ -120,22 +122,20 @@ def _expression(key: str, text: str, frame: pl.DataFrame) -> pl.Expr:
 def _grade(
     described: Description, expressions: Mapping[str, pl.Expr], frame: pl.DataFrame
 ) -> NDArray[np.int8]:
+    def label(key: str, top: int = 1, *, missing: bool = False) -> NDArray[np.int8]:
+        return _label(key, described.labels[key], expressions[key], frame, top=top, missing=missing)
+
     if "grade" in expressions:
-        return _label("grade", described.labels["grade"], expressions["grade"], frame, top=2)
-    click, conversion = (
-        _label(key, described.labels[key], expressions[key], frame, top=1) for key in ("click", "conversion")
-    )
-    rows = np.flatnonzero(conversion > click)
-    if len(rows):
-        raise InputError(
-            f"{len(rows)} rows convert without a click (the first is row {rows[0] + 1}); "
-            "drop them, or put the condition of the click into that of the conversion with AND"
-        )
-    return click + conversion
+        grade = label("grade", OPEN)
+    else:
+        grade = graded(label("click"), label("conversion", missing=True))
+    return left_open(grade, label("settled", missing=True)) if "settled" in expressions else grade
 
 
-def _label(key: str, text: str, expression: pl.Expr, frame: pl.DataFrame, *, top: int) -> NDArray[np.int8]:
-    """int8 (n,): values of a label, each a whole number from 0 to top."""
+def _label(
+    key: str, text: str, expression: pl.Expr, frame: pl.DataFrame, *, top: int, missing: bool
+) -> NDArray[np.int8]:
+    """int8 (n,): values of a label, each a whole number from 0 to top; where they may be missing, MISSING."""
     wanted = ", ".join(str(i) for i in range(top)) + f" or {top}"
     try:
         values = frame.with_columns(expression.alias(key))[key]  # a constant becomes a column
@@ -143,15 +143,21 @@ def _label(key: str, text: str, expression: pl.Expr, frame: pl.DataFrame, *, top
         raise InputError(
             f"{key} = {text!r} cannot be evaluated ({first_line(error)}); compare numbers, as in column = 1"
         ) from error
+    if missing and values.dtype == pl.Null:
+        values = values.cast(pl.Int8)
     if not (values.dtype.is_numeric() or values.dtype == pl.Boolean):
         raise InputError(f"{key} = {text!r} is {values.dtype}; write an expression whose values are {wanted}")
-    bad = (~values.cast(pl.Float64).is_in([float(i) for i in range(top + 1)])).fill_null(True).arg_true()
+    if missing and values.dtype.is_float():
+        values = values.fill_nan(None)
+    bad = (
+        (~values.cast(pl.Float64).is_in([float(i) for i in range(top + 1)])).fill_null(not missing).arg_true()
+    )
     if len(bad):
         raise InputError(
             f"{key} = {text!r} is not {wanted} in {len(bad)} rows (the first is row {bad[0] + 1}: "
             f"{values[int(bad[0])]}); drop them or write another expression"
         )
-    return values.cast(pl.Int8).to_numpy()
+    return values.cast(pl.Int8).fill_null(MISSING).to_numpy()
 
 
 def _features(

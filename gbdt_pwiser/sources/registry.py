@@ -46,6 +46,7 @@ class KnownDataset:
     rows: int | None = None
     clicks: int | None = None
     conversions: int | None = None
+    open: int | None = None
 
 
 def resolve_data_dir(data_dir: Path | str | None = None) -> Path:
@@ -174,6 +175,7 @@ def _known_released(source: Released, data_dir: Path) -> KnownDataset:
         rows=sum(part.rows for part in parts),
         clicks=sum(part.clicks for part in parts),
         conversions=sum(part.conversions for part in parts),
+        open=sum(part.open for part in parts),
     )
 
 

@@ -169,7 +169,7 @@ def test_a_distribution_counts_each_exposure_once():
         ([0.1], [0, 1], r"pctr has shape \(1,\), grade \(2,\)"),
         ([math.nan], [0], "NaN or outside"),
         ([1.1], [0], "NaN or outside"),
-        ([0.1], [3], "grade has values outside 0, 1, 2"),
+        ([0.1], [4], "grade has values outside 0, 1, 2, 3"),
     ],
 )
 def test_a_distribution_refuses_what_is_no_score(pctr, grade, says):

@@ -22,6 +22,7 @@ from gbdt_pwiser.models.kept import KeptWith
 from gbdt_pwiser.models.protocol import OnRound, OnRoundOfTask
 from gbdt_pwiser.models.spec import ModelSpec
 from gbdt_pwiser.objectives import InputError, PWiseRMultiTaskObjective, auc, xgboost_params
+from gbdt_pwiser.objectives.labels import task_labels
 
 _kept_with = KeptWith()
 
@@ -84,14 +85,14 @@ class SharedXGBoostModel(XGBoostModel):
     def _train_conversion(
         self, train: Exposures, valid: Exposures, on_round: OnRoundOfTask | None = None
     ) -> Trained | None:
-        if any(len(np.unique(part.conversion[part.click])) < 2 for part in (train, valid)):
+        if any(len(np.unique(part.conversion[part.decided_click])) < 2 for part in (train, valid)):
             return None
         data = self._dmatrix(train, tasks=2)
         data_valid = self._dmatrix(valid, tasks=2, ref=data)
-        clicked, converted = np.flatnonzero(valid.click), valid.conversion[valid.click]
+        decided, converted = np.flatnonzero(valid.decided_click), valid.conversion[valid.decided_click]
 
         def cvr_auc(raw_score: NDArray[np.float32], _: Any) -> tuple[str, float]:
-            return "auc_cvr", auc(raw_score[clicked, 1], converted)
+            return "auc_cvr", auc(raw_score[decided, 1], converted)
 
         settings, params = self.settings, {**self._params, "disable_default_eval_metric": True}
         del params["eval_metric"]
@@ -104,7 +105,7 @@ class SharedXGBoostModel(XGBoostModel):
             callbacks.append(Rounds(on_round, "auc_cvr"))
         started = time.perf_counter()
         booster = xgboost.train(
-            {**xgboost_params(train.click, conversion=train.conversion), **params},
+            {**xgboost_params(train.click, conversion=task_labels(train.grade, tasks=1)[:, 1]), **params},
             data,
             settings.rounds,
             evals=[(data_valid, "valid")],
