@@ -33,8 +33,8 @@ class Description:
     name
         What the data set is called; by default the name of the description file without its suffix.
     grade
-        A column, or an SQL expression over columns, with the values 0, 1, 2, or 3 for a click whose conversion
-        is open.
+        A column, or an SQL expression over columns, with the values 0, 1, 2, and 3 where the conversion of a
+        click is open.
     click, conversion
         Two of these instead of the grade, true or 1 where it happened, e.g. `is_click = 1 and is_like = 1`.
         Where the conversion of a click is missing, it is open.
@@ -104,7 +104,7 @@ def read_description(path: Path) -> Description:
     described = Description(**{"name": path.stem, **stored})
     if not described.name.strip() or not described.name.isprintable() or "/" in described.name:
         raise InputError(f"name is {described.name!r}; make it a printable text without a slash")
-    labels = sorted(described.labels.keys() - {"settled"})
+    labels = [key for key in described.labels if key != "settled"]
     if labels not in (["grade"], ["click", "conversion"]):
         raise InputError(
             f"the label is given by {' and '.join(labels) or 'nothing'}; "
