@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gbdt_pwiser.data.stored import BLOCK, StoredFeatures, as_matrix, refuse_infinite
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives.inputs import OPEN
+from gbdt_pwiser.objectives.labels import task_labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +117,11 @@ class Exposures:
     def decided_click(self) -> NDArray[np.bool_]:
         """Clicks of which it is known whether they convert, bool (n,): grade 1 or 2."""
         return self.click & ~self.open
+
+    @property
+    def known_conversion(self) -> NDArray[np.float32]:
+        """Conversions as `grade_from` takes them, float32 (n,): 0 or 1, and NaN where they are open."""
+        return task_labels(self.grade, tasks=1)[:, 1]
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Exposures:
         """Return the given rows, by index (order kept) or by mask."""

@@ -55,7 +55,7 @@ def resolve_data_dir(data_dir: Path | str | None = None) -> Path:
     return expanded(chosen)
 
 
-def load(name_or_path: str | Path, *, data_dir: Path | str | None = None, **options: float) -> Dataset:
+def load(name_or_path: str | Path, *, data_dir: Path | str | None = None, **options: float | str) -> Dataset:
     """Load a data set by name or path.
 
     Parameters

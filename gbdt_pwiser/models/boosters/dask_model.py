@@ -20,7 +20,6 @@ from gbdt_pwiser.models.losses import LOSSES
 from gbdt_pwiser.models.protocol import OnRoundOfTask
 from gbdt_pwiser.models.spec import ModelSpec
 from gbdt_pwiser.objectives import InputError, PWiseRObjective, base_score
-from gbdt_pwiser.objectives.labels import task_labels
 
 
 class Parts(NamedTuple):
@@ -93,7 +92,7 @@ class DaskXGBoostModel(XGBoostModel):
         sizes = tuple(block.shape[0] for block in blocks)
         click, conversion = (
             da.from_array(label.astype(np.float32), chunks=(sizes,))
-            for label in task_labels(exposures.grade, tasks=1).T
+            for label in (exposures.click, exposures.known_conversion)
         )
         types = ["c" if column in exposures.categorical else "q" for column in columns]
         return Parts(da.concatenate(blocks), click, conversion, types)

@@ -22,7 +22,6 @@ from gbdt_pwiser.models.kept import KeptWith
 from gbdt_pwiser.models.protocol import OnRound, OnRoundOfTask
 from gbdt_pwiser.models.spec import ModelSpec
 from gbdt_pwiser.objectives import InputError, PWiseRMultiTaskObjective, auc, xgboost_params
-from gbdt_pwiser.objectives.labels import task_labels
 
 _kept_with = KeptWith()
 
@@ -105,7 +104,7 @@ class SharedXGBoostModel(XGBoostModel):
             callbacks.append(Rounds(on_round, "auc_cvr"))
         started = time.perf_counter()
         booster = xgboost.train(
-            {**xgboost_params(train.click, conversion=task_labels(train.grade, tasks=1)[:, 1]), **params},
+            {**xgboost_params(train.click, conversion=train.known_conversion), **params},
             data,
             settings.rounds,
             evals=[(data_valid, "valid")],
