@@ -72,9 +72,9 @@ def checked_conversion(values: ArrayLike, what: str = "conversion") -> NDArray[n
 
     Raises InputError for anything but 0, 1 and NaN.
     """
-    rule = "it must be 0 or 1, or NaN where the conversion of a click is open"
-    given = numbers(what, values, rule)
-    _refuse_where(what, given, ~((given == 0) | (given == 1) | np.isnan(given)), rule)
+    rule = "must be 0 or 1, or NaN where the conversion of a click is open"
+    given = numbers(what, values, f"{what} {rule}")
+    _refuse_where(what, given, ~((given == 0) | (given == 1) | np.isnan(given)), f"it {rule}")
     return given.astype(np.float32, copy=False)
 
 

@@ -141,7 +141,8 @@ def _label(
         values = frame.with_columns(expression.alias(key))[key]  # a constant becomes a column
     except pl.exceptions.PolarsError as error:
         raise InputError(
-            f"{key} = {text!r} cannot be evaluated ({first_line(error)}); compare numbers, as in column = 1"
+            f"{key} = {text!r} cannot be evaluated ({first_line(error)}); compare numbers, as in column = 1, "
+            "or dates, as in column < date '2026-12-31'"
         ) from error
     if missing and values.dtype == pl.Null:
         values = values.cast(pl.Int8)
