@@ -159,7 +159,7 @@ ROWS = [
     ),
     (
         lambda: make_dataset(X, CLICK, 3 * CONVERSION),
-        "conversion is 3 in row 0 (2 such rows); it must be 0 or",
+        "conversion is 3 in row 0 (2 such rows); it must be",
     ),
     (lambda: PWiseRSklearnObjective(conversion=[None]), "conversion is None in row 0 (1 such rows)"),
     (
