@@ -20,6 +20,7 @@ LEAST_WEIGHT, GREATEST_WEIGHT = 1e-15, 1e15
 LARGEST_PARAMETER: Final = 1e6
 # Below it every type of floating number holds every whole number.
 LARGEST_FLOAT_ID: Final = 2**24
+_NONE_MISSING: Final = "give every exposure a value"
 
 
 def check_number(name: str, number: Any) -> None:
@@ -73,7 +74,7 @@ def checked_conversion(values: ArrayLike, what: str = "conversion") -> NDArray[n
     Raises InputError for anything but 0, 1 and NaN.
     """
     rule = "must be 0 or 1, or NaN where the conversion of a click is open"
-    given = numbers(what, values, f"{what} {rule}")
+    given = numbers(what, values, f"{what} {rule}", missing="give NaN where it is open")
     _refuse_where(what, given, ~((given == 0) | (given == 1) | np.isnan(given)), f"it {rule}")
     return given.astype(np.float32, copy=False)
 
@@ -139,13 +140,13 @@ def checked_group(group: ArrayLike, rows: int) -> NDArray[Any]:
     return ids
 
 
-def numbers(what: str, values: ArrayLike, rule: str) -> NDArray[Any]:
+def numbers(what: str, values: ArrayLike, rule: str, *, missing: str = _NONE_MISSING) -> NDArray[Any]:
     """Return values as a one-dimensional array of a plain numeric type.
 
     Raises InputError, which ends in the rule, for another number of dimensions, for texts, times and complex
-    numbers, and for missing entries of nullable columns; NaN stays.
+    numbers, and for missing entries of nullable columns, where it ends in what to do of them; NaN stays.
     """
-    array = _array(what, values)
+    array = _array(what, values, missing)
     if array.ndim != 1:
         raise InputError(f"{what} has shape {array.shape}; give one {what} per exposure, shape (n,)")
     if array.dtype.kind == "O":
@@ -157,16 +158,14 @@ def numbers(what: str, values: ArrayLike, rule: str) -> NDArray[Any]:
     return array
 
 
-def _array(what: str, values: Any) -> NDArray[Any]:
+def _array(what: str, values: Any, missing: str = _NONE_MISSING) -> NDArray[Any]:
     try:
         array = host(values)
     except (ValueError, TypeError) as error:  # rows of several lengths
         raise InputError(f"{what} is no array ({error}); give one value per exposure, shape (n,)") from error
     if np.ma.is_masked(values):
         masked = np.ma.getmaskarray(values)
-        raise InputError(
-            f"{what} is missing (NA or masked) in {int(masked.sum())} rows; give every exposure a value"
-        )
+        raise InputError(f"{what} is missing (NA or masked) in {int(masked.sum())} rows; {missing}")
     return array
 
 

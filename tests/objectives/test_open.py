@@ -78,7 +78,7 @@ def test_other_values_are_refused_and_told_of_nan(bad):
 def test_missing_entries_other_than_nan_are_refused():
     with pytest.raises(InputError, match=r"conversion is None in row 1 .*or NaN"):
         grade_from([1, 1], [0, None])
-    with pytest.raises(InputError, match="conversion is missing"):
+    with pytest.raises(InputError, match=r"conversion is missing .* in 1 rows; give NaN where it is open"):
         grade_from([1, 1], np.ma.array([0, 1], mask=[False, True]))
     with pytest.raises(InputError, match="click is nan"):
         grade_from([1, NAN], [0, 0])
