@@ -1,6 +1,6 @@
 """What late conversions do to a model, by how its log counts the clicks that may still convert.
 
-    python -m benchmarks.open [--exposures 140000] [--delay 1 --delay 2] [--seeds 8] [--model lightgbm]
+    python -m benchmarks.open [--exposures 60000] [--delay 1 --delay 2] [--seeds 6] [--model lightgbm]
 
 A simulated log of ten days, a fifth of whose searches is validation, and four more days as test, on which
 all conversions are known. Conversions come late, by an exponential delay of that mean in days that is cut off
@@ -121,12 +121,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--exposures", type=int, default=140_000)
+    parser.add_argument("--exposures", type=int, default=60_000)
     parser.add_argument("--ctr", type=float, default=0.2)
     parser.add_argument("--cvr", type=float, default=0.3)
     parser.add_argument("--delay", type=float, action="append")
     parser.add_argument("--weight", type=float, default=0.03, help="of PWiseR")
-    parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--seeds", type=int, default=6)
     parser.add_argument("--model", default="lightgbm", choices=["lightgbm", "xgboost"])
     asked = parser.parse_args()
     bce = ModelSpec(model=asked.model, threads=1, settings=SETTINGS)

@@ -207,7 +207,7 @@ def test_accidents_are_a_dial_on_one_sample():
         ({"delay": -0.5}, r"delay is -0\.5; give days from 0 to 36500"),
         ({"delay": float("nan")}, "delay is nan"),
         ({"delay": float("inf")}, "delay is inf"),
-        ({"open_as": "opn"}, r"unknown open_as 'opn', did you mean open\?; choose one of open, none"),
+        ({"open_as": "opn"}, r"unknown open_as 'opn' \(did you mean open\?\); choose one of open, none"),
         ({"drift": 0.5, "days": 1}, "days is 1; give a whole number from 2 to 36500"),
         ({"cvr": 0.4, "click_bait": 0.5}, r"\(0, 0\.35\): only intended clicks convert, and none on bait"),
     ],
