@@ -15,7 +15,7 @@ import numpy as np
 
 from gbdt_pwiser.objectives import InputError, Objective, grade_from, pwiser_objective
 from gbdt_pwiser.objectives.datasets import group_sizes
-from gbdt_pwiser.objectives.inputs import checked_group, checked_weight
+from gbdt_pwiser.objectives.inputs import CONVERSION, OPEN, checked_group, checked_weight
 from gbdt_pwiser.objectives.traps import warn_without_effect
 
 
@@ -57,7 +57,8 @@ def train(
     features
         Dask array or dataframe, (n, features).
     click, conversion
-        Dask arrays or series (n,), 0 or 1, partitioned as the features.
+        Dask arrays or series (n,), 0 or 1, partitioned as the features; the conversion of a click is NaN
+        where it is open.
     objective
         The loss; what its pairs are is decided by its parameters. With `PWiseRMultiTaskObjective` the booster
         has two outputs, pCTR and pCVR.
@@ -139,13 +140,17 @@ def _labels(tasks: int, click: Any, conversion: Any) -> dict[str, Any]:
         each.to_dask_array(lengths=True) if hasattr(each, "to_dask_array") else each
         for each in (click, conversion)
     ]
+    # XGBoost refuses NaN there, so an open conversion is what `task_labels` has for it.
+    clicks, conversions = both
+    both = [clicks, da.where(da.isnan(conversions), OPEN, conversions)]
     return {"label": da.stack(both, axis=1).rechunk({1: 2})}
 
 
 class _Part(NamedTuple):
-    """What a partition adds to the mean click and conversion, and its first and last group."""
+    """What a partition adds to the mean click and that of decided conversions; its first and last group."""
 
     clicks: float
+    decided: float
     conversions: float
     weight: float
     first: Any = None
@@ -180,8 +185,9 @@ def _start(
                 f"group {one.last!r} lies in two partitions, and pairs are those inside a partition; cut the "
                 "partitions between groups"
             )
-    clicks, conversions, weight = (
-        sum(getattr(part, name) for part in of_parts) for name in ("clicks", "conversions", "weight")
+    clicks, decided, conversions, weight = (
+        sum(getattr(part, name) for part in of_parts)
+        for name in ("clicks", "decided", "conversions", "weight")
     )
     if sample_weight is not None and of_parts and not weight:
         raise InputError("every sample_weight is 0; give at least one exposure a positive weight")
@@ -190,13 +196,14 @@ def _start(
         raise InputError(f"the mean click is {rate}; training needs exposures with and without a click")
     if tasks == 1:
         return {"base_score": float(rate)}
-    if not 0 < conversions < clicks:
+    if not 0 < conversions < decided:
+        rate = conversions / decided if decided else float("nan")
         raise InputError(
-            f"the mean conversion of clicks is {conversions / clicks:g}; a model of both tasks needs clicks "
+            f"the mean conversion of clicks is {rate:g}; a model of both tasks needs clicks "
             "with and without a conversion"
         )
     return {
-        "base_score": [float(rate), float(conversions / clicks)],
+        "base_score": [float(rate), float(conversions / decided)],
         "multi_strategy": "multi_output_tree",
         "num_target": 2,  # of a worker without rows, whose label has no columns
     }
@@ -214,7 +221,13 @@ def _checked(click: Any, conversion: Any, sample_weight: Any = None, group: Any 
         weight = np.ones(len(grade))
         if sample_weight is not None:
             weight = checked_weight(sample_weight, len(grade), some=False)
-        part = _Part(float(weight @ (grade > 0)), float(weight @ (grade == 2)), float(weight.sum()))
+        clicks = float(weight @ (grade > 0))
+        part = _Part(
+            clicks,
+            clicks - float(weight @ (grade == OPEN)),
+            float(weight @ (grade == CONVERSION)),
+            float(weight.sum()),
+        )
         if group is None:
             return part
         ids = checked_group(group, len(grade))

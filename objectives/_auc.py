@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from gbdt_pwiser.objectives._peers import Peers, gather
 from gbdt_pwiser.objectives.errors import InputError
-from gbdt_pwiser.objectives.inputs import checked_binary, checked_weight, numbers
+from gbdt_pwiser.objectives.inputs import OPEN, checked_binary, checked_weight, numbers
 from gbdt_pwiser.objectives.labels import Labels, peers_of, read_labels
 
 
@@ -121,8 +121,8 @@ def auc_ctr(raw_score: Any, data: Any) -> tuple[str, float] | tuple[str, float, 
 def auc_tasks(raw_score: Any, data: Any) -> list[tuple[str, float]]:
     """Return CTR AUC and CVR AUC as `custom_metric` of an XGBoost model of both tasks.
 
-    CVR AUC is that of the second output for conversions among clicked exposures. Weights, workers and names
-    are as in `auc_ctr`.
+    CVR AUC is that of the second output for conversions among the clicks whose conversion is not open.
+    Weights, workers and names are as in `auc_ctr`.
 
     Parameters
     ----------
@@ -139,11 +139,12 @@ def auc_tasks(raw_score: Any, data: Any) -> list[tuple[str, float]]:
     labels, peers = read_labels(data, tasks=2), peers_of(data)
     grade = labels.grade() if len(labels.label) or peers.size == 1 else np.zeros(0)
     clicked, weight = grade > 0, labels.sample_weight()
+    decided = clicked & (grade != OPEN)
     scores = np.asarray(raw_score, dtype=np.float64).reshape(-1, 2)
     told = []
     for name, rows, score, positive in (
         ("auc_ctr", slice(None), scores[:, 0], clicked),
-        ("auc_cvr", clicked, scores[:, 1], grade == 2),
+        ("auc_cvr", decided, scores[:, 1], grade == 2),
     ):
         weights = None if weight is None else np.asarray(weight)[rows]
         if peers.size == 1:

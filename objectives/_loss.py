@@ -185,7 +185,7 @@ class PWiseRLoss:
         raw_score
             (n,): log-odds; an array of NumPy, CuPy, PyTorch or another Array API library, or a sequence.
         grade
-            (n,): 0 impression only, 1 click without conversion, 2 conversion; or the plan of them.
+            (n,): 0 impression, 1 click, 2 conversion, 3 click of open conversion, no pair's; or their plan.
         group
             (n,): ids, needed with pairs="group" only.
         sample_weight

@@ -34,8 +34,8 @@ class Objective:
     Called with (raw_score, data) it returns gradient and hessian of n * L, with grades, weights and groups
     read from the data set. One object serves both libraries, their `cv`, and any number of data sets.
 
-    Labels it reads: grades 0, 1, 2 (both libraries); or label = click with label_lower_bound = conversion
-    (XGBoost; `make_dmatrix` builds that). Weights in the data set are applied.
+    Labels it reads: grades 0, 1, 2, 3 (both libraries); or label = click with label_lower_bound = conversion,
+    NaN where it is open (XGBoost; `make_dmatrix` builds that). Weights in the data set are applied.
 
     At the first call on a data set it warns of what boosters get wrong in silence: a start far from the mean
     click (`make_dataset` and `xgboost_params` give the right one; LightGBM's `init_model` and `save_binary`

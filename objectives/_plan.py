@@ -12,7 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 from gbdt_pwiser.objectives._arrays import Array, Index, like, namespace
 from gbdt_pwiser.objectives._peers import Alone, Peers
 from gbdt_pwiser.objectives.errors import InputError
-from gbdt_pwiser.objectives.inputs import CLICK, CONVERSION, checked_grade, checked_group, checked_weight
+from gbdt_pwiser.objectives.inputs import (
+    CLICK,
+    CONVERSION,
+    OPEN,
+    checked_grade,
+    checked_group,
+    checked_weight,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +56,8 @@ class PairPlan:
         Of all rows' weights, 1 each without sample weights; with peers, of all workers' rows.
     clicked
         int64: positions with a click, ascending.
+    decided
+        int64: those of them whose conversion is not open. Open ones are in no pair.
     anchors
         int64: positions with a conversion; group after group where pairs stay inside groups.
     bounds
@@ -67,6 +76,7 @@ class PairPlan:
     mean_weight: float
     total_weight: float
     clicked: Index
+    decided: Index
     anchors: Index
     bounds: Index | None
     anchor_segment: Index | None
@@ -89,6 +99,7 @@ class PairPlan:
             kept[key] = replace(
                 self,
                 clicked=move(self.clicked),
+                decided=move(self.decided),
                 anchors=move(self.anchors),
                 bounds=move(self.bounds),
                 anchor_segment=move(self.anchor_segment),
@@ -112,7 +123,7 @@ def make_plan(
 ) -> PairPlan:
     """Check grades, groups and weights and find anchors and opponents.
 
-    Raises InputError for a grade outside 0, 1, 2, a shape that differs, a weight or a group that breaks a
+    Raises InputError for a grade outside 0, 1, 2, 3, a shape that differs, a weight or a group that breaks a
     rule of `_inputs`, or missing groups where pairs stay inside groups. With peers every worker makes its
     plan together with the others; a group must not be split between them.
     """
@@ -136,6 +147,7 @@ def make_plan(
         mean_weight=float(total_weight / max(total_rows, 1.0)),
         total_weight=float(total_weight),
         clicked=clicked,
+        decided=clicked[grades[clicked] != OPEN],
         sample_weight=weight,
         peers=peers,
     )

@@ -12,7 +12,7 @@ from gbdt_pwiser.objectives._loss import PWiseRLoss
 from gbdt_pwiser.objectives._objective import derivatives_of, one_output, ranks_pairs
 from gbdt_pwiser.objectives._pwiser import LossParameters, described
 from gbdt_pwiser.objectives.errors import InputError
-from gbdt_pwiser.objectives.inputs import checked_binary, numbers
+from gbdt_pwiser.objectives.inputs import checked_conversion, numbers
 from gbdt_pwiser.objectives.labels import grade_from
 from gbdt_pwiser.objectives.traps import START_OF_ESTIMATORS, warn_of_start, warn_without_anchors
 
@@ -31,7 +31,7 @@ class PWiseRSklearnObjective:
     Parameters
     ----------
     conversion
-        (n,): 0 or 1 for each row of the fit, in its order; None where y holds grades.
+        (n,): 0 or 1 for each row of the fit, in its order, NaN where it is open; None where y holds grades.
     **parameters
         Those of PWiseRLoss.
 
@@ -56,7 +56,7 @@ class PWiseRSklearnObjective:
                 "it out, or train with PWiseRObjective"
             )
         # A copy: what happens to the caller's array later is no part of the objective.
-        self.conversion = None if conversion is None else checked_binary("conversion", conversion).copy()
+        self.conversion = None if conversion is None else checked_conversion(conversion).copy()
 
     def __call__(
         self,

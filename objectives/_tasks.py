@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from gbdt_pwiser.objectives._arrays import Array, Index, at_least, namespace, put, take
 from gbdt_pwiser.objectives._logistic import sigmoid, softplus
@@ -15,7 +15,7 @@ from gbdt_pwiser.objectives._loss import HESSIAN_FLOOR, PWiseRLoss
 from gbdt_pwiser.objectives._peers import Peers
 from gbdt_pwiser.objectives._plan import PairPlan
 from gbdt_pwiser.objectives.errors import InputError
-from gbdt_pwiser.objectives.inputs import LARGEST_PARAMETER
+from gbdt_pwiser.objectives.inputs import CLICK, CONVERSION, LARGEST_PARAMETER
 from gbdt_pwiser.objectives.protocol import ScoreLoss
 
 
@@ -26,11 +26,11 @@ class MultiTaskLoss:
     ::
 
         L = click_weight * L_click(z)
-          + conversion_weight * sum_{i clicked} w_i [ softplus(u_i) - v_i u_i ] / sum_i w_i
+          + conversion_weight * sum_{i decided} w_i [ softplus(u_i) - v_i u_i ] / sum_i w_i
 
-    with the conversion v_i. Both terms are divided by the weight of all exposures, so a clicked exposure
-    weighs conversion_weight times as much in the second as in the first, whatever the click rate. The second
-    is 0 without a click.
+    over the clicks whose conversion v_i is decided. Both terms are divided by the weight of all exposures, so
+    such a click weighs conversion_weight times as much in the second as in the first, whatever the click
+    rate. The second is 0 without any.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ class MultiTaskLoss:
         if not plan.n:
             return 0.0
         total = self.click_weight * self.click.value(raw_score[:, 0], plan) if self.click_weight else 0.0
-        u, converted, weight, _ = self._clicked(raw_score, plan)
+        u, converted, weight, _ = self._decided(raw_score, plan)
         each = softplus(u) - converted * u
         xp = namespace(each)
         conversion = float(xp.sum(each if weight is None else weight * each))
@@ -130,8 +130,8 @@ class MultiTaskLoss:
         ::
 
             grad_iz = click_weight * that of L_click
-            grad_iu = conversion_weight * w_i (sigmoid(u_i) - v_i) where i is clicked, else 0
-            hess_iu = conversion_weight * w_i q_i (1 - q_i), q_i = sigmoid(u_i), where i is clicked,
+            grad_iu = conversion_weight * w_i (sigmoid(u_i) - v_i) where i is decided, else 0
+            hess_iu = conversion_weight * w_i q_i (1 - q_i), q_i = sigmoid(u_i), where i is decided,
                       and everywhere at least a floor > 0
 
         Parameters are those of `value`; dtype is that of the result, None for that of raw_score.
@@ -155,7 +155,7 @@ class MultiTaskLoss:
         else:
             grad[:, 0], hess[:, 0] = 0.0, floor
         if self.conversion_weight:
-            u, converted, weight, rows = self._clicked(raw_score, plan)
+            u, converted, weight, rows = self._decided(raw_score, plan)
             q = sigmoid(u)
             g, h = q - converted, q * (1.0 - q)
             scale = self.conversion_weight if weight is None else self.conversion_weight * weight
@@ -163,27 +163,27 @@ class MultiTaskLoss:
             put(hess[:, 1], rows, xp.astype(at_least(scale * h, floor), kind))
         return grad, hess
 
-    def _clicked(self, raw_score: Array, plan: PairPlan) -> tuple[Array, Array, Array | None, Index]:
-        """Return u, the conversions and the weights of the clicked exposures, in float64, and their rows."""
+    def _decided(self, raw_score: Array, plan: PairPlan) -> tuple[Array, Array, Array | None, Index]:
+        """Return u, the conversions and the weights of the decided clicks, in float64, and their rows."""
         xp = namespace(raw_score)
         plan = plan.beside(raw_score)
-        u = xp.astype(take(raw_score[:, 1], plan.clicked), xp.float64)
+        u = xp.astype(take(raw_score[:, 1], plan.decided), xp.float64)
         if not bool(xp.all(xp.isfinite(u))):
             raise InputError(
                 "a raw score of the conversion is not finite; lower the learning rate or a task's weight"
             )
         flags = xp.zeros_like(raw_score[:, 1], dtype=xp.bool)
         put(flags, plan.anchors, True)
-        weight = None if plan.sample_weight is None else take(plan.sample_weight, plan.clicked)
-        return u, xp.astype(take(flags, plan.clicked), xp.float64), weight, plan.clicked
+        weight = None if plan.sample_weight is None else take(plan.sample_weight, plan.decided)
+        return u, xp.astype(take(flags, plan.decided), xp.float64), weight, plan.decided
 
 
-def conversion_rate(click: ArrayLike, conversion: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-    """Return the (weighted) mean conversion of clicks; InputError where it is 0, 1 or that of none."""
-    clicks, conversions = np.asarray(click, dtype=bool), np.asarray(conversion, dtype=bool)
-    weight = np.ones(len(clicks)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
-    of = float(weight[clicks].sum())
-    rate = float(weight[clicks & conversions].sum()) / of if of else math.nan
+def conversion_rate(grade: NDArray[np.int8], sample_weight: ArrayLike | None = None) -> float:
+    """Return the (weighted) mean conversion of decided clicks; InputError where it is 0, 1 or of none."""
+    weight = np.ones(len(grade)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+    converted = grade == CONVERSION
+    of = float(weight[converted | (grade == CLICK)].sum())
+    rate = float(weight[converted].sum()) / of if of else math.nan
     if not 0.0 < rate < 1.0:
         raise InputError(
             f"the mean conversion of clicks is {rate}; a model of both tasks needs clicks with and without "

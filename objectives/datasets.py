@@ -1,7 +1,8 @@
 """The data sets of the boosters, with clicks and conversions in them.
 
-Neither booster has room for two labels of one output. Both take the grade (0, 1, 2) as label. XGBoost also
-takes label = click with `label_lower_bound` = conversion, which keeps its built-in metrics right.
+Neither booster has room for two labels of one output. Both take the grade (0, 1, 2, 3) as label. XGBoost
+also takes label = click with `label_lower_bound` = conversion, NaN where that is open, which keeps its
+built-in metrics right.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from gbdt_pwiser.objectives.inputs import (
     checked_weight,
     numbers,
 )
-from gbdt_pwiser.objectives.labels import grade_from
+from gbdt_pwiser.objectives.labels import grade_from, task_labels
 from gbdt_pwiser.objectives.traps import refuse_random_forest
 
 # Log-odds beyond it are probabilities of 0 or 1, whose hessian is 0.
@@ -50,7 +51,7 @@ def xgboost_params(
 
     With `obj=` XGBoost does not estimate its intercept; `predict` applies the sigmoid of the named objective.
     With conversions they are those of a model of both tasks, whose outputs start at the mean click and at the
-    mean conversion of clicks, and whose trees have one leaf for both.
+    mean conversion of the clicks in which it is decided, and whose trees have one leaf for both.
     """
     start = base_score(click, sample_weight=sample_weight)
     if conversion is None:
@@ -58,7 +59,7 @@ def xgboost_params(
     grade = grade_from(click, conversion)
     return {
         "objective": "binary:logistic",
-        "base_score": [start, conversion_rate(grade > 0, grade == 2, sample_weight)],
+        "base_score": [start, conversion_rate(grade, sample_weight)],
         "multi_strategy": "multi_output_tree",
     }
 
@@ -84,7 +85,7 @@ def make_dmatrix(
     features
         (n, features): anything that XGBoost reads.
     click, conversion
-        (n,): 0 or 1.
+        (n,): 0 or 1, the conversion of a click also NaN where it is open; see `grade_from`.
     sample_weight
         (n,): 0, or 1e-15 to 1e15. XGBoost keeps weights per group when groups are set, so not both.
     group
@@ -115,7 +116,7 @@ def make_dmatrix(
     if tasks not in (1, 2):
         raise InputError(f"tasks is {tasks!r}; give 1 for the click, or 2 for click and conversion")
     kind = xgboost.QuantileDMatrix if quantile else xgboost.DMatrix
-    label = np.stack([grade > 0, grade == 2], axis=1).astype(np.float32)
+    label = task_labels(grade, tasks=tasks)
     data = kind(features, label=label if tasks == 2 else label[:, 0], weight=weight, **options)
     if tasks == 1:
         data.set_float_info("label_lower_bound", label[:, 1])
@@ -155,7 +156,7 @@ def make_dataset(
     features
         (n, features): anything that LightGBM reads.
     click, conversion
-        (n,): 0 or 1.
+        (n,): 0 or 1, the conversion of a click also NaN where it is open; see `grade_from`.
     sample_weight
         (n,): 0, or 1e-15 to 1e15.
     group

@@ -11,6 +11,8 @@ from gbdt_pwiser.objectives._arrays import host
 from gbdt_pwiser.objectives.errors import InputError
 
 CLICK, CONVERSION = 1, 2
+OPEN = 3
+"""Grade of a click whose conversion is open: it may still come, so it is no click without one."""
 # Boosters keep weights and gradients as float32, of 1e-38 to 3e38: these limits leave room for their products
 # and for sums over rows.
 LEAST_WEIGHT, GREATEST_WEIGHT = 1e-15, 1e15
@@ -18,6 +20,7 @@ LEAST_WEIGHT, GREATEST_WEIGHT = 1e-15, 1e15
 LARGEST_PARAMETER: Final = 1e6
 # Below it every type of floating number holds every whole number.
 LARGEST_FLOAT_ID: Final = 2**24
+_NONE_MISSING: Final = "give every exposure a value"
 
 
 def check_number(name: str, number: Any) -> None:
@@ -31,23 +34,24 @@ def check_number(name: str, number: Any) -> None:
 
 
 def checked_grade(grade: ArrayLike) -> NDArray[np.int8]:
-    """Return the grades as int8 (n,), or raise InputError for anything but 0, 1 and 2."""
-    rule = "a grade is 0, 1 or 2 (click + conversion)"
+    """Return the grades as int8 (n,), or raise InputError for anything but 0, 1, 2 and 3."""
+    rule = "a grade is 0, 1, 2 (click + conversion) or 3 (click whose conversion is open)"
     values = numbers("grade", grade, rule)
     with np.errstate(invalid="ignore"):  # NaN becomes some number here, and differs from it
         grades = values.astype(np.int8, copy=False)
-    wrong = (values != grades) | (grades < 0) | (grades > CONVERSION)
+    wrong = (values != grades) | (grades < 0) | (grades > OPEN)
     if wrong.any():
         row = int(np.argmax(wrong))
         raise InputError(
             f"grade {values[row]} in row {row} ({int(wrong.sum())} such rows); a grade is click + "
-            "conversion: 0 (impression only), 1 (click without conversion) or 2 (conversion)"
+            "conversion: 0 (impression only), 1 (click without conversion) or 2 (conversion); or 3, a click "
+            "whose conversion is open"
         )
     return grades
 
 
 def checked_binary(what: str, values: ArrayLike) -> NDArray[np.bool_]:
-    """Return clicks or conversions as bool (n,), or raise InputError for anything but 0 and 1."""
+    """Return clicks or other labels as bool (n,), or raise InputError for anything but 0 and 1."""
     rule = f"{what} must be 0 or 1 in every row"
     given = numbers(what, values, rule)
     if given.dtype == np.bool_:
@@ -56,11 +60,23 @@ def checked_binary(what: str, values: ArrayLike) -> NDArray[np.bool_]:
     wrong = ~((given == 0) | ones)
     if wrong.any():
         row = int(np.argmax(wrong))
-        hint = "; of grades, the click is grade > 0" if what == "click" and given[row] == CONVERSION else ""
+        of_grades = what == "click" and given[row] in (CONVERSION, OPEN)
+        hint = "; of grades, the click is grade > 0" if of_grades else ""
         raise InputError(
             f"{what} is {given[row]} in row {row} ({int(wrong.sum())} such rows); it must be 0 or 1{hint}"
         )
     return ones
+
+
+def checked_conversion(values: ArrayLike, what: str = "conversion") -> NDArray[np.float32]:
+    """Return conversions as float32 (n,), NaN where they are open.
+
+    Raises InputError for anything but 0, 1 and NaN.
+    """
+    rule = "must be 0 or 1, or NaN where the conversion of a click is open"
+    given = numbers(what, values, f"{what} {rule}", missing="give NaN where it is open")
+    _refuse_where(what, given, ~((given == 0) | (given == 1) | np.isnan(given)), f"it {rule}")
+    return given.astype(np.float32, copy=False)
 
 
 def checked_weight(sample_weight: ArrayLike, rows: int, *, some: bool = True) -> NDArray[np.float64]:
@@ -124,13 +140,13 @@ def checked_group(group: ArrayLike, rows: int) -> NDArray[Any]:
     return ids
 
 
-def numbers(what: str, values: ArrayLike, rule: str) -> NDArray[Any]:
+def numbers(what: str, values: ArrayLike, rule: str, *, missing: str = _NONE_MISSING) -> NDArray[Any]:
     """Return values as a one-dimensional array of a plain numeric type.
 
     Raises InputError, which ends in the rule, for another number of dimensions, for texts, times and complex
-    numbers, and for missing entries of nullable columns; NaN stays.
+    numbers, and for missing entries of nullable columns, where it ends in what to do of them; NaN stays.
     """
-    array = _array(what, values)
+    array = _array(what, values, missing)
     if array.ndim != 1:
         raise InputError(f"{what} has shape {array.shape}; give one {what} per exposure, shape (n,)")
     if array.dtype.kind == "O":
@@ -142,16 +158,14 @@ def numbers(what: str, values: ArrayLike, rule: str) -> NDArray[Any]:
     return array
 
 
-def _array(what: str, values: Any) -> NDArray[Any]:
+def _array(what: str, values: Any, missing: str = _NONE_MISSING) -> NDArray[Any]:
     try:
         array = host(values)
     except (ValueError, TypeError) as error:  # rows of several lengths
         raise InputError(f"{what} is no array ({error}); give one value per exposure, shape (n,)") from error
     if np.ma.is_masked(values):
         masked = np.ma.getmaskarray(values)
-        raise InputError(
-            f"{what} is missing (NA or masked) in {int(masked.sum())} rows; give every exposure a value"
-        )
+        raise InputError(f"{what} is missing (NA or masked) in {int(masked.sum())} rows; {missing}")
     return array
 
 

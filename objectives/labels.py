@@ -12,11 +12,14 @@ from gbdt_pwiser.objectives._arrays import Array
 from gbdt_pwiser.objectives._peers import Alone, Peers, XGBoostPeers
 from gbdt_pwiser.objectives.errors import InputError
 from gbdt_pwiser.objectives.inputs import (
+    CONVERSION,
+    OPEN,
     checked_binary,
+    checked_conversion,
     checked_grade,
 )
 
-_REMEDY = "give grades 0, 1, 2 (click + conversion) as the label"
+_REMEDY = "give grades 0, 1, 2 (click + conversion), 3 where the conversion is open, as the label"
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +31,7 @@ class Labels:
     booster
         Which one the data set belongs to.
     label, conversion
-        The label, and XGBoost's label_lower_bound; conversion may be empty.
+        The label, and XGBoost's label_lower_bound, NaN where it is open; conversion may be empty.
     weight
         One per row or (XGBoost with groups) per group; may be empty.
     group_sizes
@@ -47,7 +50,7 @@ class Labels:
     def same_as(self, other: Labels) -> bool:
         """Return whether every array is equal; cheap beside a boosting round."""
         return all(
-            np.array_equal(getattr(self, name), getattr(other, name))
+            np.array_equal(getattr(self, name), getattr(other, name), equal_nan=True)
             for name in ("label", "conversion", "weight", "group_sizes", "start")
         )
 
@@ -135,7 +138,8 @@ def _of_two_tasks(label: Array, data: Any) -> Labels:
     return Labels(
         booster="xgboost",
         label=np.ascontiguousarray(label[:, 0]),
-        conversion=np.ascontiguousarray(label[:, 1]),
+        # What `task_labels` puts in the place of NaN.
+        conversion=np.where(label[:, 1] == OPEN, np.nan, label[:, 1]),
         weight=data.get_weight(),
         group_sizes=np.diff(data.get_uint_info("group_ptr").astype(np.int64)),
         start=data.get_base_margin(),
@@ -148,32 +152,54 @@ def peers_of(data: Any) -> Peers:
 
 
 def grade_from(click: ArrayLike, conversion: ArrayLike) -> NDArray[np.int8]:
-    """Return int8 grades click + conversion.
+    """Return int8 grades click + conversion, and 3 for a click whose conversion is open.
 
     Parameters
     ----------
-    click, conversion
-        (n,): 0 or 1 each.
+    click
+        (n,): 0 or 1.
+    conversion
+        (n,): 0 or 1, or NaN where it is open. Without a click nothing can come, so NaN is 0 there.
 
     Raises
     ------
     InputError
-        Shapes differ, a value is neither 0 nor 1 (NaN included), or a conversion has no click.
+        Shapes differ, a click is neither 0 nor 1 (NaN included), a conversion neither of them nor NaN, or a
+        conversion has no click.
 
     Examples
     --------
-    >>> grade_from([0, 1, 1], [0, 0, 1])
-    array([0, 1, 2], dtype=int8)
+    >>> grade_from([0, 1, 1, 1], [0, 0, 1, float("nan")])
+    array([0, 1, 2, 3], dtype=int8)
     """
-    clicks, conversions = checked_binary("click", click), checked_binary("conversion", conversion)
-    if clicks.shape != conversions.shape:
+    clicks, given = checked_binary("click", click), checked_conversion(conversion)
+    if clicks.shape != given.shape:
         raise InputError(
-            f"click has shape {clicks.shape}, conversion {conversions.shape}; give one of each per exposure"
+            f"click has shape {clicks.shape}, conversion {given.shape}; give one of each per exposure"
         )
+    conversions = given == 1
     lonely = conversions & ~clicks
     if lonely.any():
         raise InputError(
             f"{int(lonely.sum())} conversions have no click (the first in row {int(np.argmax(lonely))}); "
             "drop those rows or correct their click"
         )
-    return clicks.astype(np.int8) + conversions.astype(np.int8)
+    grade: NDArray[np.int8] = clicks.astype(np.int8) + conversions.astype(np.int8)
+    grade[clicks & np.isnan(given)] = OPEN
+    return grade
+
+
+def task_labels(grade: NDArray[np.int8], *, tasks: int) -> NDArray[np.float32]:
+    """Return click and conversion of each grade, float32 (n, 2), as XGBoost keeps them.
+
+    An open conversion is NaN beside a label of clicks, in label_lower_bound. In a label of both tasks, where
+    XGBoost refuses NaN, it is the grade 3.
+
+    Examples
+    --------
+    >>> task_labels(np.array([0, 1, 2, 3]), tasks=2).tolist()
+    [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [1.0, 3.0]]
+    """
+    labels = np.stack([grade > 0, grade == CONVERSION], axis=1).astype(np.float32)
+    labels[grade == OPEN, 1] = np.nan if tasks == 1 else OPEN
+    return labels

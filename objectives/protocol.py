@@ -63,7 +63,8 @@ class ScoreLoss(Protocol):
         Parameters
         ----------
         grade
-            (n,): 0 impression only, 1 click without conversion, 2 conversion.
+            (n,): 0 impression only, 1 click without conversion, 2 conversion, 3 click whose conversion is
+            open.
         group
             (n,): ids; None where the data set has none.
         sample_weight

@@ -98,7 +98,8 @@ def warn_without_anchors(plan: PairPlan, *, ranks_pairs: bool) -> None:
     if plan.n and plan.peers.size == 1 and not len(plan.clicked):
         warnings.warn(
             "no exposure is clicked, so there is nothing to learn (LightGBM takes a Dataset without a label "
-            "for one of zeros); give grades 0, 1, 2 (click + conversion) as the label",
+            "for one of zeros); give grades 0, 1, 2 (click + conversion), 3 where the conversion is open, as "
+            "the label",
             stacklevel=3,
         )
     elif ranks_pairs and not plan.opponents:

@@ -117,6 +117,37 @@ def test_workers_train_the_model_of_one_machine(client, exposures, surrogate):
     assert np.abs(margins(bce, exposures[0]) - margins(one, exposures[0])).max() > 0.01
 
 
+def with_open(exposures):
+    """The same with a fifth of the conversions open; without a click NaN is 0."""
+    features, click, conversion = exposures
+    rows = np.random.default_rng(9).random(N) < 0.2
+    return features, click, np.where(rows, np.nan, conversion).astype(np.float32)
+
+
+def test_workers_leave_open_clicks_out_of_the_pairs(client, exposures):
+    opened, objective = with_open(exposures), PWiseRObjective(weight=0.5)
+    booster = train(client, PARAMS, *parts(opened, [2500, 4000]), objective=objective, num_boost_round=ROUNDS)
+    found, one = margins(booster, opened[0]), margins(alone(opened, objective), opened[0])
+    np.testing.assert_allclose(found, one, atol=1e-5)
+    as_none = alone((*opened[:2], np.nan_to_num(opened[2])), objective)
+    assert np.abs(margins(as_none, opened[0]) - one).max() > 0.01
+
+
+@pytest.mark.skipif(tuple(map(int, xgb.__version__.split(".")[:2])) < (3, 2), reason="needs XGBoost 3.2")
+def test_workers_leave_open_clicks_out_of_the_second_task(client, exposures):
+    features, click, conversion = with_open(exposures)
+    objective = PWiseRMultiTaskObjective(weight=0.3)
+    cut = parts((features, click, conversion), [2500, 4000])
+    booster = train(client, PARAMS, *cut, objective=objective, valid=cut, num_boost_round=ROUNDS)
+    data = make_dmatrix(features, click, conversion, tasks=2, quantile=True)
+    params = {**PARAMS, **xgboost_params(click, conversion=conversion)}
+    expected = xgb.train(params, data, ROUNDS, obj=objective)
+    np.testing.assert_allclose(margins(booster, features), margins(expected, features), atol=1e-5)
+    nothing = [cut[0], cut[1], np.nan * cut[2]]
+    with pytest.raises(InputError, match="the mean conversion of clicks is nan; a model of both tasks"):
+        train(client, PARAMS, *nothing, objective=objective)
+
+
 def test_a_worker_without_anchors(client, exposures):
     """Sorted by grade, one part holds no conversion and another nothing else."""
     features, click, conversion = exposures

@@ -71,5 +71,7 @@ def datasets(data_dir: Path | None, as_json: bool) -> None:
             if dataset.rows is None
             else f"{dataset.rows:,} exposures, {dataset.clicks:,} clicks, {dataset.conversions:,} conversions"
         )
+        if dataset.open:
+            rows += f", {dataset.open:,} open"
         state = "ready" if dataset.prepared else "not prepared"
         click.echo(f"{dataset.name:<10} {state:<13} {rows or dataset.description}")

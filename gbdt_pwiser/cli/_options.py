@@ -144,7 +144,13 @@ def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 type=float,
                 help="simulated: from 0 to 1, how far relevance turns into another from first day to last.",
             ),
-            click.option("--days", type=int, help="simulated: days of a log that drifts."),
+            click.option("--days", type=int, help="simulated: days of a log that drifts or has a delay."),
+            click.option("--delay", type=float, help="simulated: mean days from a click to its conversion."),
+            click.option(
+                "--open-as",
+                help="simulated: open or none, how clicks count that may still convert when the log ends. "
+                "[open]",
+            ),
             click.option(
                 "--click-margin",
                 callback=margin,
@@ -239,7 +245,7 @@ OF_LOSS = ("click_margin", "impression_margin", "surrogate", "scale", "pairs", "
 _OF_BOOSTERS = ("rounds", "early_stopping", "stop_by", "learning_rate", "external_memory")
 _OF_SIMULATION = (
     *("exposures", "accidental_clicks", "ctr", "cvr", "position_bias", "user_bias", "click_bait"),
-    *("drift", "days"),
+    *("drift", "days", "delay", "open_as"),
 )
 
 

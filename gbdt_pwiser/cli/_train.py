@@ -175,7 +175,10 @@ def _text(manifest: Manifest, rounds: int) -> str:
         for name, value in manifest.validation.items()
         if metric_named(name).family in ("ranking", "top", "calibration") and math.isfinite(value)
     ]
-    sizes = ", ".join(f"{part['exposures']:,} {name}" for name, part in manifest.split.items())
+    sizes = ", ".join(
+        f"{part['exposures']:,} {name}" + (f" ({part['open']:,} open clicks)" if part.get("open") else "")
+        for name, part in manifest.split.items()
+    )
     before = ", before calibration" if manifest.calibration else ""
     went_on = ""
     if (record := manifest.continued) is not None:

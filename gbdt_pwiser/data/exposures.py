@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from gbdt_pwiser.data.relative import Relative
 from gbdt_pwiser.data.stored import BLOCK, StoredFeatures, as_matrix, refuse_infinite, with_constants
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.objectives.inputs import OPEN
+from gbdt_pwiser.objectives.labels import task_labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +28,8 @@ class Exposures:
         One column per feature: Float32 numericals (null or NaN is missing) and Int32 codes for
         categoricals (null is missing). In memory, or left in Parquet files and read when a model needs them.
     grade
-        int8 (n,): 0 impression only, 1 click without conversion, 2 conversion.
+        int8 (n,): 0 impression only, 1 click without conversion, 2 conversion, 3 click whose conversion is
+        open: it may still come.
     categorical
         Names of the feature columns that hold codes.
     group
@@ -84,11 +87,11 @@ class Exposures:
                     f"{self.name}: {what} has shape {values.shape} and type {values.dtype}; "
                     f"give one {np.dtype(dtype)} per exposure, shape ({n},)"
                 )
-        if n and not (self.grade.min() >= 0 and self.grade.max() <= 2):
-            bad = self.grade[(self.grade < 0) | (self.grade > 2)]
+        if n and not (self.grade.min() >= 0 and self.grade.max() <= OPEN):
+            bad = self.grade[(self.grade < 0) | (self.grade > OPEN)]
             raise InputError(
-                f"{self.name}: {len(bad)} grades are outside 0, 1, 2 (the first is {bad[0]}); "
-                "a grade is click + conversion"
+                f"{self.name}: {len(bad)} grades are outside 0, 1, 2, 3 (the first is {bad[0]}); "
+                "a grade is click + conversion, or 3 where the conversion of a click is open"
             )
         if unknown := [c for c in self.categorical if c not in self.features.columns]:
             raise InputError(f"{self.name}: categorical names no feature column: {', '.join(unknown)}")
@@ -117,6 +120,22 @@ class Exposures:
         """Conversions, bool (n,): grade == 2."""
         converted: NDArray[np.bool_] = self.grade == 2
         return converted
+
+    @property
+    def open(self) -> NDArray[np.bool_]:
+        """Clicks whose conversion is open, bool (n,): grade == 3."""
+        undecided: NDArray[np.bool_] = self.grade == OPEN
+        return undecided
+
+    @property
+    def decided_click(self) -> NDArray[np.bool_]:
+        """Clicks of which it is known whether they convert, bool (n,): grade 1 or 2."""
+        return self.click & ~self.open
+
+    @property
+    def known_conversion(self) -> NDArray[np.float32]:
+        """Conversions as `grade_from` takes them, float32 (n,): 0 or 1, and NaN where they are open."""
+        return task_labels(self.grade, tasks=1)[:, 1]
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Exposures:
         """Return the given rows, by index (order kept) or by mask."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gbdt_pwiser.data.exposures import Exposures
 from gbdt_pwiser.data.stored import BLOCK, StoredFeatures
 from gbdt_pwiser.objectives import auc
+from gbdt_pwiser.objectives.inputs import CLICK, CONVERSION
 
 TOO_GOOD: Final = 0.99
 """AUC above which a feature, or a model, knows the label rather than predicts it."""
@@ -67,7 +68,7 @@ def find_leaks(train: Exposures, *, seed: int = 0) -> list[tuple[str, str, float
     grade = train.grade[rows]
     sides = {
         "click": (rows[grade == 0], rows[grade >= 1]),
-        "conversion of a click": (rows[grade == 1], rows[grade == 2]),
+        "conversion of a click": (rows[grade == CLICK], rows[grade == CONVERSION]),
     }
     drawn = {
         what: [np.sort(rng.choice(side, min(len(side), SAMPLE), replace=False)) for side in pair]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from gbdt_pwiser.data.exposures import Exposures
 from gbdt_pwiser.data.parquet import write_frames
 from gbdt_pwiser.data.stored import BLOCK, UNREADABLE, StoredFeatures, damaged, nameless
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.objectives.inputs import CLICK, CONVERSION, OPEN
 
 FORMAT = 1
 SCHEMA = "schema.json"
@@ -33,18 +34,26 @@ _BEGIN = b'{\n  "format": '
 
 @dataclass(frozen=True)
 class Counts:
-    """How much one part holds, and how many rows of its source convert without a click and were left out."""
+    """How much one part holds, and how many rows of its source convert without a click and were left out.
+
+    Of the clicks, `open` are those whose conversion is open.
+    """
 
     rows: int
     clicks: int
     conversions: int
     dropped: int = 0
+    open: int = 0
 
     def more(self, grade: NDArray[np.int8]) -> Counts:
         """Return the counts with some more grades."""
-        clicks, conversions = int(np.count_nonzero(grade)), int(np.count_nonzero(grade == 2))
-        return Counts(
-            self.rows + len(grade), self.clicks + clicks, self.conversions + conversions, self.dropped
+        of_grade = [int(np.count_nonzero(grade == value)) for value in (CLICK, CONVERSION, OPEN)]
+        return replace(
+            self,
+            rows=self.rows + len(grade),
+            clicks=self.clicks + sum(of_grade),
+            conversions=self.conversions + of_grade[1],
+            open=self.open + of_grade[2],
         )
 
 

@@ -207,8 +207,9 @@ def _check_part(exposures: Exposures, part: str) -> None:
     if rows == 0:
         raise InputError(f"the {part} split of {exposures.name!r} is empty; give it rows")
     if 0 in (clicks, rows - clicks, conversions):
+        undecided = f" ({exposures.open.sum()} open)" if exposures.open.any() else ""
         raise InputError(
             f"one-class split: the {part} split of {exposures.name!r} has {rows} rows, {clicks} clicks and "
-            f"{conversions} conversions, and needs clicks, non-clicks and conversions; give it a larger "
-            "fraction, another seed or more data"
+            f"{conversions} conversions{undecided}, and needs clicks, non-clicks and conversions; give it a "
+            "larger fraction, another seed or more data"
         )

@@ -33,17 +33,19 @@ FORMAT: Final = 1
 
 @dataclass(frozen=True)
 class SplitSize:
-    """How many exposures, clicks and conversions a split holds."""
+    """How many exposures, clicks, conversions and clicks of open conversion a split holds."""
 
     split: str
     exposures: int
     clicks: int
     conversions: int
+    open: int = 0
 
     @classmethod
     def of(cls, split: str, exposures: Exposures) -> SplitSize:
         """Count one split."""
-        return cls(split, len(exposures), int(exposures.click.sum()), int(exposures.conversion.sum()))
+        counts = (exposures.click, exposures.conversion, exposures.open)
+        return cls(split, len(exposures), *(int(rows.sum()) for rows in counts))
 
 
 @dataclass(frozen=True)
@@ -270,6 +272,7 @@ def check_belongs(details: Details, results: Sequence[Result]) -> None:
 
 _ADDED: Final[Mapping[Any, Mapping[str, Any]]] = {
     Details: {"released": False, "activity": (), "clicks": ()},
+    SplitSize: {"open": 0},
     SweepPoint: {"conversion_auc": None},
 }
 """Fields that files of older versions lack, and what stands for them."""

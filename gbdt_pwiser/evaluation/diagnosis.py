@@ -77,8 +77,11 @@ class ClickTenths:
 
     @classmethod
     def of(cls, spec: ModelSpec, exposures: Exposures, pctr: NDArray[np.float64]) -> ClickTenths:
-        """Count the clicks and conversions of exposures with these predictions, float64 (n,)."""
-        clicked = exposures.click
+        """Count the clicks and conversions of exposures with these predictions, float64 (n,).
+
+        Clicks whose conversion is open are left out.
+        """
+        clicked = exposures.decided_click
         tenths = reliability(pctr[clicked], exposures.conversion[clicked], bins=BINS)
         return cls(
             *(spec.model, spec.loss),

@@ -13,6 +13,7 @@ from gbdt_pwiser.metrics.checks import Floats, check_score, check_weight
 from gbdt_pwiser.metrics.metric import Metric
 from gbdt_pwiser.metrics.scored import ScoredExposures, once
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.objectives.inputs import OPEN
 
 GRADES: Final = ("impression only", "click without conversion", "conversion")
 
@@ -40,7 +41,7 @@ def score_quantiles(
     score
         float (n,), any scale.
     grade
-        int8 (n,), 0 to 2.
+        int8 (n,), 0 to 3. Clicks whose conversion is open, of grade 3, have no row of their own.
     levels
         Shares in [0, 1].
     sample_weight
@@ -143,7 +144,8 @@ class ScoreDistribution:
         pctr
             float (n,), in [0, 1]; 0 and 1 fall into the outer bins.
         grade
-            int8 (n,), 0 to 2. A grade that does not occur has counts of zero.
+            int8 (n,), 0 to 3. Clicks whose conversion is open, of grade 3, are not counted. A grade that does
+            not occur has counts of zero.
 
         Raises
         ------
@@ -156,8 +158,13 @@ class ScoreDistribution:
             )
         if not ((pctr >= 0) & (pctr <= 1)).all():
             raise InputError("pctr has values that are NaN or outside [0, 1]; give probabilities")
-        if not ((grade >= 0) & (grade <= 2)).all():
-            raise InputError("grade has values outside 0, 1, 2; a grade is click + conversion")
+        if not ((grade >= 0) & (grade <= OPEN)).all():
+            raise InputError(
+                "grade has values outside 0, 1, 2, 3; a grade is click + conversion, or 3 where the "
+                "conversion is open"
+            )
+        if (grade == OPEN).any():
+            pctr, grade = pctr[grade != OPEN], grade[grade != OPEN]
         bins = len(EDGES) - 1
         with np.errstate(divide="ignore"):  # the infinite log-odds of 0 and 1 are clipped next
             p = pctr.astype(np.float64)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gbdt_pwiser.metrics.blocks import Blocks, RankedGroups, ranked_clicks, ranked_conversions
 from gbdt_pwiser.metrics.checks import Bools, Floats, check_group, check_score, check_weight
-from gbdt_pwiser.metrics.metric import Family, GroupValues, Metric, group_metric, share
+from gbdt_pwiser.metrics.metric import Family, GroupValues, Metric, group_metric, of_decided, share
 from gbdt_pwiser.metrics.scored import ScoredExposures, once
 from gbdt_pwiser.objectives import InputError
 
@@ -235,17 +235,21 @@ GAUC_LEFT_OUT: Final = _left_out_metric(
     "share of groups without both a click and a non-click, not in GAUC",
     _clicks_in_groups,
 )
-CONVERSION_GAUC: Final = _gauc_metric(
-    "conversion_gauc",
-    "conversion GAUC",
-    "ranking",
-    "conversion AUC inside each group, averaged with the groups' exposures as weights",
-    _conversions_in_groups,
-    "exposures",
+CONVERSION_GAUC: Final = of_decided(
+    _gauc_metric(
+        "conversion_gauc",
+        "conversion GAUC",
+        "ranking",
+        "conversion AUC inside each group, averaged with the groups' exposures as weights",
+        _conversions_in_groups,
+        "exposures",
+    )
 )
-CONVERSION_GAUC_LEFT_OUT: Final = _left_out_metric(
-    "conversion_gauc_left_out",
-    "groups left out of conversion GAUC",
-    "share of groups without both a conversion and another exposure, not in conversion GAUC",
-    _conversions_in_groups,
+CONVERSION_GAUC_LEFT_OUT: Final = of_decided(
+    _left_out_metric(
+        "conversion_gauc_left_out",
+        "groups left out of conversion GAUC",
+        "share of groups without both a conversion and another exposure, not in conversion GAUC",
+        _conversions_in_groups,
+    )
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -175,6 +175,41 @@ def group_metric(
         return mean
 
     return Metric(name, label, family, True, 4, meaning, compute, Bootstrap(statistic), ranks_by_pctr)
+
+
+def of_decided(metric: Metric) -> Metric:
+    """Return the metric, and its test, on the exposures without the clicks whose conversion is open.
+
+    What a metric of conversions would say of them is not known, so they count as neither conversion nor
+    anything else: they leave the ranking, and their group.
+    """
+    test = metric.gain_test
+    if isinstance(test, DeLong):
+        test = DeLong(_decided_ranking(test.ranking))
+    elif isinstance(test, Bootstrap):
+        test = Bootstrap(_of_decided_sample(test.statistic))
+    return replace(metric, compute=lambda scored: metric.compute(scored.decided), gain_test=test)
+
+
+def _decided_ranking(
+    ranking: Callable[[ScoredExposures], Ranking | None],
+) -> Callable[[ScoredExposures], Ranking | None]:
+    def ranked(scored: ScoredExposures) -> Ranking | None:
+        found = ranking(scored.decided)
+        if found is None or scored.decided is scored:
+            return found
+        rows = ~scored.exposures.open
+        if found.rows is not None:
+            rows[rows] = found.rows
+        return found._replace(rows=rows)
+
+    return ranked
+
+
+def _of_decided_sample(
+    statistic: Callable[[Sample], Statistic | None],
+) -> Callable[[Sample], Statistic | None]:
+    return lambda sample: statistic(sample.decided)
 
 
 def share(part: float, whole: float) -> float:

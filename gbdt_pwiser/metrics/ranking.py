@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdt_pwiser.metrics.checks import Bools, Floats, check_score, check_weight
-from gbdt_pwiser.metrics.metric import Bootstrap, Metric, Ranking, Statistic, auc_metric
+from gbdt_pwiser.metrics.metric import Bootstrap, Metric, Ranking, Statistic, auc_metric, of_decided
 from gbdt_pwiser.metrics.scored import Sample, ScoredExposures
 from gbdt_pwiser.metrics.sorting import sorted_side
 from gbdt_pwiser.objectives import InputError
@@ -45,27 +45,33 @@ CTR_AUC: Final = auc_metric(
     lambda s: Ranking(s.pctr, s.click),
     ranks_by_pctr=True,
 )
-CONVERSION_AUC: Final = auc_metric(
-    "conversion_auc",
-    "conversion AUC",
-    "ranking",
-    "chance that a converted exposure has a higher pCTR than any other",
-    lambda s: Ranking(s.pctr, s.conversion),
-    ranks_by_pctr=True,
+CONVERSION_AUC: Final = of_decided(
+    auc_metric(
+        "conversion_auc",
+        "conversion AUC",
+        "ranking",
+        "chance that a converted exposure has a higher pCTR than any other",
+        lambda s: Ranking(s.pctr, s.conversion),
+        ranks_by_pctr=True,
+    )
 )
-CTCVR_AUC: Final = auc_metric(
-    "ctcvr_auc",
-    "CTCVR AUC",
-    "ranking",
-    "chance that a converted exposure has a higher pCTCVR than any other",
-    lambda s: Ranking(s.pctcvr, s.conversion),
+CTCVR_AUC: Final = of_decided(
+    auc_metric(
+        "ctcvr_auc",
+        "CTCVR AUC",
+        "ranking",
+        "chance that a converted exposure has a higher pCTCVR than any other",
+        lambda s: Ranking(s.pctcvr, s.conversion),
+    )
 )
-CVR_AUC: Final = auc_metric(
-    "cvr_auc",
-    "CVR AUC",
-    "ranking",
-    "among clicked exposures, chance that a converted one has a higher pCVR",
-    lambda s: Ranking(_pcvr_of_clicks(s), s.conversion[s.click], rows=s.click),
+CVR_AUC: Final = of_decided(
+    auc_metric(
+        "cvr_auc",
+        "CVR AUC",
+        "ranking",
+        "among clicked exposures, chance that a converted one has a higher pCVR",
+        lambda s: Ranking(_pcvr_of_clicks(s), s.conversion[s.click], rows=s.click),
+    )
 )
 NOISE_FREE_CTR_AUC: Final = auc_metric(
     "noise_free_ctr_auc",
@@ -173,9 +179,11 @@ CTR_PR_AUC: Final = _pr_auc_metric(
     lambda s: Ranking(s.pctr, s.click),
     ranks_by_pctr=True,
 )
-CTCVR_PR_AUC: Final = _pr_auc_metric(
-    "ctcvr_pr_auc",
-    "CTCVR PR-AUC",
-    "average precision of pCTCVR for conversions",
-    lambda s: Ranking(s.pctcvr, s.conversion),
+CTCVR_PR_AUC: Final = of_decided(
+    _pr_auc_metric(
+        "ctcvr_pr_auc",
+        "CTCVR PR-AUC",
+        "average precision of pCTCVR for conversions",
+        lambda s: Ranking(s.pctcvr, s.conversion),
+    )
 )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, wraps
 from typing import Any, Self, TypeVar
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from gbdt_pwiser.data import Exposures
@@ -64,6 +65,29 @@ class ScoredExposures:
         """Group of each exposure, int (n,); None where there are none."""
         return self.exposures.group
 
+    @cached_property
+    def decided(self) -> Self:
+        """The same without the clicks whose conversion is open, which no metric of conversions knows."""
+        open_click = self.exposures.open
+        return self._take(np.flatnonzero(~open_click)) if open_click.any() else self
+
+    def _take(self, rows: NDArray[np.intp]) -> Self:
+        pcvr = None if self.pcvr is None else self.pcvr[rows]
+        labels = _labels_of(self.exposures, rows)
+        return replace(self, exposures=labels, pctr=self.pctr[rows], pctcvr=self.pctcvr[rows], pcvr=pcvr)
+
+
+def _labels_of(exposures: Exposures, rows: NDArray[np.intp]) -> Exposures:
+    """Return some exposures without their features, which may lie in files and no metric reads."""
+    group, meant = exposures.group, exposures.noise_free_click
+    return Exposures(
+        name=exposures.name,
+        features=pl.DataFrame({"none": np.zeros(len(rows), dtype=np.float32)}),
+        grade=exposures.grade[rows],
+        group=None if group is None else group[rows],
+        noise_free_click=None if meant is None else meant[rows],
+    )
+
 
 @dataclass(frozen=True, eq=False)
 class RankedExposures(ScoredExposures):
@@ -119,6 +143,10 @@ class Sample(ScoredExposures):
     def group(self) -> NDArray[np.integer[Any]] | None:
         """Unit of each exposure, int (n,); None where there are no groups."""
         return None if self.exposures.group is None else self.units.index
+
+    def _take(self, rows: NDArray[np.intp]) -> Self:
+        # As many units are drawn, some of which may have no rows left.
+        return replace(super()._take(rows), units=replace(self.units, index=self.units.index[rows]))
 
 
 def once(compute: Callable[[ScoredExposures], T]) -> Callable[[ScoredExposures], T]:

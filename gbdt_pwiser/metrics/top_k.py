@@ -26,7 +26,7 @@ from gbdt_pwiser.metrics.blocks import (
     ranked_groups,
 )
 from gbdt_pwiser.metrics.checks import Bools, Floats, check_score
-from gbdt_pwiser.metrics.metric import GroupValues, Metric, group_metric, share
+from gbdt_pwiser.metrics.metric import GroupValues, Metric, group_metric, of_decided, share
 from gbdt_pwiser.metrics.scored import ScoredExposures, once
 from gbdt_pwiser.metrics.sorting import runs
 from gbdt_pwiser.objectives import InputError
@@ -297,13 +297,15 @@ def _first(k: int) -> str:
 
 def ndcg_metric(k: int) -> Metric:
     """Return NDCG@k of pCTR as a metric of `evaluate`."""
-    return _top_metric(
-        f"ndcg@{k}",
-        f"NDCG@{k}",
-        f"gains of the {_first(k)} of each group by pCTR, 1 for a click and 3 for a conversion, discounted "
-        "by place, over those of the best order",
-        _grades,
-        lambda ranked, levels: _ndcg(ranked, levels, k),
+    return of_decided(
+        _top_metric(
+            f"ndcg@{k}",
+            f"NDCG@{k}",
+            f"gains of the {_first(k)} of each group by pCTR, 1 for a click and 3 for a conversion, "
+            "discounted by place, over those of the best order",
+            _grades,
+            lambda ranked, levels: _ndcg(ranked, levels, k),
+        )
     )
 
 
@@ -320,12 +322,14 @@ def map_metric(k: int) -> Metric:
 
 def conversions_metric(k: int) -> Metric:
     """Return recall@k of conversions by pCTR as a metric of `evaluate`."""
-    return _top_metric(
-        f"conversions@{k}",
-        f"conversions top {k}",
-        f"share of each group's conversions in its {_first(k)} by pCTR",
-        ranked_conversions,
-        lambda ranked, conversions: _recall(ranked, conversions, k),
+    return of_decided(
+        _top_metric(
+            f"conversions@{k}",
+            f"conversions top {k}",
+            f"share of each group's conversions in its {_first(k)} by pCTR",
+            ranked_conversions,
+            lambda ranked, conversions: _recall(ranked, conversions, k),
+        )
     )
 
 
@@ -356,9 +360,11 @@ WITHOUT_CLICK: Final = _without_metric(
     "share of groups without a click, not in NDCG, MAP and MRR",
     ranked_clicks,
 )
-WITHOUT_CONVERSION: Final = _without_metric(
-    "groups_without_conversion",
-    "groups without a conversion",
-    "share of groups without a conversion, not in the conversions of the first places",
-    ranked_conversions,
+WITHOUT_CONVERSION: Final = of_decided(
+    _without_metric(
+        "groups_without_conversion",
+        "groups without a conversion",
+        "share of groups without a conversion, not in the conversions of the first places",
+        ranked_conversions,
+    )
 )

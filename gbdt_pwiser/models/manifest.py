@@ -43,7 +43,7 @@ class Manifest:
     dataset
         Name of the training data.
     split
-        Exposures, clicks and conversions of train, validation and test.
+        Exposures, clicks, conversions and clicks of open conversion (`open`) of train, validation and test.
     validation
         Metrics on validation, before calibration.
     calibration

@@ -122,6 +122,7 @@ def save_model(
                     "exposures": len(part),
                     "clicks": int(part.click.sum()),
                     "conversions": int(part.conversion.sum()),
+                    "open": int(part.open.sum()),
                 }
                 for name, part in (("train", split.train), ("valid", split.valid), ("test", split.test))
             },

@@ -13,7 +13,7 @@ from array_api_compat import is_cupy_array
 from numpy.typing import ArrayLike, NDArray
 
 from gbdt_pwiser.objectives import InputError, PWiseRLoss, base_score, grade_from
-from gbdt_pwiser.objectives.inputs import check_number, checked_binary, checked_weight
+from gbdt_pwiser.objectives.inputs import check_number, checked_conversion, checked_weight
 from gbdt_pwiser.objectives.traps import without_effect
 from gbdt_pwiser.sklearn._objective import FitObjective
 
@@ -84,7 +84,7 @@ class PWiseRClassifier:
         loss, click = self._loss(), _clicks(y)
         grade = None
         if conversion is not None:
-            checked_binary("conversion", conversion)
+            checked_conversion(conversion)
             if click is None:
                 raise InputError("y holds one class only, and conversions need clicks; give both classes")
             grade = grade_from(click, conversion)

@@ -126,7 +126,8 @@ class LGBMPWiseRClassifier(PWiseRClassifier, LGBMClassifier):  # type: ignore[mi
             As LGBMClassifier's. Beside PWiseR its built-in metrics are auc, average_precision,
             binary_logloss and binary_error.
         conversion
-            (n,): 0 or 1, 1 in clicked rows only. Without it BCE alone is trained, with a warning.
+            (n,): 0 or 1, 1 in clicked rows only; NaN where the conversion of a click is open. Without it BCE
+            alone is trained, with a warning.
         group
             (n,): ids, needed with pairs="group" only.
         eval_conversion
@@ -139,9 +140,9 @@ feature_name, categorical_feature, callbacks, init_model, **options
         Raises
         ------
         InputError
-            A parameter of the loss; a conversion that is neither 0 nor 1, or has no click; more than two
-            classes; an objective of one's own; beside PWiseR, parameters that weigh classes, a random forest
-            and other built-in metrics.
+            A parameter of the loss; a conversion that is neither 0 nor 1 nor NaN, or has no click; more than
+            two classes; an objective of one's own; beside PWiseR, parameters that weigh classes, a random
+            forest and other built-in metrics.
         """
         given = self.get_params()
         for name in _OBJECTIVE:

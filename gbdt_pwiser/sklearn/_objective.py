@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
 from gbdt_pwiser.objectives import PairPlan, PWiseRLoss, auc
-from gbdt_pwiser.objectives.inputs import checked_binary
+from gbdt_pwiser.objectives.inputs import checked_conversion
 from gbdt_pwiser.objectives.rounds import loss_of_round
 
 
@@ -58,15 +58,20 @@ def of_probabilities(metric: Callable[..., Any]) -> Callable[..., Any]:
 def conversion_auc(conversions: Sequence[ArrayLike | None]) -> Callable[..., float]:
     """Return the metric "auc_conversion": the AUC of pCTR for conversions, NaN for a set without them.
 
-    Metrics are not told which data set they are called for, but are called for each in turn.
+    Clicks whose conversion is open are left out. Metrics are not told which data set they are called for, but
+    are called for each in turn.
     """
-    turns = cycle([None if each is None else checked_binary("eval_conversion", each) for each in conversions])
+    turns = cycle(
+        [None if each is None else checked_conversion(each, "eval_conversion") for each in conversions]
+    )
 
     def auc_conversion(y_true: Any, y_pred: Any, sample_weight: Any = None) -> float:
         conversion = next(turns)
         if conversion is None:
             return float("nan")
-        return auc(np.asarray(y_pred), conversion, sample_weight=sample_weight)
+        decided = ~(np.isnan(conversion) & (np.asarray(y_true) > 0))
+        weight = None if sample_weight is None else np.asarray(sample_weight)[decided]
+        return auc(np.asarray(y_pred)[decided], conversion[decided] == 1, sample_weight=weight)
 
     return auc_conversion
 

@@ -81,7 +81,8 @@ class XGBPWiseRClassifier(PWiseRClassifier, XGBClassifier):  # type: ignore[misc
         y
             (n,): the click, 0 or 1.
         conversion
-            (n,): 0 or 1, 1 in clicked rows only. Without it BCE alone is trained, with a warning.
+            (n,): 0 or 1, 1 in clicked rows only; NaN where the conversion of a click is open. Without it BCE
+            alone is trained, with a warning.
         sample_weight
             (n,): counts for BCE and for pairs.
         group
@@ -96,8 +97,8 @@ feature_weights
         Raises
         ------
         InputError
-            A parameter of the loss; a conversion that is neither 0 nor 1, or has no click; more than two
-            classes; an objective of one's own; beside PWiseR, scale_pos_weight.
+            A parameter of the loss; a conversion that is neither 0 nor 1 nor NaN, or has no click; more than
+            two classes; an objective of one's own; beside PWiseR, scale_pos_weight.
         """
         if self.objective not in (None, "binary:logistic"):
             raise InputError(

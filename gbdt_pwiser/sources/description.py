@@ -41,9 +41,14 @@ class Description:
     name
         What the data set is called; by default the name of the description file without its suffix.
     grade
-        A column, or an SQL expression over columns, with the values 0, 1, 2.
+        A column, or an SQL expression over columns, with the values 0, 1, 2, and 3 where the conversion of a
+        click is open.
     click, conversion
         Two of these instead of the grade, true or 1 where it happened, e.g. `is_click = 1 and is_like = 1`.
+        Where the conversion of a click is missing, it is open.
+    settled
+        A column or an SQL expression, true or 1 where a click had the time to convert, e.g. `click_time <
+        date '2026-11-01'`. The conversion of any other click is open, also where it has come already.
     group, time
         Columns: the search, page or user; and a whole number, date or time that sorts.
     time_format
@@ -82,6 +87,7 @@ class Description:
     grade: str | None = None
     click: str | None = None
     conversion: str | None = None
+    settled: str | None = None
     group: str | None = None
     time: str | None = None
     time_format: str | None = None
@@ -97,7 +103,7 @@ class Description:
     @property
     def labels(self) -> dict[str, str]:
         """The label keys that are given, with their columns or expressions."""
-        given = {"grade": self.grade, "click": self.click, "conversion": self.conversion}
+        given = {key: getattr(self, key) for key in ("grade", "click", "conversion", "settled")}
         return {key: text for key, text in given.items() if text is not None}
 
 
@@ -126,9 +132,10 @@ def read_description(path: Path) -> Description:
     described = Description(**{"name": path.stem, **stored})
     if not described.name.strip() or not described.name.isprintable() or "/" in described.name:
         raise InputError(f"name is {described.name!r}; make it a printable text without a slash")
-    if sorted(described.labels) not in (["grade"], ["click", "conversion"]):
+    labels = [key for key in described.labels if key != "settled"]
+    if labels not in (["grade"], ["click", "conversion"]):
         raise InputError(
-            f"the label is given by {' and '.join(described.labels) or 'nothing'}; "
+            f"the label is given by {' and '.join(labels) or 'nothing'}; "
             "give either grade, or click and conversion"
         )
     _check_time_format(described)

@@ -55,6 +55,7 @@ class KnownDataset:
     rows: int | None = None
     clicks: int | None = None
     conversions: int | None = None
+    open: int | None = None
 
 
 def resolve_data_dir(data_dir: Path | str | None = None) -> Path:
@@ -63,7 +64,7 @@ def resolve_data_dir(data_dir: Path | str | None = None) -> Path:
     return expanded(chosen)
 
 
-def load(name_or_path: str | Path, *, data_dir: Path | str | None = None, **options: float) -> Dataset:
+def load(name_or_path: str | Path, *, data_dir: Path | str | None = None, **options: float | str) -> Dataset:
     """Load a data set by name or path.
 
     Parameters
@@ -205,6 +206,7 @@ def _known_released(source: Released, data_dir: Path) -> KnownDataset:
         rows=sum(part.rows for part in parts),
         clicks=sum(part.clicks for part in parts),
         conversions=sum(part.conversions for part in parts),
+        open=sum(part.open for part in parts),
     )
 
 

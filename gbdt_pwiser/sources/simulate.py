@@ -17,6 +17,7 @@ from gbdt_pwiser.data.exposures import Exposures
 from gbdt_pwiser.data.split import Dataset
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives.errors import check_whole
+from gbdt_pwiser.sources._delays import WINDOW, OpenAs, Outcomes, check_delay, drawn_delays
 from gbdt_pwiser.sources._simulated_features import Floats, codes, columns_of, numericals
 from gbdt_pwiser.sources.source import Made
 
@@ -53,12 +54,15 @@ class Simulation:
         float64 (n,): true probability of an accidental click.
     bait
         bool (n,): items that attract clicks and never convert.
+    outcomes
+        Clicks and conversions as they are in the end, and when they come.
     """
 
     exposures: Exposures
     relevance: Floats
     accident: Floats
     bait: NDArray[np.bool_]
+    outcomes: Outcomes
 
 
 def simulate(
@@ -73,6 +77,8 @@ def simulate(
     click_bait: float = 0.0,
     drift: float = 0.0,
     days: int = 10,
+    delay: float = 0.0,
+    open_as: OpenAs = "open",
 ) -> Simulation:
     """Simulate search pages of up to 20 items with clicks, accidental clicks and conversions.
 
@@ -99,6 +105,10 @@ def simulate(
     same traits, that has other weights and is uncorrelated with r::
 
         r(day) = cos(angle) r + sin(angle) r',   angle = drift pi / 2 day / (days - 1)
+
+    In a log with a delay, which has days too, conversions come later than their clicks, by an exponential
+    time that is cut off at 3 delays. That long is the attribution window, after which a click is settled. The
+    log ends at the end of its last day; the conversion of a click that is not settled by then is open.
 
     Parameters
     ----------
@@ -128,7 +138,12 @@ def simulate(
         In [0, 1]: how much of a quarter turn relevance makes from the first day to the last. At 1 nothing of
         the first day's relevance is left on the last; at 0 the log has no time.
     days
-        Of the log, in equal shares of the searches; 2 to 36,500. Without drift it has no effect.
+        Of the log, in equal shares of the searches; 2 to 36,500. Without drift and delay it has no effect.
+    delay
+        Mean days from a click to its conversion before the cut, 0 to 36,500. At 0 conversions come at once.
+    open_as
+        How the log counts what is open: "open", as grade 3, also where a conversion has come before the end;
+        or "none", where a conversion that has not come before the end is taken for none.
 
     Raises
     ------
@@ -145,6 +160,7 @@ def simulate(
     _check_dials(position_bias, user_bias, click_bait)
     _check_cvr(cvr, accidental_clicks, click_bait)
     _check_drift(drift, days)
+    check_delay(delay, open_as)
     rng = np.random.default_rng(seed)
     # What the dials draw leaves the other draws as they are.
     dials = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
@@ -157,8 +173,9 @@ def simulate(
     # The same world for every seed, so that seeds differ in their sample only.
     world = np.random.default_rng(20240602)
     relevance = _relevance(seen[:, :RELEVANT], of_item[:, :RELEVANT], world)
-    day = search * days // (int(search[-1]) + 1) if drift else None
-    if day is not None:
+    searches = int(search[-1]) + 1
+    day = search * days // searches if drift or delay else None
+    if day is not None and drift:
         relevance = _drifted(relevance, seen[:, :RELEVANT], of_item[:, :RELEVANT], drift * day / (days - 1))
     of_device = world.standard_normal(ACCIDENTAL)
     layout = _standardized(
@@ -190,7 +207,13 @@ def simulate(
         rng.random(n_exposures) < p for p in (p_intended, p_accident, p_conversion)
     )
     meant = intended & ~bait
-    click, conversion = intended | accidental, meant & converting
+    outcomes = Outcomes(
+        click=intended | accidental,
+        conversion=meant & converting,
+        moment=search * np.float64(days / searches),
+        delay=drawn_delays(n_exposures, delay, seed),
+        window=WINDOW * delay,
+    )
 
     columns = columns_of("categorical", 0, codes(of_search, SEARCH_CATEGORICALS, rng, world), search)
     columns |= columns_of("categorical", SEARCH_CATEGORICALS, codes(of_item, ITEM_CATEGORICALS, rng, world))
@@ -206,7 +229,7 @@ def simulate(
         exposures=Exposures(
             name=NAME,
             features=pl.DataFrame(columns),
-            grade=click.astype(np.int8) + conversion.astype(np.int8),
+            grade=outcomes.grade_at(days, open_as),
             categorical=categorical,
             group=search,
             time=day,
@@ -215,6 +238,7 @@ def simulate(
         relevance=p_intended,
         accident=p_accident,
         bait=bait,
+        outcomes=outcomes,
     )
 
 

@@ -233,6 +233,24 @@ CASES = {
         TOML, {"d.csv": table(r5=",0,1.5")},
         "click = 'click' is not 0 or 1 in 1 rows (the first is row 5: None)",
     ),
+    "a click that may be settled or not": (
+        TOML + 'settled = "done"\n', {"d.csv": column("1", "done", r5="")},
+        "settled is missing for 1 clicks (the first is in row 5); drop them",
+    ),
+    "settled by half": (
+        TOML + 'settled = "done"\n', {"d.csv": column("1", "done", r5="0.5")},
+        "settled = 'done' is not 0 or 1 in 1 rows (the first is row 5: 0.5)",
+    ),
+    "settled by a word": (
+        TOML + 'settled = "done"\n', {"d.csv": column("yes", "done")}, "settled = 'done' is String; write an",
+    ),
+    "settled is no expression": (
+        TOML + 'settled = "done <"\n', {"d.csv": column("1", "done")}, "is neither a column nor an SQL",
+    ),
+    "settled alone": (
+        'source = "d.csv"\nsettled = "done"\n', {"d.csv": column("1", "done")},
+        "the label is given by nothing; give either grade, or click and conversion",
+    ),
     "a word for a click": (TOML, {"d.csv": table(r5="yes,0,1.5")}, "click = 'click' is String; write an"),
     "a click of 2": (TOML, {"d.csv": table(r5="2,0,1.5")}, "is not 0 or 1 in 1 rows (the first is row 5: 2)"),
     "bought without a click": (TOML, {"d.csv": table(r5="0,1,1.5")}, "1 rows convert without a click"),

@@ -121,9 +121,9 @@ PRIORS = [
     (ONES.astype(str), "has type <U32; a prior is the log-odds of a click"),
 ]
 GRADES = [
-    ([0, 3], "grade 3 in row 1 (1 such rows); a grade is click + conversion"),
+    ([0, 4], "grade 4 in row 1 (1 such rows); a grade is click + conversion: 0 (impression only), 1"),
     ([0.5, 2], "grade 0.5 in row 0"),
-    (["0", "1"], "grade has type <U1; a grade is 0, 1 or 2"),
+    (["0", "1"], "grade has type <U1; a grade is 0, 1, 2 (click + conversion) or 3"),
     ([[0], [1]], "grade has shape (2, 1); give one grade per exposure"),
     ([0, None], "grade is None in row 1"),
 ]
@@ -153,6 +153,19 @@ ROWS = [
     (lambda: grade_from([0, 1], [0, 0, 1]), "click has shape (2,), conversion (3,); give one of each"),
     (lambda: grade_from([0, 1], [1, 0]), "1 conversions have no click (the first in row 0); drop those rows"),
     (lambda: grade_from([0, 1], ["0", "1"]), "conversion has type <U1; conversion must be 0 or 1"),
+    (
+        lambda: grade_from([1, 1], [0, np.inf]),
+        "conversion is inf in row 1 (1 such rows); it must be 0 or 1, or NaN where the conversion of a click",
+    ),
+    (
+        lambda: make_dataset(X, CLICK, 3 * CONVERSION),
+        "conversion is 3 in row 0 (2 such rows); it must be",
+    ),
+    (lambda: PWiseRSklearnObjective(conversion=[None]), "conversion is None in row 0 (1 such rows)"),
+    (
+        lambda: xgboost_params(CLICK, conversion=np.where(CLICK, np.nan, 0.0)),
+        "the mean conversion of clicks is nan; a model of both tasks needs clicks with and without",
+    ),
     (lambda: make_dmatrix(X[1:], CLICK, CONVERSION), "features have 11 rows, click has 12; give one click"),
     (lambda: make_dataset(X[1:], CLICK, CONVERSION), "features have 11 rows, click has 12; give one click"),
     (lambda: make_dmatrix(frame("a[0]", "b"), CLICK, CONVERSION), "any of [ ] <: 'a[0]'; rename the columns"),

@@ -72,6 +72,14 @@ def test_a_file_of_an_older_version_knows_no_conversion_auc(path):
     assert repr(read_details(path).sweep) == repr(older)
 
 
+def test_a_file_of_an_older_version_counts_no_open_clicks(path):
+    stored = json.loads(path.read_text())
+    for size in stored["sizes"]:
+        assert size.pop("open") == 0
+    path.write_text(json.dumps(stored))
+    assert [size.open for size in read_details(path).sizes] == [0] * len(stored["sizes"])
+
+
 def test_nothing_is_written_and_read(tmp_path):
     write_details(Details(), tmp_path / "details.json")
     assert read_details(tmp_path / "details.json") == Details()
@@ -169,7 +177,7 @@ def test_a_distribution_counts_each_exposure_once():
         ([0.1], [0, 1], r"pctr has shape \(1,\), grade \(2,\)"),
         ([math.nan], [0], "NaN or outside"),
         ([1.1], [0], "NaN or outside"),
-        ([0.1], [3], "grade has values outside 0, 1, 2"),
+        ([0.1], [4], "grade has values outside 0, 1, 2, 3"),
     ],
 )
 def test_a_distribution_refuses_what_is_no_score(pctr, grade, says):

@@ -111,6 +111,7 @@ def test_the_folder_and_what_it_says(name, models, saved_folders, split):
         "exposures": len(split.valid),
         "clicks": split.valid.click.sum(),
         "conversions": split.valid.conversion.sum(),
+        "open": 0,
     }
     assert (manifest.calibration, manifest.command, dict(manifest.validation)) == (None, "", {})
     library = {"dnn": "torch", "xgboost_shared": "xgboost"}.get(name, name)

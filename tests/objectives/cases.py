@@ -32,7 +32,7 @@ scores = st.one_of(
 )
 rows = st.lists(
     st.tuples(
-        scores, st.sampled_from([0, 0, 1, 2]), st.integers(0, 2), st.sampled_from([0.0, 0.5, 1.0, 3.0])
+        scores, st.sampled_from([0, 0, 1, 2, 3]), st.integers(0, 2), st.sampled_from([0.0, 0.5, 1.0, 3.0])
     ),
     min_size=1,
     max_size=14,

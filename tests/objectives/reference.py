@@ -1,4 +1,8 @@
-"""The loss by its definition: a double loop over pairs, in scalars. Slow, obvious, independent."""
+"""The loss by its definition: a double loop over pairs, in scalars. Slow, obvious, independent.
+
+A click whose conversion is open (grade 3) is a click of BCE; it is neither an anchor (grade 2) nor an
+opponent (grades 1 and 0).
+"""
 
 import math
 from itertools import product

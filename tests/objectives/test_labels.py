@@ -82,7 +82,7 @@ def dmatrix(label, **info):
     ("make", "says"),
     [
         (lambda: dmatrix(None), "has no label; give grades 0, 1, 2"),
-        (lambda: dmatrix([0, 3, 1]), "grade 3.0 in row 1"),
+        (lambda: dmatrix([0, 4, 1]), "grade 4.0 in row 1"),
         (lambda: dmatrix([0, 2, 1], label_lower_bound=[0, 1, 0]), "click is 2.0 in row 1"),
         (lambda: dmatrix([0, 0, 1], label_lower_bound=[1, 0, 0]), "1 conversions have no click"),
         (lambda: dmatrix([0, 0, 1], label_lower_bound=[0, 0, 5]), "conversion is 5.0 in row 2"),

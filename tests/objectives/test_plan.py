@@ -44,7 +44,7 @@ def test_grades_groups_and_weights_of_any_library(library):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ({"grade": [0, 3]}, r"grade 3 in row 1 \(1 such rows\)"),
+        ({"grade": [0, 4]}, r"grade 4 in row 1 \(1 such rows\)"),
         ({"grade": [-1, 2]}, "grade -1 in row 0"),
         ({"grade": [0.5, 2.0]}, "grade 0.5 in row 0"),
         ({"grade": [float("nan"), 2.0]}, "grade nan in row 0"),

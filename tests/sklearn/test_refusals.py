@@ -12,7 +12,7 @@ WRONG = {
     "no click": ({"conversion": "ones"}, r"conversions have no click"),
     "length": ({"conversion": "short"}, r"click has shape \(800,\), conversion \(799,\)"),
     "value": ({"conversion": "twos"}, r"conversion is 2 in row"),
-    "nan": ({"conversion": "nan"}, r"conversion is nan in row 0"),
+    "infinite": ({"conversion": "infinite"}, r"conversion is inf in row 0 .* or NaN where"),
     "eval": ({"eval_conversion": [[0]]}, r"conversions of 1 evaluation sets, and there are 0"),
     "group": ({"group": [1, 2]}, r"one group id per exposure"),
     "weight": ({"sample_weight": np.ones(3)}, r"sample_weight has shape \(3,\)"),
@@ -26,7 +26,7 @@ def test_bad_rows_are_refused(kind, data, case):
         "ones": np.ones(len(data.click)),
         "short": data.conversion[1:],
         "twos": 2 * data.conversion,
-        "nan": np.where(np.arange(len(data.click)) == 0, np.nan, data.conversion),
+        "infinite": np.where(np.arange(len(data.click)) == 0, np.inf, data.conversion),
     }
     wrong = given.get("conversion", "right")
     given = {"conversion": made.get(wrong, data.conversion)} | {

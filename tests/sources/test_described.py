@@ -201,9 +201,9 @@ def test_split_options_and_name(tmp_path: Path) -> None:
         ('click = "shop"\nconversion = "bought"', "click = 'shop' is String; write an expression"),
         (
             'grade = "price"',
-            "grade = 'price' is not 0, 1 or 2 in 4 rows (the first is row 1: 1.5); drop them",
+            "grade = 'price' is not 0, 1, 2 or 3 in 4 rows (the first is row 1: 1.5); drop them",
         ),
-        ('grade = "level + 1"', "is not 0, 1 or 2 in 2 rows (the first is row 1: 3)"),
+        ('grade = "level + 2"', "is not 0, 1, 2 or 3 in 2 rows (the first is row 1: 4)"),
         ('click = "new"\nconversion = "bought"', "is not 0 or 1 in 1 rows (the first is row 4: None)"),
         ('click = "level"\nconversion = "bought"', "is not 0 or 1 in 2 rows (the first is row 1: 2)"),
         (

@@ -114,6 +114,7 @@ def test_known_datasets(data_dir: Path) -> None:
         rows=18,
         clicks=10,
         conversions=5,
+        open=0,
     )
     for name in ("nl", "fr", "es", "ccp"):
         assert (known[name].prepared, known[name].path, known[name].rows) == (False, data_dir / name, None)

@@ -204,6 +204,10 @@ def test_accidents_are_a_dial_on_one_sample():
         ({"click_bait": float("nan")}, "click_bait is nan"),
         ({"drift": 1.5}, r"drift is 1\.5; give a number in \[0, 1\]"),
         ({"drift": float("nan")}, "drift is nan"),
+        ({"delay": -0.5}, r"delay is -0\.5; give days from 0 to 36500"),
+        ({"delay": float("nan")}, "delay is nan"),
+        ({"delay": float("inf")}, "delay is inf"),
+        ({"open_as": "opn"}, r"unknown open_as 'opn' \(did you mean open\?\); choose one of open, none"),
         ({"drift": 0.5, "days": 1}, "days is 1; give a whole number from 2 to 36500"),
         ({"cvr": 0.4, "click_bait": 0.5}, r"\(0, 0\.35\): only intended clicks convert, and none on bait"),
     ],
@@ -232,6 +236,7 @@ def test_what_no_simulation_can_have(options, message):
 def test_every_parameter_is_an_option_of_load():
     options = {"n_exposures": 300, "seed": 4, "accidental_clicks": 0.2, "ctr": 0.3, "cvr": 0.4}
     options |= {"position_bias": 0.5, "user_bias": 0.5, "click_bait": 0.1, "drift": 0.5, "days": 3}
+    options |= {"delay": 0.2, "open_as": "none"}
     assert set(SIMULATED.options) == set(options)
     loaded = load("simulated", **options)
     np.testing.assert_array_equal(loaded.exposures.matrix(), simulate(**options).exposures.matrix())

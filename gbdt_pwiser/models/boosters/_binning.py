@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.objectives.datasets import group_sizes
+from gbdt_pwiser.objectives.labels import task_labels
 
 Encode = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
@@ -124,7 +125,7 @@ def block_dmatrix(
         except _InterruptedError as stop:
             raise (stop.__cause__ or KeyboardInterrupt()) from None
         weakref.finalize(data, stack.pop_all().close)
-    label = np.stack([exposures.click, exposures.conversion], axis=1).astype(np.float32)
+    label = task_labels(exposures.grade, tasks=tasks)
     if tasks == 2:
         data.set_info(label=label)
     else:

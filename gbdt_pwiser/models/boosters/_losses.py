@@ -18,7 +18,7 @@ from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.models.losses import LOSSES
 from gbdt_pwiser.models.losses.data_sets import lightgbm_fields, xgboost_infos
 from gbdt_pwiser.models.spec import ModelSpec
-from gbdt_pwiser.objectives import InputError, Objective, PWiseRLoss, base_score, xgboost_params
+from gbdt_pwiser.objectives import InputError, Objective, PWiseRLoss, base_score, grade_from, xgboost_params
 
 Derivatives = Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.float64]]]
 """From raw scores (n,) to gradient and hessian (n,) of the loss, summed over the exposures."""
@@ -87,7 +87,8 @@ def xgboost_loss(data: Any, spec: ModelSpec, loss: str) -> Iterator[tuple[dict[s
         with described.native["xgboost"](data, spec.weight) as params:
             yield params, None
     elif described.row_weight is not None and spec.weight > 0:
-        weight = described.row_weight(click + data.get_float_info("label_lower_bound"), spec.weight)
+        grade = grade_from(click, data.get_float_info("label_lower_bound"))
+        weight = described.row_weight(grade, spec.weight)
         with xgboost_infos(data, weight=weight):
             yield xgboost_params(click, sample_weight=weight), None
     else:

@@ -94,7 +94,7 @@ class DaskXGBoostModel(XGBoostModel):
         sizes = tuple(block.shape[0] for block in blocks)
         click, conversion = (
             da.from_array(label.astype(np.float32), chunks=(sizes,))
-            for label in (exposures.click, exposures.conversion)
+            for label in (exposures.click, exposures.known_conversion)
         )
         types = ["c" if column in exposures.categorical else "q" for column in columns]
         return Parts(da.concatenate(blocks), click, conversion, types)

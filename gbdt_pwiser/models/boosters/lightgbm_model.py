@@ -53,7 +53,7 @@ class LightGBMModel(ContinuableModel):
 
         def dataset(part: Exposures, **more: Any) -> Any:
             features = part.matrix() if len(part) <= BLOCK else BlockSequence(part, BLOCK)
-            return make_dataset(features, part.click, part.conversion, **options, **more)
+            return make_dataset(features, part.click, part.known_conversion, **options, **more)
 
         data = dataset(train, group=train.group if grouped else None)
         return Binned(data.construct(), dataset(valid, reference=data).construct(), train.click)

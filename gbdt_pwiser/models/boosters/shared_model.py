@@ -71,14 +71,14 @@ class SharedXGBoostModel(XGBoostModel):
     def _train_conversion(
         self, train: Exposures, valid: Exposures, on_round: OnRoundOfTask | None = None
     ) -> Trained | None:
-        if any(len(np.unique(part.conversion[part.click])) < 2 for part in (train, valid)):
+        if any(len(np.unique(part.conversion[part.decided_click])) < 2 for part in (train, valid)):
             return None
         data = self._dmatrix(train, tasks=2)
         data_valid = self._dmatrix(valid, tasks=2, ref=data)
-        clicked, converted = np.flatnonzero(valid.click), valid.conversion[valid.click]
+        decided, converted = np.flatnonzero(valid.decided_click), valid.conversion[valid.decided_click]
 
         def cvr_auc(raw_score: NDArray[np.float32], _: Any) -> tuple[str, float]:
-            return "auc_cvr", auc(raw_score[clicked, 1], converted)
+            return "auc_cvr", auc(raw_score[decided, 1], converted)
 
         settings, params = self.settings, {**self._params, "disable_default_eval_metric": True}
         del params["eval_metric"]
@@ -91,7 +91,7 @@ class SharedXGBoostModel(XGBoostModel):
             callbacks.append(Rounds(on_round, "auc_cvr"))
         started = time.perf_counter()
         booster = xgboost.train(
-            {**xgboost_params(train.click, conversion=train.conversion), **params},
+            {**xgboost_params(train.click, conversion=train.known_conversion), **params},
             data,
             settings.rounds,
             evals=[(data_valid, "valid")],

@@ -369,8 +369,8 @@ def refusals(model: str, columns: Sequence[str] = ()) -> Iterator[None]:
 
 
 def conversions_of_clicks(exposures: Exposures) -> Exposures:
-    """Clicked exposures, with the conversion in the place of the click."""
-    clicked = exposures.take(exposures.click)
+    """Clicks whose conversion is not open, with the conversion in the place of the click."""
+    clicked = exposures.take(exposures.decided_click)
     return Exposures(
         name=clicked.name,
         features=clicked.features,

@@ -51,7 +51,13 @@ class XGBoostModel(ContinuableModel):
         def dmatrix(part: Exposures, group: NDArray[np.int64] | None = None, ref: Any = None) -> Any:
             if len(part) <= BLOCK and not self.settings.external_memory:
                 return make_dmatrix(
-                    part.matrix(), part.click, part.conversion, quantile=True, group=group, ref=ref, **options
+                    part.matrix(),
+                    part.click,
+                    part.known_conversion,
+                    quantile=True,
+                    group=group,
+                    ref=ref,
+                    **options,
                 )
             return block_dmatrix(
                 part, BLOCK, group=group, ref=ref, external_memory=self.settings.external_memory, **options

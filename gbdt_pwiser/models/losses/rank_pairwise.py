@@ -15,7 +15,8 @@ from gbdt_pwiser.models.losses.weighted_bce import conversions_weigh
 
 @contextmanager
 def _for_xgboost(data: Any, weight: float) -> Iterator[dict[str, Any]]:
-    click, conversion = data.get_label(), data.get_float_info("label_lower_bound")
+    # An open conversion, which is NaN there, is none: the exposure is a click.
+    click, conversion = data.get_label(), np.nan_to_num(data.get_float_info("label_lower_bound"))
     starts = data.get_uint_info("group_ptr")[:-1]
     of_groups = conversions_weigh(np.maximum.reduceat(conversion, starts) == 1, weight)
     with xgboost_infos(data, label=click + conversion, weight=of_groups):

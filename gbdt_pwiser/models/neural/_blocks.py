@@ -79,8 +79,9 @@ class Network(nn.Module):  # type: ignore[misc]
 
         L = loss of the click + conversion_weight / n * sum over clicked i of BCE(pCVR_i, conversion_i)
 
-    over the n exposures of a batch. The conversion head predicts pCVR; a network whose head lives in
-    another sample space says so by its own `conversion_loss`, `pctcvr` and `pcvr`.
+    over the n exposures of a batch; clicks whose conversion is open are left out of the sum. The conversion
+    head predicts pCVR; a network whose head lives in another sample space says so by its own
+    `conversion_loss`, `pctcvr` and `pcvr`.
     """
 
     def __init__(self, layout: Layout, config: NetworkSettings) -> None:

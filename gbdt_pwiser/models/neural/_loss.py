@@ -15,6 +15,7 @@ from gbdt_pwiser.models.losses import LOSSES
 from gbdt_pwiser.models.losses.loss import RowWeight
 from gbdt_pwiser.models.spec import ModelSpec
 from gbdt_pwiser.objectives import PairPlan, PWiseRLoss, ScoreLoss
+from gbdt_pwiser.objectives.inputs import CONVERSION, OPEN
 
 
 class LossOfClicks(Protocol):
@@ -85,10 +86,10 @@ class ClickLoss:
         if not self._memory:
             return _ScoreLoss.apply(logit, None, self._loss, self._loss.plan(grade, group=group))
         remembered = logit.detach()[:0] if self._scores is None else self._scores
-        grades = np.concatenate([grade, np.full(len(remembered), 2, dtype=np.int8)])
+        grades = np.concatenate([grade, np.full(len(remembered), CONVERSION, dtype=np.int8)])
         groups = None if group is None else np.concatenate([group, self._groups])
         value = _ScoreLoss.apply(logit, remembered, self._loss, self._loss.plan(grades, group=groups))
-        anchors = np.flatnonzero(grade == 2)
+        anchors = np.flatnonzero(grade == CONVERSION)
         latest = logit.detach()[torch.as_tensor(anchors, device=logit.device)]
         self._scores = torch.cat([remembered, latest])[-self._memory :]
         if group is not None:
@@ -150,22 +151,24 @@ class WeightedBCE:
 
 
 def clicked_bce(logit: Tensor, grade: Tensor) -> Tensor:
-    """BCE of conversions, summed over the clicked exposures and divided by all; 0 where none is clicked.
+    """BCE of conversions, summed over the decided clicks and divided by all exposures; 0 where there is none.
 
     Not a mean over the clicked ones: in it a clicked row would weigh 1 / CTR times as much as in the loss of
     the click.
     """
     each = functional.binary_cross_entropy_with_logits(logit, _converted(grade, logit), reduction="none")
-    return (each * _clicked(grade, logit)).mean()
+    return (each * (_clicked(grade, logit) * _decided(grade, logit))).mean()
 
 
 def exposed_bce(logit: Tensor, grade: Tensor) -> Tensor:
-    """BCE of conversions, mean over all exposures."""
-    return functional.binary_cross_entropy_with_logits(logit, _converted(grade, logit))
+    """BCE of conversions, mean over all exposures weighted by `stand_ins`."""
+    return functional.binary_cross_entropy_with_logits(
+        logit, _converted(grade, logit), weight=stand_ins(grade, logit)
+    )
 
 
 def product_bce(first: Tensor, second: Tensor, grade: Tensor) -> Tensor:
-    """BCE of conversions with probability sigmoid(first) * sigmoid(second), mean over all exposures.
+    """BCE of conversions with probability sigmoid(first) * sigmoid(second), mean weighted by `stand_ins`.
 
     In logarithms, where neither factor can round to 0 or 1::
 
@@ -174,7 +177,19 @@ def product_bce(first: Tensor, second: Tensor, grade: Tensor) -> Tensor:
     converted = _converted(grade, first)
     log_p = functional.logsigmoid(first) + functional.logsigmoid(second)
     log_not = torch.logsumexp(torch.stack([-first, -second, -first - second]), dim=0) + log_p
-    return -(converted * log_p + (1.0 - converted) * log_not).mean()
+    return -(stand_ins(grade, first) * (converted * log_p + (1.0 - converted) * log_not)).mean()
+
+
+def stand_ins(grade: Tensor, like: Tensor) -> Tensor:
+    """Return the weights (n,) of a batch's exposures in a loss of pCTCVR.
+
+    The target of a click whose conversion is open is not known, so it weighs 0. Leaving it out alone would
+    leave too few clicks among the exposures, and pCTCVR too low: the decided clicks weigh more in its place,
+    each as many as there are clicks per decided one. All other exposures weigh 1.
+    """
+    clicked, decided = _clicked(grade, like), _decided(grade, like)
+    each = clicked.sum() / (clicked * decided).sum().clamp(min=1.0)
+    return 1.0 - clicked + clicked * decided * each
 
 
 def _clicked(grade: Tensor, like: Tensor) -> Tensor:
@@ -182,4 +197,8 @@ def _clicked(grade: Tensor, like: Tensor) -> Tensor:
 
 
 def _converted(grade: Tensor, like: Tensor) -> Tensor:
-    return (grade == 2).to(like.dtype)
+    return (grade == CONVERSION).to(like.dtype)
+
+
+def _decided(grade: Tensor, like: Tensor) -> Tensor:
+    return (grade != OPEN).to(like.dtype)

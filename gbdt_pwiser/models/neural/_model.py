@@ -37,6 +37,7 @@ from gbdt_pwiser.models.neural.settings import NetworkSettings
 from gbdt_pwiser.models.protocol import OnRound, Predictions, Task
 from gbdt_pwiser.models.spec import ModelSpec, check_device
 from gbdt_pwiser.objectives import InputError, PWiseRLoss, base_score
+from gbdt_pwiser.objectives.inputs import CLICK, CONVERSION, OPEN
 
 BYTES_OF_A_WEIGHT: Final = 4
 """Adam keeps two more numbers for each, and there is its gradient."""
@@ -207,7 +208,8 @@ class MultiTaskModel(NetworkModel):
             return click + network.conversion_loss(outputs, batch.grade)
 
         grade = data.valid.host_grade
-        clicked = grade >= 1
+        clicked = grade >= CLICK
+        decided = clicked & (grade != OPEN)
 
         def ranked(outputs: Outputs) -> Tensor:
             return torch.stack([outputs.click.double(), network.pcvr(exact(outputs))])
@@ -216,7 +218,7 @@ class MultiTaskModel(NetworkModel):
             click, pcvr = by_block(network, data.valid, ranked)
             return {
                 "click": finite_auc(click, clicked, self.spec.model),
-                "conversion": finite_auc(pcvr[clicked], grade[clicked] == 2, self.spec.model),
+                "conversion": finite_auc(pcvr[decided], grade[decided] == CONVERSION, self.spec.model),
             }
 
         trained = train_network(
@@ -249,7 +251,7 @@ def exact(outputs: Outputs) -> Outputs:
 
 
 class SingleTaskModel(NetworkModel):
-    """A network for the click on all exposures, one for the conversion on clicked ones.
+    """A network for the click on all exposures, one for the conversion on clicks that are not open.
 
     Each is stopped on the AUC of its own task. The second one is the same for every loss. Where training or
     validation clicks are of one kind there is nothing to tell apart, and pCVR is 1.
@@ -269,7 +271,7 @@ class SingleTaskModel(NetworkModel):
             return exposed_bce(logit, batch.grade)
 
         trained = {"click": self._train_task("click", of_click, layout, data.train, data.valid, on_round)}
-        clicked, clicked_valid = data.train.clicked(), data.valid.clicked()
+        clicked, clicked_valid = data.train.decided_clicks(), data.valid.decided_clicks()
         if all(len(np.unique(rows.host_grade)) == 2 for rows in (clicked, clicked_valid)):
             trained["conversion"] = _kept_with.get(
                 data.train,
@@ -291,7 +293,7 @@ class SingleTaskModel(NetworkModel):
     ) -> Trained:
         torch.manual_seed(self.spec.seed)  # the conversion's, whatever the click's training has drawn
         network = self._build(layout).to(self._device)
-        positive, title = valid.host_grade >= (1 if task == "click" else 2), f"dnn, {task}"
+        positive, title = valid.host_grade >= (CLICK if task == "click" else CONVERSION), f"dnn, {task}"
 
         def validate() -> dict[Task, float]:
             return {task: finite_auc(by_block(network, valid, lambda logit: logit), positive, title)}

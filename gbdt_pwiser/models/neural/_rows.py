@@ -14,6 +14,7 @@ from torch import Tensor
 from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.data.stored import BLOCK, StoredFeatures
 from gbdt_pwiser.models.neural._features import FeatureEncoder
+from gbdt_pwiser.objectives.inputs import CLICK, OPEN
 
 SHUFFLED = 4
 """Blocks of a file among which its rows are shuffled."""
@@ -65,9 +66,10 @@ class Rows:
             None if self.group is None else self.group[here],
         )
 
-    def clicked(self) -> Rows:
-        """Return the clicked rows."""
-        return self.take(torch.from_numpy(np.flatnonzero(self.host_grade >= 1)))
+    def decided_clicks(self) -> Rows:
+        """Return the clicked rows whose conversion is not open."""
+        decided = (self.host_grade >= CLICK) & (self.host_grade != OPEN)
+        return self.take(torch.from_numpy(np.flatnonzero(decided)))
 
     def batches(self, size: int, generator: torch.Generator) -> Iterator[Rows]:
         """All rows once, in random order, in batches of `size` rows or a few more."""
@@ -105,9 +107,9 @@ class StoredRows:
     def __len__(self) -> int:
         return len(self.exposures)
 
-    def clicked(self) -> Rows:
-        """Return the clicked rows, which are few, in memory."""
-        return self._encoded(self.exposures.take(self.exposures.click))
+    def decided_clicks(self) -> Rows:
+        """Return the clicked rows whose conversion is not open, which are few, in memory."""
+        return self._encoded(self.exposures.take(self.exposures.decided_click))
 
     def batches(self, size: int, generator: torch.Generator) -> Iterator[Rows]:
         """All rows once, in batches of `size` rows or a few more, in an order that is only nearly random.

@@ -43,7 +43,8 @@ class AITM(Network):
             + constraint * mean max(0, pCTCVR - pCTR)
 
     with bottoms q_1 and q_2 and a linear g. The second head is pCTCVR itself; what the constraint has left
-    above pCTR is cut off in predictions, so that pCVR = pCTCVR / pCTR is a probability.
+    above pCTR is cut off in predictions, so that pCVR = pCTCVR / pCTR is a probability. In the BCE of pCTCVR
+    clicks whose conversion is open weigh 0 and decided ones stand in for them.
 
     Source: Xi et al., Modeling the Sequential Dependence among Audience Multi-step Conversions with
     Multi-task Learning in Targeted Display Advertising, KDD 2021. Multitask-Recommendation-Library and
@@ -68,7 +69,7 @@ class AITM(Network):
         return Outputs(self.click(click), self.conversion(conversion))
 
     def conversion_loss(self, outputs: Outputs, grade: Tensor) -> Tensor:
-        """Return the weighted BCE of pCTCVR over all exposures, and the constraint."""
+        """Return the weighted BCE of pCTCVR over all exposures, see `stand_ins`, and the constraint."""
         excess = torch.sigmoid(outputs.conversion) - torch.sigmoid(outputs.click)
         penalty = self.constraint * torch.relu(excess).mean()
         return self.conversion_weight * exposed_bce(outputs.conversion, grade) + penalty

@@ -18,6 +18,8 @@ class ESMM(Network):
         pCTCVR = sigmoid(tower_click(x)) * sigmoid(tower_conversion(x))
         L = loss of the click + conversion_weight * BCE(pCTCVR, conversion),    both over all exposures
 
+    In the second, clicks whose conversion is open weigh 0 and decided ones stand in for them.
+
     Source: Ma et al., Entire Space Multi-Task Model: An Effective Approach for Estimating Post-Click
     Conversion Rate, SIGIR 2018. torch-rechub computes the product of probabilities, which
     rounds to 0 or 1; here it is taken in logarithms.
@@ -34,5 +36,5 @@ class ESMM(Network):
         return Outputs(self.click(x), self.conversion(x))
 
     def conversion_loss(self, outputs: Outputs, grade: Tensor) -> Tensor:
-        """Return the weighted BCE of pCTCVR over all exposures."""
+        """Return the weighted BCE of pCTCVR over all exposures; see `stand_ins`."""
         return self.conversion_weight * product_bce(outputs.click, outputs.conversion, grade)

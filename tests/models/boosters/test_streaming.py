@@ -314,7 +314,7 @@ def test_features_from_files_are_in_order(stored_rows):
     for k, name in enumerate(("codes", "numbers")):
         joined = np.concatenate([block[k] for block in blocks])
         np.testing.assert_array_equal(joined, getattr(expected, name))
-    np.testing.assert_array_equal(table(rows.clicked()), table(expected.clicked()))
+    np.testing.assert_array_equal(table(rows.decided_clicks()), table(expected.decided_clicks()))
 
 
 @pytest.mark.parametrize("model", ["dnn", "esmm"])
