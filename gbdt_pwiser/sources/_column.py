@@ -102,12 +102,12 @@ class Column:
 
     @cached_property
     def numbers(self) -> NDArray[np.float64]:
-        """float64 (n,) of a column of numbers, missing as NaN."""
+        """The values of a column of numbers, float64 (n,), missing as NaN."""
         return self.values.cast(pl.Float64).fill_null(float("nan")).to_numpy()
 
     @cached_property
     def happened(self) -> NDArray[np.bool_]:
-        """bool (n,): where there is a value, and for a number one that is not 0."""
+        """Where there is a value, and for a number one that is not 0: bool (n,)."""
         given = self.values.is_not_null().to_numpy()
         return given & (self.numbers != 0) if self.is_number else given
 

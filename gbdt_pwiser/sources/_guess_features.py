@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from gbdt_pwiser.data.leaks import FEWEST
 from gbdt_pwiser.sources._column import Column, told
@@ -156,7 +157,7 @@ class Known:
     """What was found before the features."""
 
     label: Sequence[Column]
-    click: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    click: NDArray[np.bool_]
     group: Column | None
     time: Column | None
     has_types: bool
@@ -246,15 +247,15 @@ def _of_the_split(column: Column) -> str | None:
 
 def _known_later(column: Column, known: Known) -> str | None:
     """Find what is known only after the exposure, by what happens with a click alone, and by name."""
-    if column.is_binary and (BOUGHT | ENGAGED) & {*column.words} and column.happened.any():
-        if follows(column, Column("click", pl.Series(known.click))):
-            return "follows the click: known only after the exposure"
+    named = column.is_binary and (BOUGHT | ENGAGED) & {*column.words} and column.happened.any()
+    if named and follows(column, known.click):
+        return "follows the click: known only after the exposure"
     happened = column.happened
     unclicked = (~known.click)[happened]
-    if len(unclicked) >= FEWEST and not happened.all():
-        if unclicked.mean() <= OFTEN * (~known.click).mean():
-            seen = f"{1 - unclicked.mean():.1%} of {len(unclicked):,} rows with a value are clicked"
-            return f"known only after the exposure: {seen}"
+    some = len(unclicked) >= FEWEST and not happened.all()
+    if some and unclicked.mean() <= OFTEN * (~known.click).mean():
+        seen = f"{1 - unclicked.mean():.1%} of {len(unclicked):,} rows with a value are clicked"
+        return f"known only after the exposure: {seen}"
     if _AFTER.search(column.snake) and not _HISTORY.search(column.snake):
         return BY_NAME
     return None
@@ -306,7 +307,7 @@ def _spoilt(column: Column, unsure: list[str]) -> str | None:
         f"{column.shown} has numbers, and texts such as {spoilt[0][1]!r}; correct these, or list them in "
         "missing, and take it out of ignore"
     )
-    return f"numbers but for some rows, as {ascii(spoilt[0][1])}"
+    return f"numbers but for some rows, as {spoilt[0][1]!a}"
 
 
 def _doubt(roles: Roles, rows: int) -> None:

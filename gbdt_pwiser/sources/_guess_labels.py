@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from gbdt_pwiser.data.leaks import FEWEST
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.sources._column import Column, told
 from gbdt_pwiser.sources.description import check_known
@@ -140,14 +141,12 @@ def _click(columns: Mapping[str, Column]) -> Column | None:
 
 def _conversions(columns: Mapping[str, Column], click: Column, unsure: list[str]) -> list[Column]:
     """Return the columns of which each one is a conversion where it is 1."""
-    offered = [
-        c
-        for c in columns.values()
-        if c.is_binary and c is not click and not NOT & {*c.words} and not _same(c, click)
-    ]
+    offered = [c for c in columns.values() if c.is_binary and c is not click and not NOT & {*c.words}]
+    # The click under another name is none, but all of few clicks may well have converted.
+    offered = [c for c in offered if not (_same(c, click) and CLICK & {*c.words})]
     for names, what in ((BOUGHT, "conversions"), (ENGAGED, "engagement")):
         named = [c for c in offered if names & {*c.words}]
-        found = [c for c in named if follows(c, click)]
+        found = [c for c in named if follows(c, click.happened)]
         if odd := [c for c in named if c not in found]:
             unsure.append(
                 f"{told(odd)}: no conversion although the name says so, since mostly without a click"
@@ -165,13 +164,14 @@ def _conversions(columns: Mapping[str, Column], click: Column, unsure: list[str]
     )
 
 
-def follows(column: Column, click: Column) -> bool:
+def follows(column: Column, click: NDArray[np.bool_]) -> bool:
     """Return whether a column of 0 and 1 is at most half as often unclicked where it is 1 as anywhere.
 
-    A conversion follows a click; a property of the user with the same name does not.
+    A conversion follows a click; a property of the user with the same name does not. Fewer than `FEWEST` rows
+    tell neither, and the name decides.
     """
-    happened = column.happened
-    return not happened.any() or bool((~click.happened)[happened].mean() <= 0.5 * (~click.happened).mean())
+    unclicked = ~click[column.happened]
+    return len(unclicked) < FEWEST or bool(unclicked.mean() <= 0.5 * (~click).mean())
 
 
 def _same(column: Column, other: Column) -> bool:
@@ -201,6 +201,8 @@ def _joined(click: Column, converted: list[Column], unsure: list[str], *, whole:
             if alone
             else "the click stands in it, since rows that were not looked at may have one without"
         )
+    if 2 * alone > conversions.sum():
+        unsure.append(f"most rows with {told(converted)} have no click; is {click.shown} the click?")
     for column in (click, *converted):
         if column.missing:
             unsure.append(f"{column.shown} is missing in {column.missing:.1%} of the rows; that counts as 0")

@@ -137,7 +137,7 @@ def _time(column: Column) -> Place | None:
     if column.missing:
         return None
     if values.dtype in (pl.Date, pl.Datetime):
-        return Place(column, f"from {values.min()} to {values.max()}")
+        return Place(column, _span(values))
     if column.is_text:
         return _of_texts(column)
     return _of_whole_numbers(column) if values.dtype.is_integer() else None
@@ -146,9 +146,9 @@ def _time(column: Column) -> Place | None:
 def _of_texts(column: Column) -> Place | None:
     texts = column.values
     if (moments := iso_moments(texts)) is not None:
-        return Place(column, f"from {moments.min()} to {moments.max()}")
+        return Place(column, _span(moments))
     stripped = texts.str.strip_chars()
-    fitting = {}
+    fitting: dict[str, str] = {}
     for date in _DATES:
         for clock in _CLOCKS:
             if _reads(stripped, date + clock):
@@ -157,7 +157,7 @@ def _of_texts(column: Column) -> Place | None:
         return None
     (time_format,) = fitting.values()
     moments = stripped.str.to_datetime(time_format, strict=False, time_unit="us")
-    return Place(column, f"from {moments.min()} to {moments.max()}", time_format)
+    return Place(column, _span(moments), time_format)
 
 
 def _reads(texts: pl.Series, time_format: str) -> bool:
@@ -185,7 +185,7 @@ def _of_whole_numbers(column: Column) -> Place | None:
             dates = numbers.cast(pl.String).str.slice(0, 8).str.to_date("%Y%m%d", strict=False)
             inside = dates.dt.year().is_between(*_YEARS)
             if not dates.null_count() and inside.all():
-                return Place(column, f"from {dates.min()} to {dates.max()}")
+                return Place(column, _span(dates))
     for unit, in_a_second in UNITS.items():
         ends = [_moment(end / in_a_second) for end in (low, high)]
         if all(end and _YEARS[0] < end.year < _YEARS[1] for end in ends):
@@ -197,7 +197,12 @@ def _of_whole_numbers(column: Column) -> Place | None:
 def _any_whole(column: Column) -> Place | None:
     if not column.values.dtype.is_integer() or column.missing:
         return None
-    return Place(column, f"from {column.values.min()} to {column.values.max()}")
+    return Place(column, _span(column.values))
+
+
+def _span(values: pl.Series) -> str:
+    low, high = values.min(), values.max()
+    return f"from {low!s} to {high!s}"
 
 
 def _moment(seconds: float) -> datetime.datetime | None:

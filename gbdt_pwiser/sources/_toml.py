@@ -9,12 +9,12 @@ WIDTH = 110
 
 
 def quoted(text: str) -> str:
-    """Return a text as a TOML string, of which `tomllib` reads the same.
+    r"""Return a text as a TOML string, of which `tomllib` reads the same.
 
     Examples
     --------
-    >>> print(quoted('a "b"'), quoted("a'\\n"))
-    'a "b"' "a'\\n"
+    >>> print(quoted('a "b"'), quoted("a'\n"))
+    'a "b"' "a'\n"
     """
     if '"' in text and "'" not in text and text.isprintable():
         return f"'{text}'"

@@ -72,6 +72,12 @@ class Guess:
         of = "more" if self.rows is None else f"{'about ' if self.estimated else ''}{self.rows:,}"
         return f"{self.looked_at:,} of {of} rows"
 
+    def record(self) -> dict[str, Any]:
+        """Return all of it as JSON can hold it."""
+        counts = {"rows": self.rows, "estimated": self.estimated, "looked_at": self.looked_at}
+        found = {"categorical": self.categorical, "ignored": self.ignored, "numbers": list(self.numbers)}
+        return {**counts, "description": self.keys, "notes": self.notes, **found, "unsure": list(self.unsure)}
+
     def toml(self) -> str:
         """Return the description with its reasons as comments."""
         parts = [
@@ -105,7 +111,7 @@ def describe(
     group: str | None = None,
     time: str | None = None,
 ) -> Guess:
-    """Guess what the columns of a file are, by their names and by the values of a sample of its rows.
+    r"""Guess what the columns of a file are, by their names and by the values of a sample of its rows.
 
     What it says is loaded once, of the sample: `load_description` accepts it, and no feature of it gives the
     label away (`find_leaks`).
@@ -130,7 +136,7 @@ def describe(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "log.csv")
     ...     rows = [f"{i // 4},{i % 3 % 2},{int(i % 6 == 1)},{i % 7}" for i in range(60)]
-    ...     _ = path.write_text("\\n".join(["session,click,purchase,price", *rows]) + "\\n")
+    ...     _ = path.write_text("\n".join(["session,click,purchase,price", *rows]) + "\n")
     ...     guess = describe(path, folder=folder)
     >>> guess.keys["click"], guess.keys["conversion"], guess.keys["group"], guess.numbers
     ('click', 'purchase', 'session', ('price',))
