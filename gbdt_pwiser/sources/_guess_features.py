@@ -176,8 +176,8 @@ def sort_features(columns: Mapping[str, Column], known: Known) -> Roles:
         _of_the_split,
         lambda column: _known_later(column, known),
         lambda column: _place(column, known.group),
-        _too_many,
         lambda column: None if known.has_types else _spoilt(column, roles.unsure),
+        _too_many,
     ]
     for column in columns.values():
         if column in placed:
@@ -295,7 +295,7 @@ def _too_many(column: Column) -> str | None:
             return f"{column.distinct:,} values in {rows:,} rows: {BY_HEART}"
     elif column.values.dtype.is_integer() and column.distinct == rows > 20:
         steps = column.values.diff().drop_nulls()
-        if steps.min() == steps.max() == 1:
+        if steps.min() == steps.max():
             return "numbers the rows"
     return None
 

@@ -83,7 +83,7 @@ def find_labels(
     whole
         Whether the sample is all there is: else a conversion without a click may be in the rest.
     """
-    clicked = _asked("click", click, columns) if click else _click(columns)
+    clicked = _asked("click", click, columns) if click is not None else _click(columns)
     if clicked is None:
         graded = [c for c in columns.values() if c.is_grade and GRADE & {*c.words}]
         if len(graded) == 1 and conversion is None:
@@ -97,11 +97,11 @@ def find_labels(
             "--conversion COLUMN"
         )
     unsure: list[str] = []
-    if clicked.snake in LABEL and not click:
+    if clicked.snake in LABEL and click is None:
         unsure.append(
             f"{clicked.shown} is taken for the click by its name alone; --click COLUMN names another"
         )
-    if conversion:
+    if conversion is not None:
         converted = [_asked("conversion", conversion, columns)]
         if converted[0] is clicked:
             raise InputError(f"{conversion} cannot be both click and conversion; name two columns")

@@ -55,7 +55,7 @@ def find_group(
     columns: Mapping[str, Column], taken: Collection[Column], asked: str | None, unsure: list[str]
 ) -> Place | None:
     """Find the group; None where no column is one."""
-    if asked:
+    if asked is not None:
         check_known([asked], list(columns), "columns for --group:")
         found = [columns[asked]]
     else:
@@ -96,7 +96,7 @@ def find_time(
     unsure: list[str],
 ) -> Place | None:
     """Find the time of the exposure; None where no column is one."""
-    if asked:
+    if asked is not None:
         check_known([asked], list(columns), "columns for --time:")
         place = _time(columns[asked]) or _any_whole(columns[asked])
         if place is None:

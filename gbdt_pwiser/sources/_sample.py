@@ -29,8 +29,8 @@ BYTES: Final = 1 << 24
 STRETCHES: Final = 8
 """Places, evenly spread over the source, from which consecutive rows are taken."""
 _LOOK: Final = 1 << 16
-_LONGEST: Final = 50
-"""Lines that are given up at the end of a stretch, for a field in quotes that goes on."""
+_LONGEST: Final = 10
+"""Lines of a field in quotes that is cut by the end of a stretch, at most."""
 _GZIP: Final = b"\x1f\x8b"
 
 
@@ -116,11 +116,11 @@ def _of_text(source: Path, scratch: Path) -> Sample:
     path = scratch / re.sub(r"(?i)\.gz$", "", source.name)
     if packed or start.startswith(UTF16) or b"\n" not in start[:_LOOK]:
         text = decoded(start).replace("\r\n", "\n").replace("\r", "\n")
-        path.write_bytes(_whole_records(text.rpartition("\n")[0].encode() + b"\n"))
+        path.write_bytes(_first_records(text.rpartition("\n")[0].encode() + b"\n"))
         return Sample(path, None, whole=False, from_start=True)
     first, *others = _stretches(source)
-    kept = [_whole_records(first)]
-    kept += [each for each in others if _fits(each, kept[0])]
+    kept = [_first_records(first)]
+    kept += [_whole_records(each, kept[0], skips=2) for each in others]
     path.write_bytes(b"".join(kept))
     lines_a_byte = sum(each.count(b"\n") for each in kept) / sum(map(len, kept))
     return Sample(path, round(source.stat().st_size * lines_a_byte), whole=False)
@@ -137,14 +137,21 @@ def _stretches(source: Path) -> Iterator[bytes]:
             yield file.read(length).rpartition(b"\n")[0] + b"\n"
 
 
-def _whole_records(lines: bytes) -> bytes:
-    """Leave out the last lines where a field in quotes goes on behind them."""
-    cut = lines
-    for _ in range(_LONGEST):
-        if _fits(cut, lines):
-            return cut
-        cut = cut[:-1].rpartition(b"\n")[0] + b"\n"
-    return lines  # the fault is elsewhere, and the reader of the sample tells where
+def _first_records(lines: bytes) -> bytes:
+    # Where no end fits, the fault is inside, and the reader of the sample tells where.
+    return _whole_records(lines, lines) or lines
+
+
+def _whole_records(lines: bytes, start: bytes, *, skips: int = 0) -> bytes:
+    """Leave out lines at the ends that are of a field in quotes which goes on beyond; b"" where that fails."""
+    for _ in range(skips + 1):
+        cut = lines
+        for _ in range(_LONGEST):
+            if _fits(cut, start):
+                return cut
+            cut = cut[:-1].rpartition(b"\n")[0] + b"\n"
+        lines = lines.partition(b"\n")[2]
+    return b""
 
 
 def _fits(lines: bytes, start: bytes) -> bool:
