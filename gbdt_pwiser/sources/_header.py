@@ -18,9 +18,11 @@ from gbdt_pwiser.sources.text.table import SEPARATORS
 UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
-def records(text: str, separator: str) -> Iterator[list[str]]:
-    """Yield the fields of each record that is not blank."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
+def records(text: str, separator: str, *, strict: bool = False) -> Iterator[list[str]]:
+    """Yield the fields of each record that is not blank; `strict` raises where quotes stay open."""
+    reader = csv.reader(
+        io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=strict
+    )
     yield from (fields for fields in reader if len(fields) > 1 or "".join(fields).strip())
 
 

@@ -143,7 +143,7 @@ def _first_records(lines: bytes) -> bytes:
 
 
 def _whole_records(lines: bytes, start: bytes, *, skips: int = 0) -> bytes:
-    """Leave out lines at the ends that are of a field in quotes which goes on beyond; b"" where that fails."""
+    """Leave out lines at the ends, of a field in quotes that goes on beyond; nothing is left where none fit."""
     for _ in range(skips + 1):
         cut = lines
         for _ in range(_LONGEST):
@@ -160,5 +160,5 @@ def _fits(lines: bytes, start: bytes) -> bool:
     separator = separator_of(head)
     wanted = len(next(records(head, separator), []))
     with suppress(csv.Error):
-        return all(len(fields) == wanted for fields in records(text, separator))
+        return all(len(fields) == wanted for fields in records(text, separator, strict=True))
     return False
