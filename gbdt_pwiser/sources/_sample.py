@@ -122,8 +122,9 @@ def _of_text(source: Path, scratch: Path) -> Sample:
     kept = [_first_records(first)]
     kept += [_whole_records(each, kept[0], skips=2) for each in others]
     path.write_bytes(b"".join(kept))
-    lines_a_byte = sum(each.count(b"\n") for each in kept) / sum(map(len, kept))
-    return Sample(path, round(source.stat().st_size * lines_a_byte), whole=False)
+    text = decoded(kept[0])
+    records_a_byte = sum(1 for _ in records(text, separator_of(text))) / len(kept[0])
+    return Sample(path, round(source.stat().st_size * records_a_byte), whole=False)
 
 
 def _stretches(source: Path) -> Iterator[bytes]:
@@ -143,7 +144,7 @@ def _first_records(lines: bytes) -> bytes:
 
 
 def _whole_records(lines: bytes, start: bytes, *, skips: int = 0) -> bytes:
-    """Leave out lines at the ends, of a field in quotes that goes on beyond; nothing is left where none fit."""
+    """Leave out lines at the ends, of a field in quotes that goes on beyond; nothing stays if none fit."""
     for _ in range(skips + 1):
         cut = lines
         for _ in range(_LONGEST):
