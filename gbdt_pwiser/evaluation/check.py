@@ -107,6 +107,8 @@ class Check:
         All exposures; then train, validation and test, unless they cannot be split.
     split_by
         What is split: time, group or row.
+    published_test
+        Whether the publisher chose the test rows, and only the others are split.
     refused
         Why they cannot be split; None where they can.
     groups
@@ -131,6 +133,7 @@ class Check:
     categorical: int
     parts: tuple[Part, ...]
     split_by: str
+    published_test: bool
     refused: str | None
     groups: Groups | None
     leaks: tuple[Leak, ...]
@@ -195,6 +198,7 @@ def check(dataset: Dataset, *, seed: int = 0) -> Check:
         categorical=len(exposures.categorical),
         parts=tuple(counted),
         split_by=_unit(exposures, options.by),
+        published_test=exposures.in_test is not None,
         refused=refused,
         groups=_groups(exposures, parts),
         leaks=tuple(Leak(*found) for found in find_leaks(train)),

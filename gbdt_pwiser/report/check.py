@@ -44,7 +44,7 @@ def _lines(check: Check) -> Iterator[str]:
     if check.refused:
         yield f"split: refused; {check.refused}"
     else:
-        yield f"split: by {check.split_by}"
+        yield f"split: {'test as published, the others ' if check.published_test else ''}by {check.split_by}"
     if (groups := check.groups) is not None:
         told = (
             f"groups: {groups.mean_rows:.1f} exposures each; {_percent(groups.with_click)} have a click, "
