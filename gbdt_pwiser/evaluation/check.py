@@ -171,7 +171,7 @@ def check(dataset: Dataset, *, seed: int = 0) -> Check:
     Examples
     --------
     >>> from gbdt_pwiser.sources import load
-    >>> found = check(load("simulated", n_exposures=5000, ctr=0.1, cvr=0.2))
+    >>> found = check(load("simulated", n_exposures=5000, ctr=0.2, cvr=0.3))
     >>> [part.rows for part in found.parts], found.refused, found.leaks
     ([5000, 3000, 1000, 1000], None, ())
     """

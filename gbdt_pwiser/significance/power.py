@@ -44,9 +44,9 @@ def detectable_gain(
     auc
         Of both models.
     correlation
-        Of their two AUCs, over test samples of the same kind. On KuaiRand-Pure the errors of gains, with users
-        as groups, are those of .91 (XGBoost with weight .1 against LightGBM with BCE) to .98 (one model with
-        BCE and with weight .01).
+        Of their two AUCs, over test samples of the same kind. On KuaiRand-Pure the errors of gains, with
+        users as groups, are those of .91 (XGBoost with weight .1 against LightGBM with BCE) to .98 (one model
+        with BCE and with weight .01).
     power
         Chance to find a gain of this size.
 

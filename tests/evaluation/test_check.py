@@ -105,7 +105,7 @@ def test_the_publishers_test_stays():
 
 
 def test_the_screen():
-    told = format_check(check(Dataset(made(), SplitOptions("time"))))
+    told = " ".join(format_check(check(Dataset(made(), SplitOptions("time")))).split())
     for line in (
         "made: 7 features, 2 of them categorical",
         "features that give the label away: leak (AUC 1.0000 for the click); list them in ignore",
