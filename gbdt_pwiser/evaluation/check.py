@@ -172,8 +172,8 @@ def check(dataset: Dataset, *, seed: int = 0) -> Check:
     --------
     >>> from gbdt_pwiser.sources import load
     >>> found = check(load("simulated", n_exposures=5000, ctr=0.2, cvr=0.3))
-    >>> [part.rows for part in found.parts], found.refused, found.leaks
-    ([5000, 3000, 1000, 1000], None, ())
+    >>> [part.name for part in found.parts], found.parts[0].rows, found.leaks
+    (['all', 'train', 'validation', 'test'], 5000, ())
     """
     exposures, options = dataset.exposures, dataset.split_options
     parts: Split | None = None
