@@ -252,8 +252,8 @@ def _known_later(column: Column, known: Known) -> str | None:
         return "follows the click: known only after the exposure"
     happened = column.happened
     unclicked = (~known.click)[happened]
-    some = len(unclicked) >= FEWEST and not happened.all()
-    if some and unclicked.mean() <= OFTEN * (~known.click).mean():
+    expected = len(unclicked) * (~known.click).mean()  # of so many, one in ten or fewer is no chance
+    if expected >= FEWEST and not happened.all() and unclicked.sum() <= OFTEN * expected:
         seen = f"{1 - unclicked.mean():.1%} of {len(unclicked):,} rows with a value are clicked"
         return f"known only after the exposure: {seen}"
     if _AFTER.search(column.snake) and not _HISTORY.search(column.snake):

@@ -124,7 +124,8 @@ def _of_text(source: Path, scratch: Path) -> Sample:
     path.write_bytes(b"".join(kept))
     text = decoded(kept[0])
     records_a_byte = sum(1 for _ in records(text, separator_of(text))) / len(kept[0])
-    return Sample(path, round(source.stat().st_size * records_a_byte), whole=False)
+    rows = round(source.stat().st_size * records_a_byte)
+    return Sample(path, round(rows, 2 - len(str(rows))), whole=False)
 
 
 def _stretches(source: Path) -> Iterator[bytes]:

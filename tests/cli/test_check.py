@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from tests.command_line import refused
 from tests.sources.guessed import log
 
 
@@ -58,17 +57,3 @@ def test_a_prepared_set(run, released, data_dir):
     assert code == 0
     assert "test 360" in " ".join(out.split())
     assert "split: test as published, the others by group" in out
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["gone.toml"], "gone.toml: there is no such file"),
-        (["simulatd"], "unknown data set 'simulatd', did you mean simulated?"),
-        (["us"], "us is not prepared"),
-        ([], "Missing argument 'DATASET'"),
-    ],
-)
-@pytest.mark.usefixtures("data_dir")
-def test_refused(run, arguments, message):
-    assert message in refused(run("check", *arguments))

@@ -6,8 +6,8 @@ import os
 import pytest
 
 from gbdt_pwiser.sources.registry import load
-from tests.command_line import TINY, refused
-from tests.folders import names, snapshot
+from tests.command_line import TINY
+from tests.folders import names
 from tests.sources.guessed import log
 
 
@@ -66,45 +66,3 @@ def test_columns_that_are_named(run, here):
     assert code == 0
     for line in ('click = "is_click"', 'conversion = "purchase"', 'group = "shop_id"', 'time = "search_id"'):
         assert line in out
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (
-            ["log.parquet", "--output", "mine.toml"],
-            "mine.toml exists, and is not overwritten; give another path, as mine-3.toml",
-        ),
-        (["log.parquet", "--output", "mine.txt"], "--output is mine.txt; name it .toml"),
-        (["log.parquet", "--output", ""], "--output is empty"),
-        (["gone.csv"], "gone.csv does not exist; give the path of a Parquet or CSV file, or of a folder"),
-        (["note.txt"], "is neither .parquet nor .csv"),
-        (["empty"], "is a folder without .parquet files"),
-        (["bare.csv"], "bare.csv looks like it has no header: its first line is '1', '0', '0.5'; write"),
-        (["spoilt.parquet"], "spoilt.parquet cannot be read"),
-        (["features.csv"], "no column looks like the click (columns of 0 and 1: none; all: price)"),
-        (["log.parquet", "--click", "klick"], "unknown columns for --click: klick"),
-        (["log.parquet", "--conversion", "price"], "--conversion is price, which has other values than"),
-        (["log.parquet", "--time", ""], "--time is empty; give a value or leave it out"),
-        (["two.csv"], "click, clicked could each be the click; choose one with --click COLUMN"),
-        (["leak.csv"], "leak.csv cannot be described: no column is left as a feature"),
-        ([], "Missing argument 'FILE-OR-FOLDER'"),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-)  # fmt: skip
-def test_refused(run, here, arguments, message):
-    (here / "empty").mkdir()
-    for name, text in {
-        "mine.toml": "theirs",
-        "mine-2.toml": "theirs",
-        "note.txt": "x",
-        "bare.csv": "1,0,0.5\n0,0,1.5\n",
-        "spoilt.parquet": "PAR1",
-        "features.csv": "price\n" + "0.5\n1.5\n" * 9,
-        "two.csv": "click,clicked,buy,x\n" + "0,1,0,2\n1,0,1,3\n1,1,0,4\n" * 9,
-        "leak.csv": "click,buy,x\n" + "0,0,1\n1,0,2\n1,1,3\n" * 30,
-    }.items():
-        (here / name).write_text(text)
-    before = snapshot(here)
-    assert message in refused(run("describe", *arguments))
-    assert snapshot(here) == before
