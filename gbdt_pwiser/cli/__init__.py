@@ -14,8 +14,10 @@ from typing import NoReturn
 import click
 
 from gbdt_pwiser._version import __version__
+from gbdt_pwiser.cli._check import check
 from gbdt_pwiser.cli._compare import compare
 from gbdt_pwiser.cli._data import datasets, prepare
+from gbdt_pwiser.cli._describe import describe
 from gbdt_pwiser.cli._export import export
 from gbdt_pwiser.cli._predict import predict
 from gbdt_pwiser.cli._report import report
@@ -32,7 +34,7 @@ def cli() -> None:
     """BCE+PWiseR for LightGBM, XGBoost and networks: prepare data, compare losses, tune the weight, serve."""
 
 
-for command in (prepare, datasets, compare, report, tune, train, predict, export):
+for command in (prepare, datasets, describe, check, compare, report, tune, train, predict, export):
     cli.add_command(command)
 
 

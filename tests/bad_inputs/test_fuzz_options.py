@@ -19,6 +19,8 @@ from tests.bad_inputs.harness import BEST, DATA, TINY
 BASE = {
     "prepare": ["--dataset", "us", "--source", "folder"],
     "datasets": [],
+    "describe": ["log.csv"],
+    "check": [],
     "compare": [*DATA, *TINY, "--seeds", "1", "--bootstrap", "0", "--model", "xgboost"],
     "report": [],
     "tune": [*DATA, *TINY, "--n-trials", "1", "--sampler", "random"],
@@ -86,6 +88,8 @@ def here(monkeypatch, trained, tmp_path):
     shutil.copytree(trained / "model", place / "model")  # what is drawn may write into it
     pl.read_parquet(trained / "new.parquet").head(30).write_parquet(place / "test.parquet")
     (place / "file").write_text("not ours\n")
+    rows = [f"{int(i % 3 > 0)},{int(i % 3 == 2)},{i % 5}" for i in range(100)]
+    (place / "log.csv").write_text("\n".join(["click,buy,x", *rows, ""]))
     (place / "best.toml").write_text(BEST)
     monkeypatch.chdir(place)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -100,7 +104,7 @@ def here(monkeypatch, trained, tmp_path):
 
 @pytest.mark.parametrize("name", sorted(cli.commands))
 def test_every_option_of_every_command(run, here, name, monkeypatch):
-    if name not in ("predict", "export"):
+    if name not in ("predict", "export", "describe", "check"):
         for model in MODELS:
             monkeypatch.setitem(MODELS, model, replace(MODELS[model], make=Quick))
     options = [

@@ -23,8 +23,10 @@ def test_help(run, arguments):
     code, out, err = run(*arguments)
     assert (code, err) == (0, "")
     assert [line.split()[0] for line in out.partition("Commands:\n")[2].splitlines()] == [
+        "check",
         "compare",
         "datasets",
+        "describe",
         "export",
         "predict",
         "prepare",

@@ -1,0 +1,27 @@
+"""`gbdt-pwiser check`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from gbdt_pwiser.cli._paths import PathOption
+
+
+@click.command()
+@click.argument("dataset")
+@click.option("--data-dir", type=PathOption(file_okay=False), help="Where prepared data sets lie.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a screen.")
+def check(dataset: str, data_dir: Path | None, as_json: bool) -> None:
+    """Tell of DATASET what can be seen without training: counts, leaks, drift, what its test can show.
+
+    DATASET is us, nl, fr, es, ccp, simulated, or the path of a description (.toml).
+    """
+    from gbdt_pwiser.evaluation.check import check as look_at
+    from gbdt_pwiser.report.check import format_check
+    from gbdt_pwiser.sources import load
+
+    found = look_at(load(dataset, data_dir=data_dir))
+    click.echo(json.dumps(found.record(), indent=2) if as_json else format_check(found))
