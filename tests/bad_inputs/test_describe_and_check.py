@@ -3,7 +3,7 @@
 import pytest
 
 from tests.bad_inputs.harness import ends, refused
-from tests.sources.guessed import log
+from tests.sources.guess.guessed import log
 
 FILES = {
     "mine.toml": "theirs",

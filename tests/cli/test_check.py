@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.sources.guessed import log
+from tests.sources.guess.guessed import log
 
 
 @pytest.fixture

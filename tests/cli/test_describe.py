@@ -8,7 +8,7 @@ import pytest
 from gbdt_pwiser.sources.registry import load
 from tests.command_line import TINY
 from tests.folders import names
-from tests.sources.guessed import log
+from tests.sources.guess.guessed import log
 
 
 @pytest.fixture

@@ -55,6 +55,29 @@ def plain_text(path: Path, scratch: Path) -> Path:
     return place
 
 
+def first_bytes(path: Path, size: int) -> bytes:
+    """Return so many bytes from the start of a file, unpacked where it is packed; all where it has fewer.
+
+    InputError where it cannot be unpacked.
+    """
+    start = _start(path)
+    if not start.startswith((_GZIP, _ZSTD)):
+        with path.open("rb") as file:
+            return file.read(size)
+    blocks, read = [], 0
+    for block in _gunzipped(path) if start.startswith(_GZIP) else _unpacked_zstd(path):
+        blocks.append(block)
+        read += len(block)
+        if read >= size:
+            break
+    return b"".join(blocks)[:size]
+
+
+def is_packed(path: Path) -> bool:
+    """Return whether a file is packed, as its first bytes say."""
+    return _start(path).startswith((_GZIP, _ZSTD))
+
+
 def _start(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(_LOOK)

@@ -138,6 +138,13 @@ class Look:
     others: int = 0
     first: list[tuple[int, str]] = field(default_factory=list)
 
+    @classmethod
+    def of(cls, texts: pl.Series) -> Look:
+        """Look at all texts of a column."""
+        look = cls()
+        look.add(texts)
+        return look
+
     def add(self, texts: pl.Series) -> None:
         """Look at the texts that come next."""
         counts = texts.alias("text").drop_nulls().value_counts(name="rows")

@@ -13,7 +13,7 @@ from typing import Final
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.sources._ali_ccp_files import LAYOUTS
 from gbdt_pwiser.sources.aliexpress import ITEM, USER
-from gbdt_pwiser.sources.text.table import SEPARATORS
+from gbdt_pwiser.sources.text.delimited import SEPARATORS
 
 UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 

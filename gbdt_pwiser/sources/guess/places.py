@@ -11,9 +11,9 @@ import polars as pl
 
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.sources._ali_ccp_files import IDS_PADDLEREC
-from gbdt_pwiser.sources._column import Column, told
 from gbdt_pwiser.sources.description import check_known
-from gbdt_pwiser.sources.text.values import iso_moments, mostly_dates
+from gbdt_pwiser.sources.guess.column import Column, told
+from gbdt_pwiser.sources.text.values import Look, iso_moments
 
 GROUPS: Final = (
     ("search", "srch"),
@@ -213,4 +213,4 @@ def _moment(seconds: float) -> datetime.datetime | None:
 
 
 def _is_date_text(column: Column) -> bool:
-    return column.is_text and mostly_dates(column.values)
+    return column.is_text and Look.of(column.values).mostly_dates

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from gbdt_pwiser.data.leaks import FEWEST
 from gbdt_pwiser.objectives import InputError
-from gbdt_pwiser.sources._column import Column, told
 from gbdt_pwiser.sources.description import check_known
+from gbdt_pwiser.sources.guess.column import Column, told
 
 CLICK: Final = {"click", "clicks", "clicked", "clk", "isclick", "click_label", "label_click", "ctr_label"}
 BOUGHT: Final = {

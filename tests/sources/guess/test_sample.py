@@ -7,19 +7,19 @@ import polars as pl
 import pytest
 
 from gbdt_pwiser.objectives import InputError
-from gbdt_pwiser.sources import _sample
-from gbdt_pwiser.sources._header import check_header
-from gbdt_pwiser.sources._sample import sampled
 from gbdt_pwiser.sources.guess import describe
+from gbdt_pwiser.sources.guess import sample as sampling
+from gbdt_pwiser.sources.guess.header import check_header
+from gbdt_pwiser.sources.guess.sample import sampled
 from gbdt_pwiser.sources.text.table import read_source
-from tests.sources.guessed import ROWS, log
+from tests.sources.guess.guessed import ROWS, log
 
 
 @pytest.fixture
 def small(monkeypatch):
     """Samples so small that files of a test are large."""
-    monkeypatch.setattr(_sample, "ROWS", 800)
-    monkeypatch.setattr(_sample, "BYTES", 40_000)
+    monkeypatch.setattr(sampling, "ROWS", 800)
+    monkeypatch.setattr(sampling, "BYTES", 40_000)
 
 
 def test_small_sources_are_read_as_they_are(tmp_path):

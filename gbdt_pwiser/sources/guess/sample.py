@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import re
 import tempfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -15,10 +13,11 @@ from typing import Final
 
 import polars as pl
 
-from gbdt_pwiser.data.stored import UNREADABLE
 from gbdt_pwiser.objectives import InputError
-from gbdt_pwiser.sources._header import UTF16, check_header, decoded, records, separator_of
-from gbdt_pwiser.sources.text.table import SUFFIXES, first_line
+from gbdt_pwiser.sources.guess.header import UTF16, check_header, decoded, records, separator_of
+from gbdt_pwiser.sources.text.parts import Parts, find_parts
+from gbdt_pwiser.sources.text.plain import first_bytes, is_packed
+from gbdt_pwiser.sources.text.table import check_alike, telling_damage, with_keys
 
 ROWS: Final = 100_000
 """Rows of a sample at most."""
@@ -31,7 +30,6 @@ STRETCHES: Final = 8
 _LOOK: Final = 1 << 16
 _LONGEST: Final = 10
 """Lines of a field in quotes that is cut by the end of a stretch, at most."""
-_GZIP: Final = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
@@ -48,12 +46,15 @@ class Sample:
         Whether the sample is all there is.
     from_start
         Whether it is the first rows alone, as of a packed file.
+    has_types
+        Whether columns have types of their own, as in Parquet.
     """
 
     path: Path
     rows: int | None
     whole: bool
     from_start: bool = False
+    has_types: bool = False
 
 
 @contextmanager
@@ -63,60 +64,65 @@ def sampled(source: Path) -> Iterator[Sample]:
     InputError where a text file has no header, or the source cannot be read; what `read_source` refuses
     otherwise is left to it.
     """
-    with tempfile.TemporaryDirectory(prefix="gbdt-pwiser-") as scratch:
-        try:
-            parts = _parts(source)
-            if parts:
-                yield _of_parquet(source, parts, Path(scratch))
-            elif source.is_file() and source.name.lower().endswith(SUFFIXES):
-                yield _of_text(source, Path(scratch))
-            else:
-                yield Sample(source, None, whole=True)
-        except UNREADABLE as error:
-            raise InputError(f"{source} cannot be read: {first_line(error)}; correct it") from error
+    with tempfile.TemporaryDirectory(prefix="gbdt-pwiser-") as scratch, telling_damage(str(source)):
+        parts = find_parts(source)
+        if parts.has_types:
+            yield _of_parquet(source, parts, Path(scratch))
+        elif source.is_dir():
+            yield _of_texts(source, parts, Path(scratch))
+        else:
+            yield _of_text(source, Path(scratch))
 
 
-def _parts(source: Path) -> list[Path]:
-    """Return the Parquet files that a source is; none where it is text, or nothing."""
-    if source.is_dir():
-        return [
-            path
-            for path in sorted(source.rglob("*.parquet"))
-            if path.is_file()
-            and not any(name.startswith(("_", ".")) for name in path.relative_to(source).parts)
-        ]
-    return [source] if source.suffix.lower() == ".parquet" and source.is_file() else []
-
-
-def _of_parquet(source: Path, parts: list[Path], scratch: Path) -> Sample:
-    keyed = any("=" in name for path in parts for name in path.relative_to(source).parent.parts)
-    scan = pl.scan_parquet(parts, glob=False, hive_partitioning=keyed)
-    rows = scan.select(pl.len()).collect().item()
-    wanted = min(ROWS, max(1000, VALUES // max(1, len(scan.collect_schema()))))
+def _of_parquet(source: Path, parts: Parts, scratch: Path) -> Sample:
+    check_alike(parts)
+    rows, width = parts.rows, len(parts.parts[0].scan().collect_schema())
+    wanted = min(ROWS, max(1000, VALUES // max(1, width)))
     if rows <= wanted:
-        return Sample(source, rows, whole=True)
+        return Sample(source, rows, whole=True, has_types=True)
     length = wanted // STRETCHES
     starts = [place * (rows - length) // (STRETCHES - 1) for place in range(STRETCHES)]
+    drawn, before = [], 0
+    for place, part in enumerate(parts.parts):
+        here = int(part.scan().select(pl.len()).collect().item())
+        for start in starts:
+            low, high = max(start - before, 0), min(start + length - before, here)
+            if low < high:
+                drawn.append(with_keys(part.scan().slice(low, high - low).collect(), parts, place))
+        before += here
     path = scratch / "sample.parquet"
-    pl.concat([scan.slice(start, length).collect() for start in starts]).write_parquet(path)
-    return Sample(path, rows, whole=False)
+    pl.concat(drawn).write_parquet(path)
+    return Sample(path, rows, whole=False, has_types=True)
+
+
+def _of_texts(source: Path, parts: Parts, scratch: Path) -> Sample:
+    """Take the first lines of some files of a folder, at the same places below one of their own."""
+    paths = [Path(part.path) for part in parts.parts]
+    check_header(paths[0], decoded(first_bytes(paths[0], _LOOK)))
+    if sum(path.stat().st_size for path in paths) <= BYTES and not any(map(is_packed, paths)):
+        return Sample(source, None, whole=True)
+    chosen = sorted({place * (len(paths) - 1) // (STRETCHES - 1) for place in range(STRETCHES)})
+    whole = len(chosen) == len(paths)
+    for path in (paths[place] for place in chosen):
+        start = first_bytes(path, BYTES // STRETCHES + 1)
+        whole = whole and len(start) <= BYTES // STRETCHES
+        copy = scratch / path.relative_to(source).with_name(_unpacked_name(path))
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(_first_lines(start))
+    return Sample(scratch, None, whole=whole, from_start=not whole)
 
 
 def _of_text(source: Path, scratch: Path) -> Sample:
-    with source.open("rb") as file:
-        packed = file.read(len(_GZIP)) == _GZIP
     try:
-        with gzip.open(source) if packed else source.open("rb") as file:
-            start = file.read(BYTES + 1)
-    except (EOFError, zlib.error, gzip.BadGzipFile):  # which the reader of the source tells
+        start = first_bytes(source, BYTES + 1)
+    except InputError:  # which the reader of the source tells
         return Sample(source, None, whole=True)
     check_header(source, decoded(start[:_LOOK]))
     if len(start) <= BYTES:
         return Sample(source, None, whole=True)
-    path = scratch / re.sub(r"(?i)\.gz$", "", source.name)
-    if packed or start.startswith(UTF16) or b"\n" not in start[:_LOOK]:
-        text = decoded(start).replace("\r\n", "\n").replace("\r", "\n")
-        path.write_bytes(_first_records(text.rpartition("\n")[0].encode() + b"\n"))
+    path = scratch / _unpacked_name(source)
+    if is_packed(source) or start.startswith(UTF16) or b"\n" not in start[:_LOOK]:
+        path.write_bytes(_first_lines(start))
         return Sample(path, None, whole=False, from_start=True)
     first, *others = _stretches(source)
     kept = [_first_records(first)]
@@ -126,6 +132,16 @@ def _of_text(source: Path, scratch: Path) -> Sample:
     records_a_byte = sum(1 for _ in records(text, separator_of(text))) / len(kept[0])
     rows = round(source.stat().st_size * records_a_byte)
     return Sample(path, round(rows, 2 - len(str(rows))), whole=False)
+
+
+def _unpacked_name(path: Path) -> str:
+    return re.sub(r"(?i)\.(gz|zst)$", "", path.name)
+
+
+def _first_lines(start: bytes) -> bytes:
+    """Return the whole records at the start of a file, as UTF-8 with newlines."""
+    text = decoded(start).replace("\r\n", "\n").replace("\r", "\n")
+    return _first_records(text.rpartition("\n")[0].encode() + b"\n")
 
 
 def _stretches(source: Path) -> Iterator[bytes]:

@@ -12,11 +12,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gbdt_pwiser.data.leaks import FEWEST
-from gbdt_pwiser.sources._column import Column, told
-from gbdt_pwiser.sources._copies import Copies
-from gbdt_pwiser.sources._guess_labels import BOUGHT, ENGAGED, follows
-from gbdt_pwiser.sources._guess_places import is_date
-from gbdt_pwiser.sources.text.values import spoilt_numbers
+from gbdt_pwiser.sources.guess.column import Column, told
+from gbdt_pwiser.sources.guess.copies import Copies
+from gbdt_pwiser.sources.guess.labels import BOUGHT, ENGAGED, follows
+from gbdt_pwiser.sources.guess.places import is_date
+from gbdt_pwiser.sources.text.values import Look
 
 MOST_CODES: Final = 255
 """Values of a code beyond which it is left out: LightGBM has as many bins."""
@@ -109,7 +109,7 @@ ON_PAGE: Final = "its place on the page is not known before serving"
 BY_HEART: Final = "trees learn such ids by heart"
 DOUBTS: Final = {
     BY_NAME: "ignored for the name alone; is it really known only after the exposure?",
-    ON_PAGE: "taken for the place on the page, which is not known before serving, and ignored",
+    ON_PAGE: "taken for the place on the page, which is not known before serving, and ignored; see position",
     BY_HEART: "ignored, with too many values for trees; networks may use them as categorical",
 }
 
@@ -301,13 +301,14 @@ def _too_many(column: Column) -> str | None:
 
 
 def _spoilt(column: Column, unsure: list[str]) -> str | None:
-    if not column.is_text or not (spoilt := spoilt_numbers(column.values)):
+    if not column.is_text or not (look := Look.of(column.values)).mostly_numbers:
         return None
+    _, spoilt = look.first[0]
     unsure.append(
-        f"{column.shown} has numbers, and texts such as {spoilt[0][1]!r}; correct these, or list them in "
+        f"{column.shown} has numbers, and texts such as {spoilt!r}; correct these, or list them in "
         "missing, and take it out of ignore"
     )
-    return f"numbers but for some rows, as {spoilt[0][1]!a}"
+    return f"numbers but for some rows, as {spoilt!a}"
 
 
 def _doubt(roles: Roles, rows: int) -> None:

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.sources import load_description
-from gbdt_pwiser.sources._toml import comment, list_lines, quoted
 from gbdt_pwiser.sources.guess import Guess, describe
+from gbdt_pwiser.sources.guess.toml import comment, list_lines, quoted
 
 pytestmark = pytest.mark.filterwarnings("ignore:whole numbers beyond")
 

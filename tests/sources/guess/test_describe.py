@@ -9,7 +9,7 @@ import pytest
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.sources.guess import describe
 from gbdt_pwiser.sources.registry import load
-from tests.sources.guessed import ROWS, guess, log
+from tests.sources.guess.guessed import ROWS, guess, log
 
 RNG = np.random.default_rng(5)
 CLICK = log()["is_click"].to_numpy()

@@ -16,15 +16,18 @@ import polars as pl
 from gbdt_pwiser.data.leaks import find_leaks
 from gbdt_pwiser.data.split import Dataset
 from gbdt_pwiser.objectives import InputError
-from gbdt_pwiser.sources._column import Column, columns_of
-from gbdt_pwiser.sources._guess_features import Known, Roles, sort_features
-from gbdt_pwiser.sources._guess_labels import Labels, find_labels
-from gbdt_pwiser.sources._guess_places import Place, find_group, find_time
-from gbdt_pwiser.sources._sample import Sample, sampled
-from gbdt_pwiser.sources._toml import WIDTH, comment, key_line, list_lines
 from gbdt_pwiser.sources.described import load_description
-from gbdt_pwiser.sources.text.table import expanded, has_types, read_source
+from gbdt_pwiser.sources.guess.column import Column, columns_of
+from gbdt_pwiser.sources.guess.features import FEW_ROWS, Known, Roles, sort_features
+from gbdt_pwiser.sources.guess.labels import Labels, find_labels
+from gbdt_pwiser.sources.guess.places import Place, find_group, find_time
+from gbdt_pwiser.sources.guess.sample import Sample, sampled
+from gbdt_pwiser.sources.guess.toml import WIDTH, comment, key_line, list_lines
+from gbdt_pwiser.sources.text.parts import expanded
+from gbdt_pwiser.sources.text.table import read_source
 
+RARE: Final = 10
+"""Training rows that a category needs for a code of its own, as in the sets that are released."""
 MOST_NAMES: Final = 40
 """Numerical features that are named in a description."""
 
@@ -94,6 +97,8 @@ class Guess:
         ):
             if notes:
                 parts += ["", comment(title), list_lines(key, notes)]
+            if key == "categorical" and "rare" in self.keys:
+                parts.append(key_line("rare", self.keys["rare"], self.notes["rare"]))
         if self.numbers:
             names = ", ".join(self.numbers[:MOST_NAMES])
             names += f" and {len(self.numbers) - MOST_NAMES} more" if len(self.numbers) > MOST_NAMES else ""
@@ -157,7 +162,7 @@ def describe(
             labels.grade >= 1,
             grouped.column if grouped else None,
             timed.column if timed else None,
-            has_types(sample.path),
+            sample.has_types,
         )
         roles = sort_features(columns, known)
         if sample.from_start:
@@ -201,13 +206,16 @@ def _guess(
     categorical, ignored = (_by_name(which) for which in (roles.categorical, roles.ignored))
     splits_groups = group is not None and group.column.distinct > 2
     by = "time" if time else "group" if splits_groups else "row"
-    keys |= {"categorical": list(categorical), "ignore": list(ignored), "split": {"by": by}}
     looked_at = len(labels.grade)
+    keys["categorical"] = list(categorical)
+    if categorical and looked_at >= FEW_ROWS:
+        keys["rare"], notes["rare"] = RARE, "training rows; rarer and unknown values share a code"
+    keys |= {"ignore": list(ignored), "split": {"by": by}}
     return Guess(
         source=source,
         rows=looked_at if sample.whole else sample.rows,
         looked_at=looked_at,
-        estimated=not sample.whole and not has_types(sample.path),
+        estimated=not sample.whole and not sample.has_types,
         keys=keys,
         notes=notes,
         categorical=categorical,

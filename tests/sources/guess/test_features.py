@@ -9,7 +9,7 @@ import pytest
 
 from gbdt_pwiser.data.leaks import find_leaks
 from gbdt_pwiser.sources.registry import load
-from tests.sources.guessed import ROWS, guess, log
+from tests.sources.guess.guessed import ROWS, guess, log
 
 RNG = np.random.default_rng(6)
 ROW = np.arange(ROWS)

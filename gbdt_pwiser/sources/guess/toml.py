@@ -26,9 +26,9 @@ def comment(text: str) -> str:
     return "# " + "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
-def key_line(key: str, value: str, note: str = "") -> str:
-    """Return `key = "value"`, the note behind it where there is room, else above."""
-    line = f"{key} = {quoted(value)}"
+def key_line(key: str, value: str | int, note: str = "") -> str:
+    """Return `key = value`, a text in quotes, the note behind it where there is room, else above."""
+    line = f"{key} = {quoted(value) if isinstance(value, str) else value}"
     if not note:
         return line
     together = f"{line}  {comment(note)}"

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from gbdt_pwiser.sources._column import Column
+from gbdt_pwiser.sources.guess.column import Column
 
 RANGES: Final = ("range", "bucket", "buckets", "bin", "bins", "binned", "level", "group", "segment", "band")
 ENOUGH: Final = 20
