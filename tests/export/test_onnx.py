@@ -191,7 +191,9 @@ def with_categories(saved, tmp_path, categories):
 
 def test_a_category_that_means_missing_in_a_graph(saved, tmp_path):
     folder = with_categories(saved, tmp_path, pl.Series([None, "", "b"]))
-    with pytest.raises(InputError, match="'' is a category, and missing in a graph; export native, or rename"):
+    with pytest.raises(
+        InputError, match="'' is a category, and missing in a graph; export native, or rename"
+    ):
         exported(folder, tmp_path / "m.onnx")
 
 
