@@ -191,10 +191,10 @@ def _columns_of(stored: list[Mapping[str, Any]]) -> FeatureColumns:
     within = {entry["within"] for entry in stored if entry["kind"] == "relative"}
     require(len(within) < 2, "within", sorted(within), "one group column")
     for name, categories in columns.categories.items():
-        doubled = categories.filter(categories.is_duplicated())
-        require(not len(doubled), f"categories of {name}", doubled.to_list(), "each value once")
-        nowhere_else = not categories[1:].null_count()  # in front it is what other values share a code by
-        require(nowhere_else, f"categories of {name}", None, "null in the first place only")
+        # Null in front says that values without a code of their own share this one.
+        behind = pl.int_range(len(categories), eager=True) > 0
+        wrong = categories.filter(categories.is_duplicated() | (categories.is_null() & behind))
+        require(not len(wrong), f"categories of {name}", wrong.to_list(), "each value once, null in front")
     return columns
 
 

@@ -12,7 +12,7 @@ from gbdt_pwiser.data.columns import encode_categories, is_text, plain
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.sources.labels import Faults
 from gbdt_pwiser.sources.text.table import first_line
-from gbdt_pwiser.sources.text.values import MOMENTS, Kind, converted, not_iso
+from gbdt_pwiser.sources.text.values import MOMENTS, Kind, converted, fitting, not_iso
 from gbdt_pwiser.sources.text.vocabulary import Counted
 
 
@@ -88,7 +88,7 @@ class Times:
                     f"{what} is {given[row]!r} in row {before + row + 1}, which is not ISO 8601 (2024-12-31 "
                     "or 2024-12-31T23:59:00); say how to read it by time_format, as in '%d/%m/%Y %H:%M'"
                 )
-            self._possible = [kind for kind in self._possible if kind.fits(given)]
+            self._possible = fitting(given, self._possible)
         elif not values.null_count():
             self._whole(values, before)
 

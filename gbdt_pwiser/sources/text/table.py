@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import and_
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -18,7 +19,17 @@ from gbdt_pwiser.data.stored import UNREADABLE, nameless
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.sources.text.delimited import Delimited
 from gbdt_pwiser.sources.text.parts import Parts, find_parts
-from gbdt_pwiser.sources.text.values import KINDS, MISSING, Kind, converted, has_leading_zeros, without
+from gbdt_pwiser.sources.text.values import (
+    KINDS,
+    MISSING,
+    Kind,
+    converted,
+    fitting,
+    has_leading_zeros,
+    without,
+)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -144,6 +155,15 @@ def without_words(frame: pl.DataFrame, missing: Sequence[str]) -> pl.DataFrame:
     )
 
 
+def each_column(names: Sequence[str], function: Callable[[str], T]) -> dict[str, T]:
+    """Return what a function gives for each column, on as many cores as polars uses."""
+    workers = pl.thread_pool_size()
+    if workers == 1:
+        return {name: function(name) for name in names}
+    with ThreadPoolExecutor(workers) as pool:
+        return dict(zip(names, pool.map(function, names), strict=True))
+
+
 def text_frames(parts: Parts, reading: Reading, scratch: Path) -> Iterator[pl.DataFrame]:
     """Yield the rows of delimited text as texts, null where missing, without those in which all is."""
     words = MISSING if reading.missing is None else reading.missing
@@ -155,7 +175,7 @@ def text_frames(parts: Parts, reading: Reading, scratch: Path) -> Iterator[pl.Da
             yield pl.DataFrame(schema=dict.fromkeys([*text.names, *part.keys], pl.String))
         check_names(text.names, first.names, text.shown, first.shown)
         for frame in text.frames():
-            columns = {name: without(nameless(frame, name), words) for name in first.names}
+            columns = each_column(first.names, lambda name: without(nameless(frame, name), words))  # noqa: B023
             blank = reduce(and_, (values.is_null() for values in columns.values()))
             rows = pl.DataFrame(columns).filter(~blank)
             yield rows.with_columns(
@@ -175,11 +195,14 @@ class TextTypes:
 
     def add(self, frame: pl.DataFrame) -> None:
         """Leave out the kinds that some texts are not."""
-        for name in frame.columns:
-            texts = nameless(frame, name)
+
+        def still_possible(name: str) -> list[Kind]:
             kinds = self.possible.get(name, [] if name in self.reading.as_text else list(KINDS))
-            self.possible[name] = [kind for kind in kinds if kind.fits(texts)]
-            if name in self.reading.codes and has_leading_zeros(texts):
+            return fitting(nameless(frame, name), kinds)
+
+        self.possible = each_column(frame.columns, still_possible)
+        for name in self.reading.codes:
+            if name in frame.columns and has_leading_zeros(nameless(frame, name)):
                 self.leading_zeros.add(name)
 
     @property
@@ -193,4 +216,6 @@ class TextTypes:
     def convert(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return texts as what their columns are."""
         kinds = self.kinds
-        return pl.DataFrame({name: converted(nameless(frame, name), kinds[name]) for name in frame.columns})
+        return pl.DataFrame(
+            each_column(frame.columns, lambda name: converted(nameless(frame, name), kinds[name]))
+        )

@@ -50,14 +50,17 @@ class Kind(NamedTuple):
     dtype: pl.DataType
     convert: Callable[[pl.Series], pl.Series | None]
 
-    def fits(self, texts: pl.Series) -> bool:
-        """Return whether each of some texts, null apart, is of this kind."""
-        values = self.convert(texts.str.strip_chars())
-        return values is not None and values.null_count() == texts.null_count()
+    def fits(self, stripped: pl.Series) -> bool:
+        """Return whether each of some texts without blanks around, null apart, is of this kind."""
+        values = self.convert(stripped)
+        return values is not None and values.null_count() == stripped.null_count()
 
 
 def typed(texts: pl.Series) -> pl.Series:
     """Return the numbers, booleans, dates or times that all texts are; else the texts as they are.
+
+    Dates and times are those of ISO 8601. Those with an offset are in UTC; some with one and some without
+    have no common order, so they are none.
 
     Examples
     --------
@@ -67,8 +70,16 @@ def typed(texts: pl.Series) -> pl.Series:
     [True, False]
     >>> typed(pl.Series(["7", "x "])).to_list()
     ['7', 'x ']
+    >>> typed(pl.Series(["2024-01-05T00:30+02:00"])).to_list()
+    [datetime.datetime(2024, 1, 4, 22, 30, tzinfo=zoneinfo.ZoneInfo(key='UTC'))]
     """
-    return converted(texts, next((kind for kind in KINDS if kind.fits(texts)), None))
+    return converted(texts, next(iter(fitting(texts, KINDS)), None))
+
+
+def fitting(texts: pl.Series, kinds: Sequence[Kind]) -> list[Kind]:
+    """Return those kinds that all of some texts are."""
+    stripped = texts.str.strip_chars() if kinds else texts
+    return [kind for kind in kinds if kind.fits(stripped)]
 
 
 def converted(texts: pl.Series, kind: Kind | None) -> pl.Series:
@@ -80,22 +91,6 @@ def converted(texts: pl.Series, kind: Kind | None) -> pl.Series:
 def has_leading_zeros(texts: pl.Series) -> bool:
     """Return whether some text is more than the number it says, as 007 is."""
     return bool(texts.str.contains(r"^\s*[+-]?0\d").any())
-
-
-def iso_moments(texts: pl.Series) -> pl.Series | None:
-    """Return the dates or times that all texts are in ISO 8601, those with an offset in UTC; else None.
-
-    Some with an offset and some without have no common order, so they are none.
-
-    Examples
-    --------
-    >>> iso_moments(pl.Series(["2024-01-05T00:30+02:00"])).to_list()
-    [datetime.datetime(2024, 1, 4, 22, 30, tzinfo=zoneinfo.ZoneInfo(key='UTC'))]
-    >>> iso_moments(pl.Series(["05/01/2024"])) is None
-    True
-    """
-    kind = next((kind for kind in MOMENTS if kind.fits(texts)), None)
-    return None if kind is None else converted(texts, kind)
 
 
 def not_iso(texts: pl.Series) -> int | None:
