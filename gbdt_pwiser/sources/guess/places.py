@@ -13,7 +13,7 @@ from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.sources._ali_ccp_files import IDS_PADDLEREC
 from gbdt_pwiser.sources.description import check_known
 from gbdt_pwiser.sources.guess.column import Column, told
-from gbdt_pwiser.sources.text.values import Look, iso_moments
+from gbdt_pwiser.sources.text.values import MOMENTS, Look, converted, fitting
 
 GROUPS: Final = (
     ("search", "srch"),
@@ -145,17 +145,17 @@ def _time(column: Column) -> Place | None:
 
 def _of_texts(column: Column) -> Place | None:
     texts = column.values
-    if (moments := iso_moments(texts)) is not None:
-        return Place(column, _span(moments))
+    if iso := fitting(texts, MOMENTS):
+        return Place(column, _span(converted(texts, iso[0])))
     stripped = texts.str.strip_chars()
-    fitting: dict[str, str] = {}
+    forms: dict[str, str] = {}
     for date in _DATES:
         for clock in _CLOCKS:
             if _reads(stripped, date + clock):
-                fitting.setdefault(date, date + clock)
-    if len(fitting) != 1:
+                forms.setdefault(date, date + clock)
+    if len(forms) != 1:
         return None
-    (time_format,) = fitting.values()
+    (time_format,) = forms.values()
     moments = stripped.str.to_datetime(time_format, strict=False, time_unit="us")
     return Place(column, _span(moments), time_format)
 
