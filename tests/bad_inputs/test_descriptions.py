@@ -387,24 +387,3 @@ def test_refused(run, folder, toml, files, message):
     assert message in told
     assert told.startswith(("d.toml: ", "d has no", "the ", "one-class split: "))
     assert " in /" not in told
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("Simulated", "unknown data set 'Simulated', did you mean simulated?; choose one of us, nl"),
-        ("simulation", "did you mean simulated?"),
-        ("US", "did you mean us?"),
-        ("", "unknown data set ''; choose one of us"),
-        ("gone.toml", "gone.toml: there is no such file; give the path of a description"),
-        ("folder.toml", "folder.toml: it cannot be read (Is a directory); give the path of a description"),
-        ("folder", "unknown data set 'folder'; choose one of us"),
-        ("~nobody-here/d.toml", "~nobody-here/d.toml is in the home of nobody"),
-        ("d.csv", "d.csv has no description; write d.toml"),
-        ("d.csv.gz", "d.csv.gz has no description; write d.toml"),
-        ("d.parquet/", "d.parquet has no description; write d.toml"),
-    ],
-)
-def test_no_such_data_set(run, folder, name, message):
-    (folder / "folder.toml").mkdir()
-    assert message in refused(run, folder, "compare", "--dataset", name, *TINY)
