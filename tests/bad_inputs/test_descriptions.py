@@ -355,12 +355,6 @@ CASES = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def write(path, content):
     path.parent.mkdir(exist_ok=True)
     match content:
