@@ -45,7 +45,7 @@ def export_model(
     format
         "native": one booster in its library's own format, whose `predict` gives the probability of a task
         from the matrix that training had. "onnx": a graph from the columns of a table to pctr, pcvr and
-        pctcvr, with categories and calibration.
+        pctcvr, with categories and calibration; of a network too.
     task
         Of a native file: "click" (where it is None) for pCTR, "conversion" for pCVR.
     uncalibrated
@@ -54,8 +54,8 @@ def export_model(
     Raises
     ------
     InputError
-        What `load_model` refuses; something of the model that the format cannot hold; another suffix; a file
-        in the target's place that is no export.
+        What `load_model` refuses; something of the model that the format cannot hold, as a network in a
+        native file; another suffix; a file in the target's place that is no export.
     """
     folder, target = Path(folder), Path(target)
     if format not in FORMATS:
@@ -65,8 +65,8 @@ def export_model(
     if format == "onnx" and task is not None:
         raise InputError("an ONNX graph has outputs for both tasks; leave the task out, or export native")
     name = Manifest.read(folder).spec.model
-    if name not in BOOSTERS:
-        raise InputError(f"{folder} is a network ({name}), and boosters are exported; use predict")
+    if format == "native" and name not in BOOSTERS:
+        raise InputError(f"{folder} is a network ({name}), and native files are boosters; export to onnx")
     _check_target(target, folder)
     # One thread: what is read is written again, and nothing is predicted.
     model, manifest = load_model(folder, threads=1)
