@@ -6,10 +6,10 @@ import sys
 
 import numpy as np
 
-# An import of this package fails as if it were not installed.
+# An import of this package, or of PyTorch, fails as if it were not installed.
 _CODE = """
 import sys
-sys.modules["gbdt_pwiser"] = None
+sys.modules["gbdt_pwiser"] = sys.modules["torch"] = None
 import numpy as np
 
 source, target, *paths = sys.argv[1:]
