@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -14,8 +15,10 @@ from tqdm import tqdm
 
 from gbdt_pwiser._files import has_columns, refuse_foreign, replacing_file
 from gbdt_pwiser.calibration import Calibrator
+from gbdt_pwiser.data.few import FewRowsEncoder
 from gbdt_pwiser.data.parquet import write_frames
 from gbdt_pwiser.data.stored import UNREADABLE
+from gbdt_pwiser.models.protocol import MatrixModel, Predictions
 from gbdt_pwiser.models.saved import SavedModel, load_model, own_files
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives.errors import LARGEST, check_whole
@@ -97,8 +100,7 @@ class Predictor:
         InputError
             A column is missing or holds something else than in training, or a number is infinite.
         """
-        exposures, unseen = self.saved.manifest.columns.encode(table, source)
-        raw = self.saved.model.predict(exposures)
+        raw, unseen = self._uncalibrated(table, source)
         pcvr = raw.pcvr.clip(max=1.0)
         if self.calibrator.method == "none":
             columns = {"pctr": raw.pctr, "pcvr": pcvr, "pctcvr": raw.pctcvr}
@@ -106,6 +108,18 @@ class Predictor:
             pctr = self.calibrator(raw.pctr)
             columns = {"pctr": pctr, "pcvr": pcvr, "pctcvr": pctr * pcvr, "pctr_uncalibrated": raw.pctr}
         return Predicted(pl.DataFrame(columns), unseen)
+
+    def _uncalibrated(self, table: pl.DataFrame, source: str) -> tuple[Predictions, dict[str, int]]:
+        """Return what the model gives, and the counts of values that are no categories."""
+        model = self.saved.model
+        if isinstance(model, MatrixModel) and (few := self._few_rows.encode(table, source)):
+            return model.predict_matrix(few.matrix), few.unseen
+        exposures, unseen = self.saved.manifest.columns.encode(table, source)
+        return model.predict(exposures), unseen
+
+    @cached_property
+    def _few_rows(self) -> FewRowsEncoder:
+        return FewRowsEncoder(self.saved.manifest.columns)
 
     def predict_file(
         self, source: Path | str, target: Path | str, *, batch_size: int = BATCH, keep: Sequence[str] = ()

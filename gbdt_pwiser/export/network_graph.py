@@ -61,7 +61,7 @@ def traced(probabilities: torch.nn.Module, codes: int, numbers: int) -> Any:
     """Return the ONNX model of a module whose inputs are so many codes and numbers of any rows."""
 
     def log_sigmoid(x: Any) -> Any:
-        """Return it without infinity: PyTorch writes log(sigmoid(x)), and ONNX Runtime's Softplus overflows."""
+        """Return it; PyTorch writes log(sigmoid(x)) and ONNX Runtime's Softplus overflows."""
         from onnxscript import opset18 as op
 
         one = op.CastLike(op.Constant(value_float=1.0), x)
