@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -59,15 +60,6 @@ def network_probabilities(graph: Graph, model: NetworkModel, columns: FeatureCol
 
 def traced(probabilities: torch.nn.Module, codes: int, numbers: int) -> Any:
     """Return the ONNX model of a module whose inputs are so many codes and numbers of any rows."""
-
-    def log_sigmoid(x: Any) -> Any:
-        """Return it; PyTorch writes log(sigmoid(x)) and ONNX Runtime's Softplus overflows."""
-        from onnxscript import opset18 as op
-
-        one = op.CastLike(op.Constant(value_float=1.0), x)
-        below = op.Neg(op.Relu(op.Neg(x)))
-        return op.Sub(below, op.Log(op.Add(one, op.Exp(op.Neg(op.Abs(x))))))
-
     some = torch.zeros((2, codes), dtype=torch.int64), torch.zeros((2, numbers))
     rows = torch.export.Dim.DYNAMIC
     logger = logging.getLogger("torch.onnx")
@@ -82,13 +74,35 @@ def traced(probabilities: torch.nn.Module, codes: int, numbers: int) -> Any:
                 input_names=["codes", "numbers"],
                 dynamic_shapes=({0: rows}, {0: rows}),
                 opset_version=OPSET,
-                custom_translation_table={torch.ops.aten.log_sigmoid.default: log_sigmoid},
+                custom_translation_table={
+                    torch.ops.aten.log_sigmoid.default: _log_sigmoid,
+                    torch.ops.aten.einsum.default: _mixture,
+                },
                 dynamo=True,
                 verbose=False,
             )
     finally:
         logger.setLevel(level)
     return program.model_proto
+
+
+def _log_sigmoid(x: Any) -> Any:
+    """Return it; PyTorch writes log(sigmoid(x)), -inf below -745, and ONNX Runtime's Softplus overflows."""
+    from onnxscript import opset18 as op
+
+    one = op.CastLike(op.Constant(value_float=1.0), x)
+    below = op.Neg(op.Relu(op.Neg(x)))
+    return op.Sub(below, op.Log(op.Add(one, op.Exp(op.Neg(op.Abs(x))))))
+
+
+def _mixture(equation: str, tensors: Sequence[Any], path: Any = None) -> Any:
+    """Return sum_k w_nk x_nkv, the one that networks have. ONNX Runtime 1.23 crashes on Einsum without rows."""
+    from onnxscript import opset18 as op
+
+    assert re.fullmatch(r"(.)(.),\1\2(.)->\1\3", equation)
+    weights, x = tensors
+    axis = op.Constant(value_ints=[1])
+    return op.Squeeze(op.MatMul(op.Unsqueeze(weights, axis), x), axis)
 
 
 def _codes(graph: Graph, model: NetworkModel, inputs: Mapping[str, Input]) -> list[str]:
