@@ -96,7 +96,7 @@ def _log_sigmoid(x: Any) -> Any:
 
 
 def _mixture(equation: str, tensors: Sequence[Any], path: Any = None) -> Any:
-    """Return sum_k w_nk x_nkv, the one that networks have. ONNX Runtime 1.23 crashes on Einsum without rows."""
+    """Return sum_k w_nk x_nkv, the one of networks; of no rows ONNX Runtime 1.23 crashes on an Einsum."""
     from onnxscript import opset18 as op
 
     assert re.fullmatch(r"(.)(.),\1\2(.)->\1\3", equation)
