@@ -18,7 +18,12 @@ def _needs_torch(path: Path) -> bool:
 # Modules of an extra that is not installed have no doctests to run.
 collect_ignore = [
     str(path.relative_to(HERE))
-    for folder in ("gbdt_pwiser/models/losses", "gbdt_pwiser/models/neural", "tests/models/neural")
+    for folder in (
+        "gbdt_pwiser/export",
+        "gbdt_pwiser/models/losses",
+        "gbdt_pwiser/models/neural",
+        "tests/models/neural",
+    )
     for path in sorted(HERE.joinpath(folder).glob("*.py"))
     if find_spec("torch") is None and _needs_torch(path)
 ]

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, Final, NamedTuple
@@ -20,10 +21,12 @@ from tqdm import tqdm
 from gbdt_pwiser._files import has_columns, refuse_foreign, replacing_file
 from gbdt_pwiser.calibration import Calibrator
 from gbdt_pwiser.data.columns import FeatureColumns
+from gbdt_pwiser.data.few import FewRowsEncoder
 from gbdt_pwiser.data.pages import are_adjacent, between_pages, fill_by_page, page_keys
 from gbdt_pwiser.data.parquet import write_frames
 from gbdt_pwiser.data.relative import given_groups
 from gbdt_pwiser.data.stored import BLOCK, UNREADABLE, as_matrix, nameless
+from gbdt_pwiser.models.protocol import MatrixModel, Predictions
 from gbdt_pwiser.models.saved import SavedModel, load_model, own_files
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives.errors import LARGEST, check_whole
@@ -110,8 +113,7 @@ class Predictor:
 
     def _predicted(self, table: pl.DataFrame, source: str, relative: pl.DataFrame | None) -> Predicted:
         """Predict; with the relative features of the rows where the table has no whole pages."""
-        exposures, unseen = self.saved.manifest.columns.encode(table, source, relative)
-        raw = self.saved.model.predict(exposures)
+        raw, unseen = self._uncalibrated(table, source, relative)
         pcvr = raw.pcvr.clip(max=1.0)
         if self.calibrator.method == "none":
             columns = {"pctr": raw.pctr, "pcvr": pcvr, "pctcvr": raw.pctcvr}
@@ -119,6 +121,20 @@ class Predictor:
             pctr = self.calibrator(raw.pctr)
             columns = {"pctr": pctr, "pcvr": pcvr, "pctcvr": pctr * pcvr, "pctr_uncalibrated": raw.pctr}
         return Predicted(pl.DataFrame(columns), unseen)
+
+    def _uncalibrated(
+        self, table: pl.DataFrame, source: str, relative: pl.DataFrame | None
+    ) -> tuple[Predictions, dict[str, int]]:
+        """Return what the model gives, and the counts of values that are no categories."""
+        model = self.saved.model
+        if isinstance(model, MatrixModel) and (few := self._few_rows.encode(table, source)):
+            return model.predict_matrix(few.matrix), few.unseen
+        exposures, unseen = self.saved.manifest.columns.encode(table, source, relative)
+        return model.predict(exposures), unseen
+
+    @cached_property
+    def _few_rows(self) -> FewRowsEncoder:
+        return FewRowsEncoder(self.saved.manifest.columns)
 
     def predict_file(
         self, source: Path | str, target: Path | str, *, batch_size: int = BATCH, keep: Sequence[str] = ()

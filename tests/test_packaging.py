@@ -104,7 +104,18 @@ def imported(names, *, blocked=()):
 
 def test_everything_imports_without_the_extras():
     names = [*folders(), "gbdt_pwiser.distributed"]
-    extras = ["matplotlib", "jinja2", "torch", "cupy", "dask", "distributed", "pandas", "onnx", "onnxruntime"]
+    extras = [
+        "matplotlib",
+        "jinja2",
+        "torch",
+        "cupy",
+        "dask",
+        "distributed",
+        "pandas",
+        "onnx",
+        "onnxruntime",
+        "onnxscript",
+    ]
     assert "gbdt_pwiser" in imported(names, blocked=extras)
 
 

@@ -72,7 +72,7 @@ class FeatureColumns:
         return tuple(dict.fromkeys([*self.inputs, *group]))
 
     @cached_property
-    def _codes(self) -> dict[str, dict[Any, int]]:
+    def codes_of_values(self) -> dict[str, dict[Any, int]]:
         """Per column of texts or whole numbers, the code of each category, for a few rows at a time."""
         return {
             name: {value: code for code, value in enumerate(values.to_list()) if value is not None}
@@ -236,9 +236,9 @@ class FeatureColumns:
     def _encoded(self, given: pl.Series, name: str) -> pl.Series:
         """Return what `encode_categories` does; of a few rows without going through all categories."""
         categories = self.categories[name]
-        if len(given) > FEW or name not in self._codes or given.dtype.is_float():
+        if len(given) > FEW or name not in self.codes_of_values or given.dtype.is_float():
             return encode_categories(given, categories)
-        codes, other = self._codes[name], SHARED if has_shared_code(categories) else None
+        codes, other = self.codes_of_values[name], SHARED if has_shared_code(categories) else None
         stored = given.cast(categories.dtype, strict=False).to_list()
         missing = given.is_null().to_list()
         return pl.Series(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from gbdt_pwiser.export.trees import Condition, Tree
 from gbdt_pwiser.objectives import InputError
 
-_OPSET: Final = 18
+OPSET: Final = 18
 _OPSET_ML: Final = 3
 """ONNX Runtime 1.21 to 1.23 reads the trees of version 5 wrong, without a word."""
 _IR: Final = 8
@@ -21,6 +22,7 @@ _PREFIX: Final = "gbdt_pwiser/"
 """Of names that no input has."""
 _ML: Final = "ai.onnx.ml"
 _MODES: Final = {"<=": "BRANCH_LEQ", "<": "BRANCH_LT"}
+_KINDS: Final = {"O": "string", "i": "int64", "f": "float"}
 
 
 class Graph:
@@ -65,22 +67,38 @@ class Graph:
         """Return a value as another type."""
         return self.add("Cast", value, to=self._type(dtype))
 
-    def lookup(
-        self, value: str, keys: NDArray[Any], found: NDArray[np.float32], other: float = float("nan")
-    ) -> str:
-        """Return what is found, float32, for the keys among the values; `other`, or NaN, for all else."""
-        kind = {"O": "strings", "i": "int64s", "f": "floats"}[keys.dtype.kind]
+    def lookup(self, value: str, keys: NDArray[Any], found: NDArray[Any], default: float) -> str:
+        """Return what is found, float32 or int64, for the keys among the values; the default for all else."""
+        kind, kind_found = (_KINDS[each.dtype.kind] for each in (keys, found))
         if not len(keys):
-            keys = np.array(["" if kind == "strings" else 0], dtype=keys.dtype)
-            found = np.array([other], dtype=np.float32)
+            keys = np.array(["" if kind == "string" else 0], dtype=keys.dtype)
+            found = np.array([default], dtype=found.dtype)
         return self.add(
             "LabelEncoder",
             value,
             domain=_ML,
-            **{f"keys_{kind}": keys.tolist()},
-            values_floats=found.tolist(),
-            default_float=other,
+            **{f"keys_{kind}s": keys.tolist(), f"values_{kind_found}s": found.tolist()},
+            **{f"default_{kind_found}": default},
         )
+
+    def count(self, value: str, ascending: Sequence[float]) -> str:
+        """Return how many of the ascending numbers are at most a value, float64 (n, 1), as int64 (n, 1)."""
+        return self.cast(self.leaves([_search_tree(ascending)], value, np.float64), np.int64)
+
+    def inline(self, model: Any, inputs: Mapping[str, str]) -> list[str]:
+        """Add the nodes of another graph, whose inputs are these values; return its outputs."""
+        from onnx import compose
+
+        (opset,) = {each.version for each in model.opset_import if not each.domain}
+        assert opset == OPSET
+        assert not model.functions
+        prefix = f"{_PREFIX}inner/"
+        inner = compose.add_prefix(model, prefix).graph
+        for name, value in inputs.items():
+            self._nodes.append(self._helper.make_node("Identity", [value], [f"{prefix}{name}"]))
+        self._nodes += inner.node
+        self._constants += inner.initializer
+        return [each.name for each in inner.output]
 
     def leaves(self, trees: Sequence[Tree], features: str, dtype: type[Any]) -> str:
         """Return the leaf of each tree, float32 (n, trees), for features (n, columns) of a type.
@@ -127,7 +145,7 @@ class Graph:
         graph = helper.make_graph(
             self._nodes, "predict", list(self._inputs.values()), self._outputs, self._constants
         )
-        opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_ML, _OPSET_ML)]
+        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(_ML, _OPSET_ML)]
         model = helper.make_model(
             graph, opset_imports=opsets, ir_version=_IR, producer_name="gbdt-pwiser", doc_string=comment
         )
@@ -200,3 +218,21 @@ def _comparisons(condition: Condition) -> list[tuple[float, bool, bool]]:
     at = ends - (condition.mode == "<=")  # whole numbers below an end are at most one less
     chain = [(float(end), bool(number % 2), False) for number, end in enumerate(at)]
     return [(-np.inf, True, condition.missing), *chain] if condition.missing or not chain else chain
+
+
+def _search_tree(x: Sequence[float]) -> Tree:
+    """Return a tree whose leaf is how many of the ascending numbers are at most a value."""
+    conditions: list[Condition] = []
+
+    def between(low: int, high: int) -> int:
+        """Return the place of what tells the counts from low to high apart."""
+        if low == high:
+            return ~low
+        place, middle = len(conditions), (low + high) // 2
+        conditions.append(Condition(0, "<", float(x[middle]), None, 0, 0, missing=False))
+        true, false = between(low, middle), between(middle + 1, high)
+        conditions[place] = replace(conditions[place], true=true, false=false)
+        return place
+
+    between(0, len(x))
+    return Tree(conditions, list(map(float, range(len(x) + 1))))

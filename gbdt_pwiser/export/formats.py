@@ -45,7 +45,7 @@ def export_model(
     format
         "native": one booster in its library's own format, whose `predict` gives the probability of a task
         from the matrix that training had. "onnx": a graph from the columns of a table to pctr, pcvr and
-        pctcvr, with categories and calibration.
+        pctcvr, with categories and calibration; of a network too.
     task
         Of a native file: "click" (where it is None) for pCTR, "conversion" for pCVR.
     uncalibrated
@@ -54,8 +54,8 @@ def export_model(
     Raises
     ------
     InputError
-        What `load_model` refuses; something of the model that the format cannot hold; another suffix; a file
-        in the target's place that is no export.
+        What `load_model` refuses; something of the model that the format cannot hold, as a network in a
+        native file; another suffix; a file in the target's place that is no export.
     """
     folder, target = Path(folder), Path(target)
     if format not in FORMATS:
@@ -66,12 +66,13 @@ def export_model(
         raise InputError("an ONNX graph has outputs for both tasks; leave the task out, or export native")
     manifest = Manifest.read(folder)
     name = manifest.spec.model
-    if name not in BOOSTERS:
-        raise InputError(f"{folder} is a network ({name}), and boosters are exported; use predict")
+    if format == "native" and name not in BOOSTERS:
+        raise InputError(f"{folder} is a network ({name}), and native files are boosters; export to onnx")
     if format == "onnx" and (relative := manifest.columns.relative) is not None:
+        instead = "use predict, or export native" if name in BOOSTERS else "use predict"
         raise InputError(
             f"the model compares {', '.join(relative.columns)} within {relative.group}, and an ONNX graph "
-            "knows one row at a time; use predict, or export native"
+            f"knows one row at a time; {instead}"
         )
     _check_target(target, folder)
     # One thread: what is read is written again, and nothing is predicted.

@@ -89,6 +89,14 @@ class Model(Protocol):
 
 
 @runtime_checkable
+class MatrixModel(Protocol):
+    """A model that reads `Exposures.matrix` alone, as boosters do and networks do not."""
+
+    def predict_matrix(self, matrix: NDArray[np.float32]) -> Predictions:
+        """Return probabilities for float32 (n, columns), in the order of training; not checked."""
+
+
+@runtime_checkable
 class StagedModel(Protocol):
     """A model that knows its raw scores after each of its rounds, as boosters do and networks do not."""
 

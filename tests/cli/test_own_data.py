@@ -144,7 +144,7 @@ def test_a_described_file_is_compared(run, tmp_path):
             None,
             "click = 'click' is not 0 or 1 in 1 rows (the first is row 5: None)",
         ),
-        (in_row_5(grade=3), GRADE, "grade = 'grade' is not 0, 1 or 2 in 1 rows (the first is row 5: 3)"),
+        (in_row_5(grade=4), GRADE, "'grade' is not 0, 1, 2 or 3 in 1 rows (the first is row 5: 4)"),
         (in_row_5(grade=-1), GRADE, "(the first is row 5: -1)"),
         (in_row_5(x=float("inf")), None, "infinite values in x"),
         (lambda data: data.head(0), None, "has no rows"),

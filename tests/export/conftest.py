@@ -32,6 +32,13 @@ MODELS = {
         "params": {"booster": "dart", "rate_drop": 0.3},
     },
     "xgboost_shared": {"model": "xgboost_shared", "loss": "pwiser"},
+    # Every other network has bins of the numbers too.
+    "dnn": {"loss": "pwiser", "bins": 5},
+    "shared_bottom": {"loss": "bce"},
+    "mmoe": {"loss": "pwiser", "bins": 5},
+    "ple": {"loss": "pwiser", "bottom": (8, 6)},
+    "esmm": {"loss": "pwiser", "bins": 5},
+    "aitm": {"loss": "pwiser"},
 }
 
 

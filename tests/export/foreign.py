@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 
-# An import of this package fails as if it were not installed.
+# An import of this package fails as if it were not installed, and of PyTorch there is none.
 _CODE = """
 import sys
 sys.modules["gbdt_pwiser"] = None
@@ -33,6 +33,7 @@ def onnx(path):
 
 reads = {"txt": lightgbm, "ubj": xgboost, "json": xgboost, "onnx": onnx}
 np.savez(target, *[reads[path.rpartition(".")[2]](path) for path in paths])
+assert "torch" not in sys.modules
 """
 
 

@@ -9,12 +9,9 @@ import pytest
 
 import gbdt_pwiser
 from gbdt_pwiser.export import export_model
-from gbdt_pwiser.models import save_model
 from gbdt_pwiser.objectives import InputError
 from tests.command_line import refused
 from tests.folders import names, snapshot
-from tests.models.helpers import SPEC, fitted, make_split
-from tests.specs import varied
 
 
 def test_the_command(run, saved, tmp_path):
@@ -46,13 +43,12 @@ def test_other_files_stay(run, saved, tmp_path):
     assert snapshot(folder) == before
 
 
-def test_a_network_is_refused(saved, tmp_path):
+def test_a_network_is_no_native_file(saved, tmp_path):
     pytest.importorskip("torch")
-    split = make_split()
-    save_model(fitted(varied(SPEC, model="dnn", epochs=1), split), tmp_path / "dnn", split)
-    for format in ("native", "onnx"):
-        with pytest.raises(InputError, match=r"is a network \(dnn\), and boosters are exported; use predict"):
-            export_model(tmp_path / "dnn", tmp_path / "m", format=format)
+    for options in ({}, {"task": "conversion"}, {"uncalibrated": True}):
+        with pytest.raises(InputError, match=r"a network \(dnn\), and native .*; export to onnx"):
+            export_model(saved("dnn"), tmp_path / "m.txt", format="native", **options)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_formats_and_tasks(saved, tmp_path):

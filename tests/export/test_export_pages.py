@@ -14,10 +14,13 @@ from tests.models.test_continued_pages import POSITION, paged
 from tests.specs import varied
 
 
-@pytest.mark.parametrize("model", ["lightgbm", "xgboost", "xgboost_shared"])
+@pytest.mark.parametrize("model", ["lightgbm", "xgboost", "xgboost_shared", "dnn"])
 def test_a_graph_serves_the_position_itself(model, tmp_path):
     pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
+    if model == "dnn":
+        pytest.importorskip("onnxscript")
+        pytest.importorskip("torch")
     split = paged(relative=None)
     save_model(fitted(varied(SPEC, model=model), split), tmp_path / "model", split)
     graph = tmp_path / "m.onnx"

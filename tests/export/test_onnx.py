@@ -18,29 +18,12 @@ from gbdt_pwiser.models import save_model
 from gbdt_pwiser.models.manifest import Manifest
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.serving import Predictor
-from tests.export.conftest import CATEGORIES
 from tests.export.foreign import predicted_alone
+from tests.export.graphs import OUTPUTS, exported, inputs, predicted
 from tests.models.helpers import SPEC, every_part, fitted, renamed
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
-
-OUTPUTS = ["pctr", "pcvr", "pctcvr"]
-
-
-def inputs(table):
-    """Return a graph's inputs: what is missing is NaN, or a value that is no category."""
-    given = {}
-    for name in table.columns:
-        values = table[name]
-        if name not in CATEGORIES:
-            given[name] = values.cast(pl.Float32).fill_null(np.nan).to_numpy()
-        elif values.dtype == pl.String:
-            given[name] = np.array(values.fill_null("").to_list(), dtype=np.object_)
-        else:
-            given[name] = values.cast(pl.Int64).fill_null(-1).to_numpy()
-    return {name: values.reshape(-1, 1) for name, values in given.items()}
-
 
 CASES = [
     *("lightgbm", "lightgbm isotonic", "lightgbm sigmoid", "lambdarank isotonic", "not_missing"),
@@ -48,20 +31,6 @@ CASES = [
     *("xgboost", "xgboost isotonic", "xgboost sigmoid", "rank_pairwise isotonic", "xgboost_dart"),
     *("xgboost_shared", "xgboost_shared isotonic"),
 ]
-
-
-def exported(folder, path, **options):
-    export_model(folder, path, format="onnx", **options)
-    return path
-
-
-def predicted(path, table):
-    """Return what the runtime predicts in this process, a column per output."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    return np.stack(onnxruntime.InferenceSession(path, options).run(OUTPUTS, inputs(table)), axis=1)
 
 
 def test_the_runtime_alone_predicts_the_same(saved, table, tmp_path):
@@ -192,7 +161,7 @@ def with_categories(saved, tmp_path, categories):
 def test_a_category_that_means_missing_in_a_graph(saved, tmp_path):
     folder = with_categories(saved, tmp_path, pl.Series([None, "", "b"]))
     with pytest.raises(
-        InputError, match="'' is a category, and missing in a graph; export native, or rename"
+        InputError, match="'' is a category of categorical_1, and missing in a graph; export native"
     ):
         exported(folder, tmp_path / "m.onnx")
 

@@ -155,15 +155,25 @@ class TreeModel(ABC):
     def predict(self, exposures: Exposures) -> Predictions:
         """Return pCTR, pCTCVR and pCVR; InputError before `fit` or for other columns than in training."""
         click = self._click_of(exposures)
-        pctr, pcvr = np.empty(len(exposures)), np.ones(len(exposures))
+        pctr, pcvr = np.empty(len(exposures)), np.empty(len(exposures))
         start = 0
         for block in exposures.blocks(BLOCK):
             rows = slice(start, start := start + len(block))
-            features = self._features(block)
-            pctr[rows] = self._probability(click, features)
-            if self._conversion:
-                pcvr[rows] = self._pcvr(self._conversion, features)
+            pctr[rows], pcvr[rows] = self._of_block(click, block)
         return Predictions(pctr=pctr, pctcvr=pctr * pcvr, pcvr=pcvr)
+
+    def predict_matrix(self, matrix: NDArray[np.float32]) -> Predictions:
+        """Return what `predict` does of exposures with this matrix; InputError before `fit`."""
+        pctr, pcvr = self._of_block(self._trained_click(), matrix)
+        return Predictions(pctr=pctr, pctcvr=pctr * pcvr, pcvr=pcvr)
+
+    def _of_block(
+        self, click: Trained, block: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return pCTR and pCVR."""
+        features = self._features(block)
+        pctr = self._probability(click, features)
+        return pctr, self._pcvr(self._conversion, features) if self._conversion else np.ones(len(pctr))
 
     def raw_scores_at(
         self, exposures: Exposures, rounds: Sequence[int]
@@ -196,10 +206,14 @@ class TreeModel(ABC):
 
     def _click_of(self, exposures: Exposures) -> Trained:
         """Return the click booster; InputError before `fit` or for other columns than in training."""
-        if self._click is None:
-            raise InputError("the model is not trained; call fit first")
+        click = self._trained_click()
         if exposures.features.columns != self._columns:
             raise InputError(f"{exposures.name} has other feature columns than the training data")
+        return click
+
+    def _trained_click(self) -> Trained:
+        if self._click is None:
+            raise InputError("the model is not trained; call fit first")
         return self._click
 
     @property

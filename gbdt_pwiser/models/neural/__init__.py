@@ -31,6 +31,9 @@ ARCHITECTURES: Final = {
 
 FILE: Final = "network.pt"
 
+UNSEEN: Final = 0
+"""Position of every code that training has not seen: its embedding is zero and stays so."""
+
 
 def make_network(spec: ModelSpec) -> NetworkModel:
     """Return the untrained network of a spec.

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from gbdt_pwiser.models.neural._features import UNSEEN, Layout
+from gbdt_pwiser.models.neural import UNSEEN
+from gbdt_pwiser.models.neural._features import Layout
 from gbdt_pwiser.models.neural._loss import clicked_bce
 from gbdt_pwiser.models.neural.settings import NetworkSettings
 
@@ -108,3 +109,25 @@ class Network(nn.Module):  # type: ignore[misc]
     def pcvr(self, outputs: Outputs) -> Tensor:
         """Return the probability (n,) of a conversion given the click."""
         return torch.sigmoid(outputs.conversion)
+
+
+def exact(outputs: Outputs) -> Outputs:
+    """Return the logits as float64, of which probabilities near 1 stay apart."""
+    return Outputs(outputs.click.double(), outputs.conversion.double())
+
+
+class Probabilities(nn.Module):  # type: ignore[misc]
+    """Features to pCTR and pCVR, float64 (n,), of the networks of a model: what an export traces."""
+
+    def __init__(self, networks: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+
+    def forward(self, codes: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        """Return both of codes, int (n, codes), and numbers, float (n, numbers)."""
+        first = self.networks[0]
+        if isinstance(first, Network):
+            logits = exact(first(codes, numbers))
+            return torch.sigmoid(logits.click), first.pcvr(logits)
+        pctr, *pcvr = (torch.sigmoid(network(codes, numbers).double()) for network in self.networks)
+        return pctr, pcvr[0] if pcvr else torch.ones_like(pctr)

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.data.stored import nameless
+from gbdt_pwiser.models.neural import UNSEEN
 
-UNSEEN = 0
-"""Position of every code that training has not seen: its embedding is zero and stays so."""
 _MISSING = -(2**31) - 1  # below every code
 
 
@@ -106,6 +105,18 @@ class FeatureEncoder:
             codes=len(self.codes),
             numbers=len(self.means) + len(self.flagged),
         )
+
+    def positions(self) -> dict[str, dict[int | None, int]]:
+        """Return by column of codes or bins the position of each code in the table; None is a missing one.
+
+        All other codes have the position `UNSEEN`.
+        """
+        found, first = {}, UNSEEN + 1
+        for column, known in self.codes.items():
+            codes = (None if code == _MISSING else code for code in known)
+            found[column] = {code: first + k for k, code in enumerate(codes)}
+            first += len(known)
+        return found
 
     def check(self, columns: list[str]) -> None:
         """Raise ValueError or TypeError where this is no encoder of these feature columns."""

@@ -20,7 +20,7 @@ from gbdt_pwiser._files import replacing_file
 from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.models.kept import KeptWith
 from gbdt_pwiser.models.neural import ARCHITECTURES, FILE
-from gbdt_pwiser.models.neural._blocks import Network, Outputs
+from gbdt_pwiser.models.neural._blocks import Network, Outputs, Probabilities, exact
 from gbdt_pwiser.models.neural._features import FeatureEncoder, Layout
 from gbdt_pwiser.models.neural._loss import exposed_bce, loss_of_clicks
 from gbdt_pwiser.models.neural._rows import Rows, StoredRows, encoded_rows
@@ -111,12 +111,25 @@ class NetworkModel(ABC):
 
     def predict(self, exposures: Exposures) -> Predictions:
         """Return pCTR, pCTCVR and pCVR; InputError before `fit` or for other columns than in training."""
-        if self._encoder is None:
-            raise InputError("the model is not trained; call fit first")
+        encoder = self.encoder
         if exposures.features.columns != self._columns:
             raise InputError(f"{exposures.name} has other feature columns than the training data")
         with seeded(self.spec.seed, self.spec.threads, self._device):
-            return self._predict(encoded_rows(exposures, self._encoder, self._device))
+            return self._predict(encoded_rows(exposures, encoder, self._device))
+
+    @property
+    def encoder(self) -> FeatureEncoder:
+        """What the networks read of the features; InputError before `fit`."""
+        if self._encoder is None:
+            raise InputError("the model is not trained; call fit first")
+        return self._encoder
+
+    @property
+    def probabilities(self) -> Probabilities:
+        """The trained networks as one module from encoded features to pCTR and pCVR."""
+        probabilities = Probabilities(each.network for each in self._trained.values())
+        probabilities.eval()
+        return probabilities
 
     @property
     def columns(self) -> list[str]:
@@ -160,9 +173,7 @@ class NetworkModel(ABC):
 
     def write(self, path: Path | str) -> None:
         """Write the model to one file, a description in JSON and the weights; InputError before `fit`."""
-        if self._encoder is None:
-            raise InputError("the model is not trained; call fit first")
-        spec = self.spec
+        encoder, spec = self.encoder, self.spec
         description = {
             "spec": {
                 name: getattr(spec, name)
@@ -171,7 +182,7 @@ class NetworkModel(ABC):
             "pwiser": asdict(spec.pwiser),
             "network": self.settings.record(),
             "columns": self._columns,
-            "encoder": self._encoder.record(),
+            "encoder": encoder.record(),
             "trained": {name: [each.epochs, each.seconds] for name, each in self._trained.items()},
         }
         weights = {name: each.network.state_dict() for name, each in self._trained.items()}
@@ -243,11 +254,6 @@ class MultiTaskModel(NetworkModel):
 
         pctr, pctcvr, pcvr = by_block(network, rows, probabilities)
         return Predictions(pctr=pctr, pctcvr=pctcvr, pcvr=pcvr)
-
-
-def exact(outputs: Outputs) -> Outputs:
-    """Return the logits as float64, of which probabilities near 1 stay apart."""
-    return Outputs(outputs.click.double(), outputs.conversion.double())
 
 
 class SingleTaskModel(NetworkModel):

@@ -4,11 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import xgboost
 
 from gbdt_pwiser.data import Split
 from gbdt_pwiser.models import LOSSES, Predictions
-from gbdt_pwiser.models.boosters.shared_model import OLDEST
 from gbdt_pwiser.objectives import PWiseRLoss
 from gbdt_pwiser.objectives.inputs import OPEN
 from tests.models.helpers import SPEC, TREES, every_part, fitted, make_split
@@ -79,9 +77,6 @@ def test_a_model_refits_and_continues_without_them(model, split):
     np.testing.assert_array_equal(*found)
 
 
-@pytest.mark.skipif(
-    tuple(map(int, xgboost.__version__.split(".")[:2])) < OLDEST, reason="needs a newer XGBoost"
-)
 def test_shared_trees_hear_nothing_of_their_conversion(split):
     spec = varied(SPEC, model="xgboost_shared")
     found, as_none, as_all = (

@@ -141,3 +141,12 @@ def test_the_record_of_an_encoder_with_bins():
     train = exposures([7, None, 5], [0.1, NAN, 0.3])
     encoder = FeatureEncoder.fit(train, bins=2)
     assert FeatureEncoder(**encoder.record()) == encoder
+
+
+def test_positions_are_those_of_encode():
+    train = exposures([7, None, 5], [1.0, 2.0, 3.0], {"c2": [1, 1, 2]})
+    encoder = FeatureEncoder.fit(train, bins=2)
+    positions = encoder.positions()
+    assert positions == {"code": {None: 1, 5: 2, 7: 3}, "x": {0: 4, 1: 5}, "c2": {1: 6, 2: 7}}
+    columns = [positions["code"][7], positions["x"][0], positions["c2"][1]]
+    assert encoder.encode(train).codes[0].tolist() == columns
