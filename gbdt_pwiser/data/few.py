@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gbdt_pwiser.data.columns import SHARED, FeatureColumns, has_shared_code
+from gbdt_pwiser.data.columns import FeatureColumns
 from gbdt_pwiser.data.stored import FEW
+from gbdt_pwiser.data.values import SHARED, has_shared_code
 
 _TEXTS: Final = frozenset({pl.String, pl.Categorical, pl.Enum, pl.Null})
 _INTEGERS: Final = frozenset(

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import polars as pl
 
-from gbdt_pwiser.data.columns import SHARED, with_shared_code
 from gbdt_pwiser.data.exposures import Exposures
+from gbdt_pwiser.data.values import SHARED, with_shared_code
 
 
 def share_rare(parts: Sequence[Exposures], rare: int) -> list[Exposures]:

@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gbdt_pwiser.data.columns import SHARED, FeatureColumns, has_shared_code
+from gbdt_pwiser.data.columns import FeatureColumns
+from gbdt_pwiser.data.values import SHARED, has_shared_code
 from gbdt_pwiser.export.builder import Graph
 from gbdt_pwiser.objectives import InputError
 

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 
 import polars as pl
 
-from gbdt_pwiser.data.columns import is_number
 from gbdt_pwiser.data.relative import Relative
+from gbdt_pwiser.data.values import is_number
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.sources.description import Description
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from gbdt_pwiser.data.columns import (
+from gbdt_pwiser.data.stored import nameless
+from gbdt_pwiser.data.values import (
     Digits,
     as_float32,
     encode_categories,
@@ -17,7 +18,6 @@ from gbdt_pwiser.data.columns import (
     plain,
     with_shared_code,
 )
-from gbdt_pwiser.data.stored import nameless
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.sources.text.values import Look
 from gbdt_pwiser.sources.text.vocabulary import Counted

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gbdt_pwiser.data.columns import encode_categories, is_text, plain
+from gbdt_pwiser.data.values import encode_categories, is_text, plain
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.sources.labels import Faults
 from gbdt_pwiser.sources.text.table import first_line

@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from gbdt_pwiser.data import Exposures
-from gbdt_pwiser.data.columns import FeatureColumns, categories_of, encode_categories
+from gbdt_pwiser.data.columns import FeatureColumns
+from gbdt_pwiser.data.values import categories_of, encode_categories
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.sources import load_description
 from tests.exposures import store

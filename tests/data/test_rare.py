@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gbdt_pwiser.data import Exposures
-from gbdt_pwiser.data.columns import FeatureColumns, categories_of, encode_categories, with_shared_code
+from gbdt_pwiser.data.columns import FeatureColumns
 from gbdt_pwiser.data.rare import share_rare
 from gbdt_pwiser.data.stored import StoredFeatures
+from gbdt_pwiser.data.values import categories_of, encode_categories, with_shared_code
 from tests.exposures import store
 
 

@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gbdt_pwiser.data.columns import is_number, is_text, plain
 from gbdt_pwiser.data.stored import nameless
+from gbdt_pwiser.data.values import is_number, is_text, plain
 
 _JOINED: Final = re.compile(
     r"^(ad|advertiser|app|author|brand|campaign|cate|category|creative|customer|device|goods|item|media|member"

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from gbdt_pwiser.data.columns import is_text, plain
 from gbdt_pwiser.data.stored import UNREADABLE, nameless
+from gbdt_pwiser.data.values import is_text, plain
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.sources.text.delimited import Delimited
 from gbdt_pwiser.sources.text.parts import Parts, find_parts
