@@ -95,14 +95,17 @@ class Dataset:
 
         The first time warns of features that give the label away; see `gbdt_pwiser.data.leaks`.
         """
-        options = self.split_options
-        parts = split(self.exposures, by=options.by, fractions=options.fractions, seed=seed)
-        if self.rare is not None:
-            parts = Split(*share_rare([parts.train, parts.valid, parts.test], self.rare))
+        parts = self.cut(seed)
         if not self._looked_for_leaks:
             object.__setattr__(self, "_looked_for_leaks", True)
             warn_of_leaks(parts.train)
         return parts
+
+    def cut(self, seed: int = 0) -> Split:
+        """Split the exposures as `split` does, without a look for leaks."""
+        options = self.split_options
+        parts = split(self.exposures, by=options.by, fractions=options.fractions, seed=seed)
+        return parts if self.rare is None else Split(*share_rare([*vars(parts).values()], self.rare))
 
 
 def split(

@@ -13,8 +13,8 @@ from tqdm import tqdm
 
 from gbdt_pwiser.data import Dataset, Exposures, Split
 from gbdt_pwiser.data.leaks import find_leaks
-from gbdt_pwiser.data.split import split
 from gbdt_pwiser.data.stored import nameless
+from gbdt_pwiser.data.values import SHARED, has_shared_code
 from gbdt_pwiser.metrics.drift import Drift, drift
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.significance.power import detectable_gain
@@ -33,6 +33,7 @@ class Part:
     rows: int
     clicks: int
     conversions: int
+    open: int
     groups: int | None
 
     @classmethod
@@ -40,7 +41,7 @@ class Part:
         """Count exposures."""
         clicks, conversions = int(exposures.click.sum()), int(exposures.conversion.sum())
         groups = None if exposures.group is None else len(np.unique(exposures.group))
-        return cls(name, len(exposures), clicks, conversions, groups)
+        return cls(name, len(exposures), clicks, conversions, int(exposures.open.sum()), groups)
 
     @property
     def click_rate(self) -> float:
@@ -49,8 +50,9 @@ class Part:
 
     @property
     def conversion_rate(self) -> float:
-        """Conversions per click."""
-        return self.conversions / self.clicks if self.clicks else float("nan")
+        """Conversions per click whose conversion is decided."""
+        decided = self.clicks - self.open
+        return self.conversions / decided if decided else float("nan")
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,10 @@ class Check:
     drift
         The click rate over tenths of the range of time; None without a time.
     unseen
-        The categorical features with the largest shares of test rows whose category training has not.
+        The categorical features with the largest shares of test rows whose category training has not, or too
+        rarely for a code of its own.
+    shares_codes
+        Whether rare categories share a code.
     missing
         Numerical features of which more than `MOSTLY_MISSING` are missing in training.
     constant
@@ -139,6 +144,7 @@ class Check:
     leaks: tuple[Leak, ...]
     drift: Drift | None
     unseen: tuple[Share, ...]
+    shares_codes: bool
     missing: tuple[Share, ...]
     constant: tuple[str, ...]
     ctr_auc: float | None
@@ -179,7 +185,7 @@ def check(dataset: Dataset, *, seed: int = 0) -> Check:
     parts: Split | None = None
     refused = None
     try:
-        parts = split(exposures, by=options.by, fractions=options.fractions, seed=seed)
+        parts = dataset.cut(seed)
     except InputError as error:
         refused = str(error)
     counted = [Part.of("all", exposures)]
@@ -189,9 +195,11 @@ def check(dataset: Dataset, *, seed: int = 0) -> Check:
     train = parts.train if parts else exposures
     seen = _Seen(train)
     last = counted[-1]
-    clicks, conversions = (
-        (detectable_gain(n, last.rows - n) if parts else None) for n in (last.clicks, last.conversions)
+    classes = (
+        (last.clicks, last.rows - last.clicks),
+        (last.conversions, last.rows - last.open - last.conversions),
     )
+    clicks, conversions = ((detectable_gain(*sizes) if parts else None) for sizes in classes)
     return Check(
         name=exposures.name,
         features=len(exposures.features.columns),
@@ -204,6 +212,7 @@ def check(dataset: Dataset, *, seed: int = 0) -> Check:
         leaks=tuple(Leak(*found) for found in find_leaks(train)),
         drift=None if exposures.time is None else drift(exposures.click, exposures.time, exposures.group),
         unseen=seen.unseen_in(parts.test) if parts else (),
+        shares_codes=bool(seen.shared),
         missing=seen.mostly_missing(),
         constant=seen.constant(),
         ctr_auc=clicks,
@@ -216,6 +225,7 @@ class _Seen:
 
     def __init__(self, train: Exposures) -> None:
         self._rows = len(train)
+        self.shared = {name for name, known in (train.categories or {}).items() if has_shared_code(known)}
         self._codes = {name: np.empty(0, np.int32) for name in train.categorical}
         self._missing = dict.fromkeys(train.features.columns, 0)
         self._ranges: dict[str, tuple[float, float]] = {}
@@ -224,7 +234,8 @@ class _Seen:
                 values = nameless(frame, name)
                 if name in self._codes:
                     given = values.drop_nulls()
-                    self._codes[name] = np.union1d(self._codes[name], given.unique().to_numpy())
+                    codes = np.union1d(self._codes[name], given.unique().to_numpy())
+                    self._codes[name] = codes[codes != SHARED] if name in self.shared else codes
                 else:
                     given = values.fill_nan(None).drop_nulls()
                     self._widen(name, given)

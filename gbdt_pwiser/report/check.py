@@ -25,10 +25,13 @@ def format_check(check: Check) -> str:
 
 def _table(parts: tuple[Part, ...]) -> list[str]:
     grouped = parts[0].groups is not None
-    head = ["", "exposures", "clicks", "conversions", "CTR", "per click", *(["groups"] if grouped else [])]
+    some_open = any(part.open for part in parts)
+    head = ["", "exposures", "clicks", *(["open"] if some_open else []), "conversions", "CTR", "per click"]
+    head += ["groups"] if grouped else []
     rows = [head]
     for part in parts:
-        counts = [f"{n:,}" for n in (part.rows, part.clicks, part.conversions)]
+        undecided = [part.open] if some_open else []
+        counts = [f"{n:,}" for n in (part.rows, part.clicks, *undecided, part.conversions)]
         rates = [_percent(part.click_rate), _percent(part.conversion_rate)]
         rows.append([part.name, *counts, *rates, *([f"{part.groups:,}"] if grouped else [])])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -59,7 +62,8 @@ def _lines(check: Check) -> Iterator[str]:
         yield _drift(check.drift)
     if not check.refused:
         unseen = [f"{found.feature} {_percent(found.share)}" for found in check.unseen]
-        yield f"test rows with a category that train has not: {_named(unseen)}"
+        rarely = ", or too rarely for a code" if check.shares_codes else ""
+        yield f"test rows with a category that train has not{rarely}: {_named(unseen)}"
     missing = [f"{found.feature} {_percent(found.share)}" for found in check.missing]
     yield f"numbers mostly missing on train: {_named(missing)}"
     yield f"numbers constant on train: {_named(list(check.constant))}"

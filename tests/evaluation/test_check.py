@@ -8,7 +8,9 @@ import pytest
 
 from gbdt_pwiser.data import Dataset, Exposures, SplitOptions
 from gbdt_pwiser.evaluation.check import check
+from gbdt_pwiser.objectives.inputs import OPEN
 from gbdt_pwiser.report.check import format_check
+from gbdt_pwiser.significance.power import detectable_gain
 from tests.exposures import store
 
 ROWS = 3000
@@ -114,3 +116,32 @@ def test_the_screen():
         "moves no more than by chance",
     ):
         assert line in told
+
+
+def test_open_clicks_are_counted_apart():
+    exposures = made()
+    grade = exposures.grade.copy()
+    grade[(np.arange(ROWS) % 4 == 0) & (grade > 0)] = OPEN
+    found = check(Dataset(replace(exposures, grade=grade), SplitOptions("time")))
+    test = found.parts[-1]
+    of_test = grade[2400:]
+    decided = int(((of_test == 1) | (of_test == 2)).sum())
+    assert test.clicks == int((of_test > 0).sum())
+    assert test.open == test.clicks - decided > 0
+    assert test.conversion_rate == test.conversions / decided
+    assert found.conversion_auc == detectable_gain(test.conversions, 600 - test.open - test.conversions)
+    assert "open" in format_check(found).splitlines()[2]
+    assert "open" not in format_check(check(Dataset(exposures))).splitlines()[2]
+
+
+def test_values_that_training_has_rarely_are_as_unknown():
+    """Categories 0 to 2, and 7 in some 300 rows of test and of train's end alone."""
+    exposures = replace(made(), categories={"late": pl.Series(["a", "b", "c", "d", "e", "f", "g", "h"])})
+    exposures = exposures.take(np.arange(2720))
+    (late,) = check(Dataset(exposures, SplitOptions("row"), rare=16)).unseen
+    assert late.feature == "late"
+    split = Dataset(exposures, SplitOptions("row"), rare=16).cut()
+    assert late.share == (split.test.features["late"] == 0).sum() / len(split.test)
+    assert check(Dataset(exposures, SplitOptions("row"))).unseen == ()
+    told = format_check(check(Dataset(exposures, SplitOptions("row"), rare=16)))
+    assert "a category that train has not, or too rarely for a code: late" in told
