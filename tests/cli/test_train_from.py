@@ -1,6 +1,10 @@
 """`gbdt-pwiser train --from` as a user meets it."""
 
 import json
+import shutil
+import signal
+import subprocess
+import sys
 
 import polars as pl
 import pytest
@@ -45,6 +49,42 @@ def test_options_that_say_the_same_are_taken(run, model, folder):
     same = ["--model", "lightgbm", "--loss", "pwiser", "--weight", "0.1", "--learning-rate", "0.3"]
     code, _, err = run("train", *DRIFTS, "--from", model, *same, "--rounds", "1", "--output", folder)
     assert (code, err) == (0, "")
+
+
+KILLED = """
+import os, signal, sys
+from unittest.mock import patch
+from gbdt_pwiser import cli
+
+def end(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+with patch(sys.argv.pop(1), end):
+    cli.main()
+"""
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "gbdt_pwiser.models.boosters.lightgbm_model.LightGBMModel._train",  # no tree is grown
+        "gbdt_pwiser.models.manifest.Manifest.write",  # new boosters are written, and nothing says so
+    ],
+)
+def test_a_killed_continuation_leaves_the_model(run, model, folder, moment):
+    shutil.copytree(model, folder)
+    before = snapshot(folder)
+    go_on = ["train", *DRIFTS, "--from", str(folder), "--rounds", "2", "--output", str(folder)]
+    killed = subprocess.run([sys.executable, "-c", KILLED, moment, *go_on], capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    left = snapshot(folder)  # the unfinished one, hidden, until the next run
+    assert {path: content for path, content in left.items() if ".partial-" not in str(path)} == before
+    load_model(folder)
+    code, _, err = run(*go_on)
+    assert (code, err) == (0, "")
+    after = snapshot(folder)
+    assert after.keys() == before.keys()
+    assert after != before
 
 
 @pytest.mark.parametrize(
