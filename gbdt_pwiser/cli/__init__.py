@@ -8,34 +8,53 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from types import FrameType
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import click
 
 from gbdt_pwiser._version import __version__
-from gbdt_pwiser.cli._check import check
-from gbdt_pwiser.cli._compare import compare
-from gbdt_pwiser.cli._data import datasets, prepare
-from gbdt_pwiser.cli._describe import describe
-from gbdt_pwiser.cli._export import export
-from gbdt_pwiser.cli._predict import predict
-from gbdt_pwiser.cli._report import report
-from gbdt_pwiser.cli._train import train
-from gbdt_pwiser.cli._tune import tune
-from gbdt_pwiser.objectives import InputError
 
-# Libraries that take seconds to import are imported by the command that needs them.
+# In the order in which they are used: the module, and what the command is for.
+COMMANDS: Final = {
+    "describe": ("_describe", "Guess what the columns of a file are, and write it down."),
+    "check": ("_check", "Look at a data set before anything is trained."),
+    "prepare": ("_data", "Turn files of any size into a prepared set."),
+    "datasets": ("_data", "List the data sets that are known."),
+    "compare": ("_compare", "Train models with and without PWiseR, print the difference."),
+    "report": ("_report", "Make the page of a comparison again."),
+    "tune": ("_tune", "Search the pairwise weight, then prove the gain."),
+    "train": ("_train", "Train one model, or go on from one, into a folder."),
+    "predict": ("_predict", "Predict a file of any size with a trained model."),
+    "export": ("_export", "Write a trained model as one file for other libraries."),
+}
 
 
-@click.group()
+class _Commands(click.Group):
+    """The commands, whose modules, and the libraries behind them, are imported when they are run."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            from gbdt_pwiser.objectives.errors import unknown
+
+            raise unknown("command", cmd_name, COMMANDS)
+        command = getattr(import_module(f"gbdt_pwiser.cli.{COMMANDS[cmd_name][0]}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, purpose) for name, (_, purpose) in COMMANDS.items()])
+
+
+@click.group(cls=_Commands)
 @click.version_option(__version__, prog_name="gbdt-pwiser")
 def cli() -> None:
     """BCE+PWiseR for LightGBM, XGBoost and networks: prepare data, compare losses, tune the weight, serve."""
-
-
-for command in (prepare, datasets, describe, check, compare, report, tune, train, predict, export):
-    cli.add_command(command)
 
 
 def main() -> None:
@@ -70,6 +89,8 @@ def _is_stop(error: BaseException | None, stopped: Sequence[int]) -> bool:
 
 def _in_one_line(error: BaseException) -> str | None:
     """Return what to tell a user of an error; None for one that is a fault of this program."""
+    from gbdt_pwiser.objectives import InputError
+
     match error:
         case InputError():
             told = str(error)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gbdt_pwiser.cli import cli
+from gbdt_pwiser.cli import COMMANDS, cli
 from gbdt_pwiser.models import MODELS, Predictions
 from gbdt_pwiser.tuning import _confirm
 from tests.bad_inputs.harness import BEST, DATA, TINY
@@ -102,14 +102,14 @@ def here(monkeypatch, trained, tmp_path):
     return place
 
 
-@pytest.mark.parametrize("name", sorted(cli.commands))
+@pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_option_of_every_command(run, here, name, monkeypatch):
     if name not in ("predict", "export", "describe", "check"):
         for model in MODELS:
             monkeypatch.setitem(MODELS, model, replace(MODELS[model], make=Quick))
     options = [
         [] if isinstance(param, click.Argument) else [param.opts[0]]
-        for param in cli.commands[name].params
+        for param in cli.get_command(click.Context(cli), name).params
         if not (isinstance(param, click.Option) and param.is_flag)
     ]
 

@@ -1,15 +1,19 @@
 """What holds for every command: help, bad arguments, errors and warnings in one line, signals."""
 
+import importlib
 import os
 import signal
 import subprocess
 import sys
 import time
 import warnings
+from pathlib import Path
 
+import click
 import pytest
 
-from gbdt_pwiser import __version__
+from gbdt_pwiser import __version__, cli
+from gbdt_pwiser.cli import COMMANDS
 from tests.aliexpress import item_lines, write_lines
 from tests.command_line import COMPARE, SIMULATED, refused
 from tests.comparison import HARNESS
@@ -22,18 +26,19 @@ from tests.folders import names
 def test_help(run, arguments):
     code, out, err = run(*arguments)
     assert (code, err) == (0, "")
-    assert [line.split()[0] for line in out.partition("Commands:\n")[2].splitlines()] == [
-        "check",
-        "compare",
-        "datasets",
-        "describe",
-        "export",
-        "predict",
-        "prepare",
-        "report",
-        "train",
-        "tune",
-    ]
+    listed = [line.split(maxsplit=1) for line in out.partition("Commands:\n")[2].splitlines()]
+    assert listed == [[name, purpose] for name, (_, purpose) in COMMANDS.items()]
+
+
+def test_every_command_is_in_the_list():
+    modules = {path.stem for path in Path(cli.__file__).parent.glob("_*.py")}
+    written = {
+        name
+        for module in modules - {"__init__"}
+        for name, found in vars(importlib.import_module(f"gbdt_pwiser.cli.{module}")).items()
+        if isinstance(found, click.Command)
+    }
+    assert written == set(COMMANDS)
 
 
 def test_version(run):
@@ -41,11 +46,16 @@ def test_version(run):
 
 
 def test_help_needs_no_library():
-    for command in ("train", "predict"):
+    heavy = {"polars", "lightgbm", "xgboost", "sklearn", "torch"}
+    for arguments, unneeded in (
+        (["--help"], heavy | {"numpy", "scipy"}),
+        (["train", "--help"], heavy),
+        (["predict", "--help"], heavy),
+    ):
         code = (
             "import sys; from gbdt_pwiser.cli import cli\n"
-            f"cli.main([{command!r}, '--help'], standalone_mode=False)\n"
-            "print({'polars', 'lightgbm', 'xgboost', 'sklearn', 'torch'} & set(sys.modules))"
+            f"cli.main({arguments!r}, standalone_mode=False)\n"
+            f"print({unneeded!r} & set(sys.modules))"
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
         assert done.stdout.endswith("set()\n"), done.stderr
@@ -57,7 +67,8 @@ def test_help_needs_no_library():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["forget"], "No such command 'forget'"),
+        (["forget"], "unknown command 'forget'; choose one of describe, check, prepare"),
+        (["compar"], "unknown command 'compar' (did you mean compare?); choose one of"),
         (["--verbose"], "No such option"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
