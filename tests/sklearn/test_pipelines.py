@@ -12,7 +12,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import StackingClassifier
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import get_scorer
+from sklearn.metrics import get_scorer, log_loss
 from sklearn.model_selection import (
     GridSearchCV,
     HalvingGridSearchCV,
@@ -190,7 +190,9 @@ def test_stacking(kind, data):
     "ignore::optuna.exceptions.ExperimentalWarning", "ignore:.optuna.terminator. module"
 )
 def test_a_search_of_optuna(kind, data):
-    integration, optuna = (pytest.importorskip(name) for name in ("optuna_integration", "optuna"))
+    integration, optuna, _ = (
+        pytest.importorskip(name) for name in ("optuna_integration", "optuna", "pandas")
+    )
     splitter, trained = folds(data)
     with sklearn.config_context(enable_metadata_routing=False), Spy(data) as spy:
         search = integration.OptunaSearchCV(
@@ -207,12 +209,12 @@ def test_a_search_of_optuna(kind, data):
 
 @pytest.mark.filterwarnings("ignore:The argument .eval_set. is deprecated")
 def test_pruning_by_optuna(kind, data, valid):
-    """A trial whose curve lies below that of earlier ones ends early."""
+    """A trial that learns more slowly than the one before ends early."""
     integration, optuna = (pytest.importorskip(name) for name in ("optuna_integration", "optuna"))
     rounds = []
 
     def objective(trial):
-        name = {"lightgbm": "auc", "xgboost": "validation_0-auc"}[kind.name]
+        name = {"lightgbm": "binary_logloss", "xgboost": "validation_0-logloss"}[kind.name]
         prune = {
             "lightgbm": integration.LightGBMPruningCallback,
             "xgboost": integration.XGBoostPruningCallback,
@@ -222,15 +224,15 @@ def test_pruning_by_optuna(kind, data, valid):
         fit = {"conversion": data.conversion, "eval_set": [(valid.features, valid.click)]}
         if kind.name == "lightgbm":
             model = kind.ours(**made)
-            fit |= {"callbacks": [prune], "eval_metric": "auc"}
+            fit |= {"callbacks": [prune], "eval_metric": "binary_logloss"}
         else:
-            model = kind.ours(**made, callbacks=[prune], eval_metric="auc")
+            model = kind.ours(**made, callbacks=[prune], eval_metric="logloss")
         model.fit(data.features, data.click, **fit)
         rounds.append(trial.number)
-        return auc(model.predict_proba(valid.features)[:, 1], valid.click)
+        return log_loss(valid.click, model.predict_proba(valid.features))
 
     study = optuna.create_study(
-        direction="maximize", pruner=optuna.pruners.MedianPruner(n_startup_trials=1, n_warmup_steps=3)
+        direction="minimize", pruner=optuna.pruners.MedianPruner(n_startup_trials=1, n_warmup_steps=3)
     )
     study.optimize(objective, n_trials=2)
     assert [trial.state.name for trial in study.trials] == ["COMPLETE", "PRUNED"]
