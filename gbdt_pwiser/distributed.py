@@ -136,13 +136,12 @@ def _labels(tasks: int, click: Any, conversion: Any) -> dict[str, Any]:
         return {"label": click, "label_lower_bound": conversion}
     import dask.array as da
 
-    both = [
-        each.to_dask_array(lengths=True) if hasattr(each, "to_dask_array") else each
-        for each in (click, conversion)
-    ]
+    numbers = (each.astype("float32") for each in (click, conversion))  # of nullable columns too
+    clicks, conversions = (
+        each.to_dask_array(lengths=True) if hasattr(each, "to_dask_array") else each for each in numbers
+    )
     # XGBoost refuses NaN there, so an open conversion is what `task_labels` has for it.
-    clicks, conversions = both
-    both = [clicks, da.where(da.isnan(conversions), OPEN, conversions)]
+    both = [clicks, da.where(da.isnan(conversions), np.float32(OPEN), conversions)]
     return {"label": da.stack(both, axis=1).rechunk({1: 2})}
 
 
@@ -221,13 +220,11 @@ def _checked(click: Any, conversion: Any, sample_weight: Any = None, group: Any 
         weight = np.ones(len(grade))
         if sample_weight is not None:
             weight = checked_weight(sample_weight, len(grade), some=False)
-        clicks = float(weight @ (grade > 0))
-        part = _Part(
-            clicks,
-            clicks - float(weight @ (grade == OPEN)),
-            float(weight @ (grade == CONVERSION)),
-            float(weight.sum()),
+        # Each sum by itself: of the same rows they are equal to the last bit, as no difference of sums is.
+        clicks, decided, conversions = (
+            float(weight @ of) for of in (grade > 0, (grade > 0) & (grade != OPEN), grade == CONVERSION)
         )
+        part = _Part(clicks, decided, conversions, float(weight.sum()))
         if group is None:
             return part
         ids = checked_group(group, len(grade))

@@ -142,7 +142,9 @@ def make_dataset(
     """Build a lightgbm.Dataset whose label is the grade and whose init_score is the log-odds of a click.
 
     Predictions of the booster are raw scores without it: add `dataset.get_init_score()[0]`, or the prior,
-    before the sigmoid. LightGBM's built-in `auc` stays right with grades, its `binary_logloss` does not.
+    before the sigmoid. LightGBM's built-in `auc` stays right with grades, its `binary_logloss` does not. Its
+    rankers and `ndcg` take an open click, of grade 3, for more than a conversion: give them conversions
+    with 0 in the place of NaN.
 
     To continue a trained model, make its raw scores with their start the prior of a new one, and add both;
     `init_model` would lose the start:

@@ -148,6 +148,37 @@ def test_workers_leave_open_clicks_out_of_the_second_task(client, exposures):
         train(client, PARAMS, *nothing, objective=objective)
 
 
+@pytest.mark.skipif(tuple(map(int, xgb.__version__.split(".")[:2])) < (3, 2), reason="needs XGBoost 3.2")
+@pytest.mark.parametrize("kind", ["bool", "boolean", "Int64", "Float64"])
+def test_both_tasks_from_columns_of_any_type(client, exposures, kind):
+    dask_frames = pytest.importorskip("dask.dataframe", reason="dask has no dataframes")
+    pandas = pytest.importorskip("pandas")
+    features, *labels = exposures
+    series = [pandas.Series(label.astype(int)).astype(kind) for label in labels]
+    if kind == "Float64":  # whose missing values are NaN, as on one machine
+        rows = np.random.default_rng(9).random(N) < 0.2
+        series[1][rows] = pandas.NA
+        labels[1] = np.where(rows, np.nan, labels[1])
+    objective = PWiseRMultiTaskObjective(weight=0.3)
+    table = dask_frames.from_pandas(pandas.DataFrame(features), npartitions=2)
+    columns = [dask_frames.from_pandas(each, npartitions=2) for each in series]
+    booster = train(client, PARAMS, table, *columns, objective=objective, num_boost_round=ROUNDS)
+    data = make_dmatrix(features, *labels, tasks=2, quantile=True)
+    params = {**PARAMS, **xgboost_params(labels[0], conversion=labels[1])}
+    expected = xgb.train(params, data, ROUNDS, obj=objective)
+    np.testing.assert_allclose(margins(booster, table.compute()), margins(expected, features), atol=1e-5)
+
+
+def test_no_rounding_hides_that_all_decided_clicks_convert(client, exposures):
+    features, click, conversion = with_open(exposures)
+    weight = np.random.default_rng(0).random(N)
+    all_of_them = np.where(np.isnan(conversion), np.nan, click)
+    cut = parts((features, click, all_of_them), [2500, 4000])
+    weights = da.from_array(weight, chunks=cut[1].chunks)
+    with pytest.raises(InputError, match="the mean conversion of clicks is 1; a model of both tasks needs"):
+        train(client, PARAMS, *cut, objective=PWiseRMultiTaskObjective(), sample_weight=weights)
+
+
 def test_a_worker_without_anchors(client, exposures):
     """Sorted by grade, one part holds no conversion and another nothing else."""
     features, click, conversion = exposures

@@ -98,8 +98,11 @@ class Network(nn.Module):  # type: ignore[misc]
         """Return the logits of embedded features, float (n, width)."""
         raise NotImplementedError
 
-    def conversion_loss(self, outputs: Outputs, grade: Tensor) -> Tensor:
-        """Return the weighted loss of the conversion head on a batch of grades, int (n,)."""
+    def conversion_loss(self, outputs: Outputs, grade: Tensor, per_decided: float = 1.0) -> Tensor:
+        """Return the weighted loss of the conversion head on a batch of grades, int (n,).
+
+        `per_decided` is the `clicks_per_decided` of training.
+        """
         return self.conversion_weight * clicked_bce(outputs.conversion, grade)
 
     def pctcvr(self, outputs: Outputs) -> Tensor:

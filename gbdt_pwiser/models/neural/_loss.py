@@ -15,7 +15,7 @@ from gbdt_pwiser.models.losses import LOSSES
 from gbdt_pwiser.models.losses.loss import RowWeight
 from gbdt_pwiser.models.spec import ModelSpec
 from gbdt_pwiser.objectives import PairPlan, PWiseRLoss, ScoreLoss
-from gbdt_pwiser.objectives.inputs import CONVERSION, OPEN
+from gbdt_pwiser.objectives.inputs import CLICK, CONVERSION, OPEN
 
 
 class LossOfClicks(Protocol):
@@ -160,14 +160,14 @@ def clicked_bce(logit: Tensor, grade: Tensor) -> Tensor:
     return (each * (_clicked(grade, logit) * _decided(grade, logit))).mean()
 
 
-def exposed_bce(logit: Tensor, grade: Tensor) -> Tensor:
+def exposed_bce(logit: Tensor, grade: Tensor, per_decided: float = 1.0) -> Tensor:
     """BCE of conversions, mean over all exposures weighted by `stand_ins`."""
     return functional.binary_cross_entropy_with_logits(
-        logit, _converted(grade, logit), weight=stand_ins(grade, logit)
+        logit, _converted(grade, logit), weight=stand_ins(grade, logit, per_decided)
     )
 
 
-def product_bce(first: Tensor, second: Tensor, grade: Tensor) -> Tensor:
+def product_bce(first: Tensor, second: Tensor, grade: Tensor, per_decided: float = 1.0) -> Tensor:
     """BCE of conversions with probability sigmoid(first) * sigmoid(second), mean weighted by `stand_ins`.
 
     In logarithms, where neither factor can round to 0 or 1::
@@ -177,19 +177,28 @@ def product_bce(first: Tensor, second: Tensor, grade: Tensor) -> Tensor:
     converted = _converted(grade, first)
     log_p = functional.logsigmoid(first) + functional.logsigmoid(second)
     log_not = torch.logsumexp(torch.stack([-first, -second, -first - second]), dim=0) + log_p
-    return -(stand_ins(grade, first) * (converted * log_p + (1.0 - converted) * log_not)).mean()
+    return -(stand_ins(grade, first, per_decided) * (converted * log_p + (1.0 - converted) * log_not)).mean()
 
 
-def stand_ins(grade: Tensor, like: Tensor) -> Tensor:
+def stand_ins(grade: Tensor, like: Tensor, per_decided: float) -> Tensor:
     """Return the weights (n,) of a batch's exposures in a loss of pCTCVR.
 
     The target of a click whose conversion is open is not known, so it weighs 0. Leaving it out alone would
-    leave too few clicks among the exposures, and pCTCVR too low: the decided clicks weigh more in its place,
-    each as many as there are clicks per decided one. All other exposures weigh 1.
+    leave too few clicks among the exposures, and pCTCVR too low: each decided click weighs `per_decided`, see
+    `clicks_per_decided`, in its place. All other exposures weigh 1.
     """
     clicked, decided = _clicked(grade, like), _decided(grade, like)
-    each = clicked.sum() / (clicked * decided).sum().clamp(min=1.0)
-    return 1.0 - clicked + clicked * decided * each
+    return 1.0 - clicked + clicked * decided * per_decided
+
+
+def clicks_per_decided(grade: NDArray[np.int8]) -> float:
+    """Return the clicks of training per click whose conversion is decided; 1 where none is open.
+
+    Of all training, not of a batch: where clicks are few, all those of a batch may be open, and nothing in it
+    could stand in for them.
+    """
+    decided = np.count_nonzero((grade == CLICK) | (grade == CONVERSION))
+    return float(np.count_nonzero(grade) / decided) if decided else 1.0
 
 
 def _clicked(grade: Tensor, like: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from gbdt_pwiser.models.kept import KeptWith
 from gbdt_pwiser.models.neural import ARCHITECTURES, FILE
 from gbdt_pwiser.models.neural._blocks import Network, Outputs, Probabilities, exact
 from gbdt_pwiser.models.neural._features import FeatureEncoder, Layout
-from gbdt_pwiser.models.neural._loss import exposed_bce, loss_of_clicks
+from gbdt_pwiser.models.neural._loss import clicks_per_decided, exposed_bce, loss_of_clicks
 from gbdt_pwiser.models.neural._rows import Rows, StoredRows, encoded_rows
 from gbdt_pwiser.models.neural._training import (
     Trained,
@@ -212,11 +212,12 @@ class MultiTaskModel(NetworkModel):
     def _train(self, data: Data, on_round: OnRound | None) -> dict[str, Trained]:
         network = self._build(data.encoder.layout).to(self._device)
         click_loss = loss_of_clicks(self.spec, self.settings.anchor_memory)
+        per_decided = clicks_per_decided(data.train.host_grade)
 
         def loss(batch: Rows) -> Tensor:
             outputs = network(batch.codes, batch.numbers)
             click = click_loss(outputs.click, batch.host_grade, batch.group)
-            return click + network.conversion_loss(outputs, batch.grade)
+            return click + network.conversion_loss(outputs, batch.grade, per_decided)
 
         grade = data.valid.host_grade
         clicked = grade >= CLICK

@@ -68,11 +68,11 @@ class AITM(Network):
         conversion = self.transfer(self.passed(click), self.conversion_bottom(x))
         return Outputs(self.click(click), self.conversion(conversion))
 
-    def conversion_loss(self, outputs: Outputs, grade: Tensor) -> Tensor:
+    def conversion_loss(self, outputs: Outputs, grade: Tensor, per_decided: float = 1.0) -> Tensor:
         """Return the weighted BCE of pCTCVR over all exposures, see `stand_ins`, and the constraint."""
         excess = torch.sigmoid(outputs.conversion) - torch.sigmoid(outputs.click)
         penalty = self.constraint * torch.relu(excess).mean()
-        return self.conversion_weight * exposed_bce(outputs.conversion, grade) + penalty
+        return self.conversion_weight * exposed_bce(outputs.conversion, grade, per_decided) + penalty
 
     def pctcvr(self, outputs: Outputs) -> Tensor:
         """Return the probability of the second head, at most pCTR."""

@@ -35,6 +35,6 @@ class ESMM(Network):
         """Return the logits of embedded features, float (n, width)."""
         return Outputs(self.click(x), self.conversion(x))
 
-    def conversion_loss(self, outputs: Outputs, grade: Tensor) -> Tensor:
+    def conversion_loss(self, outputs: Outputs, grade: Tensor, per_decided: float = 1.0) -> Tensor:
         """Return the weighted BCE of pCTCVR over all exposures; see `stand_ins`."""
-        return self.conversion_weight * product_bce(outputs.click, outputs.conversion, grade)
+        return self.conversion_weight * product_bce(outputs.click, outputs.conversion, grade, per_decided)

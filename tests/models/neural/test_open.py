@@ -13,7 +13,7 @@ from gbdt_pwiser.models.losses import LOSSES  # noqa: E402
 from gbdt_pwiser.models.neural import NETWORKS  # noqa: E402
 from gbdt_pwiser.models.neural._blocks import Outputs  # noqa: E402
 from gbdt_pwiser.models.neural._features import FeatureEncoder, Layout  # noqa: E402
-from gbdt_pwiser.models.neural._loss import ClickLoss, WeightedBCE, stand_ins  # noqa: E402
+from gbdt_pwiser.models.neural._loss import ClickLoss, WeightedBCE, clicks_per_decided, stand_ins  # noqa: E402
 from gbdt_pwiser.models.neural._model import Data, architecture  # noqa: E402
 from gbdt_pwiser.models.neural._rows import Rows  # noqa: E402
 from gbdt_pwiser.objectives import PWiseRLoss  # noqa: E402
@@ -33,7 +33,7 @@ def batch(seed=0):
 def loss_and_gradients(model, click, conversion, grade):
     network = architecture(model)(Layout(codes=0, table=1, numbers=2), replace(TINY, constraint=0.0))
     outputs = Outputs(*(torch.tensor(z, requires_grad=True) for z in (click, conversion)))
-    value = network.conversion_loss(outputs, torch.tensor(grade))
+    value = network.conversion_loss(outputs, torch.tensor(grade), clicks_per_decided(grade))
     gradients = torch.autograd.grad(value, list(outputs), allow_unused=True)
     return float(value.detach()), [None if g is None else g.numpy() for g in gradients]
 
@@ -71,12 +71,34 @@ def test_open_clicks_move_neither_head_by_their_conversion(model):
 def test_stand_ins_leave_the_mean_conversion_right():
     """Where clicks are open at random, pCTCVR fitted to weighted targets is that of all clicks."""
     grade = np.array([0] * 60 + [1] * 12 + [2] * 8 + [OPEN] * 20, dtype=np.int8)
-    weight = stand_ins(torch.tensor(grade), torch.zeros(1, dtype=torch.float64)).numpy()
+    per_decided = clicks_per_decided(grade)
+    like = torch.zeros(1, dtype=torch.float64)
+    weight = stand_ins(torch.tensor(grade), like, per_decided).numpy()
     assert weight.sum() == pytest.approx(100)
     assert (weight * (grade == 2)).sum() / 100 == pytest.approx(0.4 * 0.4)  # click rate times pCVR
+    small = np.random.default_rng(0).permutation(grade).reshape(-1, 2)
+    assert any((rows > 0).any() and not np.isin(rows, (1, 2)).any() for rows in small)
+    of_batches = [stand_ins(torch.tensor(rows), like, per_decided).numpy() for rows in small]
+    assert np.sum(of_batches) == pytest.approx(100)  # whatever the batches
     for rows in (grade[grade != OPEN], grade[:5], grade[-3:], grade[:0]):
-        told = stand_ins(torch.tensor(rows), torch.zeros(1)).numpy()
+        assert clicks_per_decided(rows) == 1.0
+        told = stand_ins(torch.tensor(rows), torch.zeros(1), 1.0).numpy()
         np.testing.assert_array_equal(told, (rows != OPEN).astype(np.float32))
+
+
+@pytest.mark.parametrize("model", OVER_ALL)
+def test_training_takes_the_clicks_per_decided_one_of_all_its_rows(model, monkeypatch):
+    train, valid = (opened(some(600, seed)) for seed in (1, 2))
+    given = []
+
+    def noted(grade, like, per_decided):
+        given.append(per_decided)
+        return stand_ins(grade, like, per_decided)
+
+    monkeypatch.setattr("gbdt_pwiser.models.neural._loss.stand_ins", noted)
+    fitted(spec_of(model), train, valid)
+    assert len(given) > 1
+    assert set(given) == {train.click.sum() / (train.click & ~train.open).sum()}
 
 
 @pytest.mark.parametrize("pairs", ["all", "group"])
