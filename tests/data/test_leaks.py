@@ -59,6 +59,17 @@ def test_a_leak_of_the_conversion_is_found() -> None:
     assert [(name, what) for name, what, _ in found] == [("leak", "conversion of a click")]
 
 
+def test_open_clicks_are_no_clicks_without_a_conversion() -> None:
+    """The feature tells open clicks from the others, and nothing of conversions."""
+    grade = where((GRADE == 1) & (UNIQUE % 50 > 0), 3, GRADE).astype(np.int8)
+    values = where(CLICK, grade == 3, UNIQUE % 2)  # says nothing of the click
+    assert [found[1] for found in find_leaks(exposures(grade=GRADE, told=values))] == [
+        "conversion of a click"
+    ]
+    decided = where(grade == 3, 3, where(grade == 0, 0, 1 + UNIQUE % 2)).astype(np.int8)
+    assert find_leaks(exposures(grade=decided, told=values)) == []
+
+
 HONEST = {
     "an id of its own in each row": (True, UNIQUE),
     "an id of two rows": (True, UNIQUE // 2),
