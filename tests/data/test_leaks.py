@@ -60,14 +60,13 @@ def test_a_leak_of_the_conversion_is_found() -> None:
 
 
 def test_open_clicks_are_no_clicks_without_a_conversion() -> None:
-    """The feature tells open clicks from the others, and nothing of conversions."""
-    grade = where((GRADE == 1) & (UNIQUE % 50 > 0), 3, GRADE).astype(np.int8)
-    values = where(CLICK, grade == 3, UNIQUE % 2)  # says nothing of the click
-    assert [found[1] for found in find_leaks(exposures(grade=GRADE, told=values))] == [
-        "conversion of a click"
-    ]
-    decided = where(grade == 3, 3, where(grade == 0, 0, 1 + UNIQUE % 2)).astype(np.int8)
-    assert find_leaks(exposures(grade=decided, told=values)) == []
+    """The feature tells open clicks from conversions, and only most of the clicks without a conversion."""
+    grade = where((GRADE == 1) & (UNIQUE % 25 > 0), 3, GRADE).astype(np.int8)
+    values = where(grade == 1, UNIQUE // 25 % 3 > 0, where(grade == 0, UNIQUE % 2, grade == 3))
+    as_none = where(grade == 3, 1, grade).astype(np.int8)
+    found = find_leaks(exposures(grade=as_none, told=values))
+    assert [label for _, label, _ in found] == ["conversion of a click"]
+    assert find_leaks(exposures(grade=grade, told=values)) == []
 
 
 HONEST = {
