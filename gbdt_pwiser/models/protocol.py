@@ -19,10 +19,10 @@ Task = Literal["click", "conversion"]
 OnRound = Callable[[int, Mapping[Task, float]], None]
 """Called after each round, or epoch of a network, with its number from 0 and AUCs on validation by task.
 
-The AUC of the click is over all exposures; that of the conversion is over the clicked ones, NaN where these
-are of one kind. A model that trains both tasks together tells of both at once. One that trains them one after
-the other tells of the click's rounds first and then, from 0 again, of the conversion's; of the latter only
-where it trains them, and not where it has them from another loss on the same data.
+The AUC of the click is over all exposures; that of the conversion is over the clicks whose conversion is not
+open, NaN where these are of one kind. A model that trains both tasks together tells of both at once. One that
+trains them one after the other tells of the click's rounds first and then, from 0 again, of the conversion's;
+of the latter only where it trains them, and not where it has them from another loss on the same data.
 """
 
 OnRoundOfTask = Callable[[int, float], None]

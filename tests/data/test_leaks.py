@@ -59,6 +59,16 @@ def test_a_leak_of_the_conversion_is_found() -> None:
     assert [(name, what) for name, what, _ in found] == [("leak", "conversion of a click")]
 
 
+def test_open_clicks_are_no_clicks_without_a_conversion() -> None:
+    """The feature tells open clicks from conversions, and only most of the clicks without a conversion."""
+    grade = where((GRADE == 1) & (UNIQUE % 25 > 0), 3, GRADE).astype(np.int8)
+    values = where(grade == 1, UNIQUE // 25 % 3 > 0, where(grade == 0, UNIQUE % 2, grade == 3))
+    as_none = where(grade == 3, 1, grade).astype(np.int8)
+    found = find_leaks(exposures(grade=as_none, told=values))
+    assert [label for _, label, _ in found] == ["conversion of a click"]
+    assert find_leaks(exposures(grade=grade, told=values)) == []
+
+
 HONEST = {
     "an id of its own in each row": (True, UNIQUE),
     "an id of two rows": (True, UNIQUE // 2),

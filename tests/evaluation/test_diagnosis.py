@@ -51,6 +51,15 @@ def test_unclicked_exposures_and_equal_pctr():
     assert tenths.rates == (0.2, 0.0, 1.0, 0.0, 1.0, 1.0)
 
 
+def test_clicks_of_open_conversion_do_not_count():
+    rng = np.random.default_rng(1)
+    grade, pctr = rng.choice(4, 2000, p=[0.4, 0.3, 0.1, 0.2]), rng.beta(2, 9, 2000)
+    tenths = ClickTenths.of(BCE, shown(grade), pctr)
+    rest = ClickTenths.of(BCE, shown(grade[grade != 3]), pctr[grade != 3])
+    assert tenths == rest
+    assert sum(tenths.clicks) == np.isin(grade, (1, 2)).sum()
+
+
 def test_the_ratio_by_hand():
     """Highest fifth: 30 of 200; lowest: 10 of 200, so that the ratio is near 3."""
     conversions = (4, 6, 9, 9, 9, 9, 9, 9, 12, 18)

@@ -230,27 +230,3 @@ def test_names_that_no_graph_has(tmp_path):
     save_model(fitted(varied(SPEC, model="esmm"), split), tmp_path / "model", split)
     with pytest.raises(InputError, match=r"no input of an ONNX graph can be called 'pctr'; use predict"):
         exported(tmp_path / "model", tmp_path / "m.onnx")
-
-
-def test_rare_and_unknown_values_share_a_code(split, table, tmp_path):
-    categories = {"categorical_1": pl.Series([None, "a", "b"]), "categorical_10": pl.Series([None, 3, 5])}
-
-    known = {**split.train.categories, **categories}
-
-    def coded(part):
-        rng = np.random.default_rng(len(part))
-        columns = [
-            pl.Series(name, rng.integers(-1, 3, len(part)), dtype=pl.Int32).replace(-1, None)
-            for name in categories
-        ]
-        return replace(part, features=part.features.with_columns(columns), categories=known)
-
-    shared = every_part(split, coded)
-    save_model(fitted(varied(SPEC, model="shared_bottom"), shared), tmp_path / "model", shared)
-    rows = table[:6].with_columns(
-        categorical_1=pl.Series(["a", "b", "new", None, "newer", "a"]),
-        categorical_10=pl.Series([3, 5, 4, 9, None, 3]),
-    )
-    given = rows.with_columns(pl.col("categorical_10").fill_null(-(2**63)))  # missing as a graph has it
-    predicted_for = check(tmp_path / "model", tmp_path / "m.onnx", rows, given)
-    assert len(np.unique(predicted_for[:, 0])) == 6

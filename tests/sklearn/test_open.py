@@ -52,19 +52,23 @@ def test_without_weight_it_is_the_plain_classifier(kind, data):
 @pytest.mark.filterwarnings("ignore:The argument 'eval_set' is deprecated")
 def test_the_metric_of_conversions_leaves_them_out(kind, data):
     known = opened(data)
+    weight = np.random.default_rng(3).uniform(0.1, 5, len(known))
     model = kind.ours(pwiser_weight=0.1)
+    of_library = "eval_sample_weight" if kind.name == "lightgbm" else "sample_weight_eval_set"
     model.fit(
         data.features,
         data.click,
         conversion=known,
-        eval_set=[(data.features, data.click)],
+        eval_set=[(data.features.copy(), data.click)],  # of training's own LightGBM ignores the weights
         eval_conversion=[known],
+        **{of_library: [weight]},
         **({"verbose": False} if kind.name == "xgboost" else {}),
     )
     told = model.evals_result_ if kind.name == "lightgbm" else model.evals_result()
     (values,) = (metrics["auc_conversion"] for metrics in told.values())
     decided = ~(np.isnan(known) & (data.click == 1))
-    expected = auc(model.predict_proba(data.features)[decided, 1], data.conversion[decided])
+    score, converted = model.predict_proba(data.features)[decided, 1], data.conversion[decided]
+    expected = auc(score, converted, sample_weight=weight[decided])
     assert values[-1] == pytest.approx(expected, abs=1e-6)
 
 

@@ -81,6 +81,21 @@ def test_it_is_the_model_of_one_process(loss, client, split, tmp_path):
     assert again.size == alone.size
 
 
+def test_open_clicks_are_open_on_workers_too(client, split):
+    def opened(part):
+        return replace(
+            part,
+            grade=np.where(part.grade == 1, np.where(np.arange(len(part)) % 2, 3, 1), part.grade).astype(
+                np.int8
+            ),
+        )
+
+    some_open = every_part(split, opened)
+    found = on_workers(WEIGHTY, some_open, client).predict(split.test).pctr
+    np.testing.assert_allclose(found, fitted(WEIGHTY, some_open).predict(split.test).pctr, atol=1e-5)
+    assert np.abs(found - fitted(WEIGHTY, split).predict(split.test).pctr).max() > 1e-3
+
+
 def test_any_name_trains_and_is_constrained(client, split):
     odd = renamed(split)
     spec = varied(WEIGHTY, params={**EXACT, "monotone_constraints": dict.fromkeys(ODD[4:], -1)})

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gbdt_pwiser.data import Split
-from gbdt_pwiser.models import LOSSES, Predictions
+from gbdt_pwiser.models import LOSSES, Predictions, make_model
 from gbdt_pwiser.objectives import PWiseRLoss
 from gbdt_pwiser.objectives.inputs import OPEN
 from tests.models.helpers import SPEC, TREES, every_part, fitted, make_split
@@ -75,6 +75,21 @@ def test_a_model_refits_and_continues_without_them(model, split):
         model.refit(train, 0.5)
         found.append(model.predict(split.test).pcvr)
     np.testing.assert_array_equal(*found)
+
+
+def test_shared_trees_are_stopped_by_the_decided_clicks(split):
+    """The AUCs of validation that they tell are those of a validation without the open rows."""
+    spec = varied(SPEC, model="xgboost_shared")
+
+    def told(valid):
+        aucs = []
+        make_model(spec).fit(split.train, valid, lambda _, values: aucs.append(values))
+        return [values["conversion"] for values in aucs if "conversion" in values]
+
+    # A copy, for which no booster is kept, which would tell nothing.
+    expected = told(split.valid.take(~split.valid.open))
+    assert told(replace(split.valid)) == pytest.approx(expected)
+    assert len(set(expected)) > 1
 
 
 def test_shared_trees_hear_nothing_of_their_conversion(split):

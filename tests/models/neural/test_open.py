@@ -130,6 +130,18 @@ def test_every_network_trains_and_tells_its_rounds(model):
     assert all(np.isfinite(value) for aucs in rounds for value in aucs.values())
 
 
+@pytest.mark.parametrize("model", NETWORKS)
+def test_the_auc_of_conversions_is_that_of_the_decided_clicks(model):
+    train, valid = (opened(some(600, seed)) for seed in (1, 2))
+
+    def first_told(part):
+        aucs = []
+        fitted(spec_of(model), train, part, lambda _, values: aucs.append(values))
+        return next(values["conversion"] for values in aucs if "conversion" in values)
+
+    assert first_told(valid) == pytest.approx(first_told(valid.take(~valid.open)))
+
+
 def test_the_conversion_network_of_dnn_is_that_of_the_other_rows():
     train, valid = (opened(some(600, seed)) for seed in (1, 2))
     encoder, device = FeatureEncoder.fit(train, TINY.bins), torch.device("cpu")
