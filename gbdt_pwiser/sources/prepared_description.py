@@ -215,6 +215,7 @@ def _write(
         shared_groups=True,
         encoded=encoded,
         made_of=made,
+        missing=reading_of(makers.described).words(has_types=makers.features.has_types),
     )
     counts = {"train": schema.train, "test": schema.test}
     with (
