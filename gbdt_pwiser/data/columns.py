@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ from gbdt_pwiser.data.values import (
     is_number,
     is_text,
     plain,
+    without,
 )
 from gbdt_pwiser.objectives import InputError
 
@@ -55,6 +57,8 @@ class FeatureColumns:
         Which of them are relative to a group, and made of other columns; None where none is.
     served_as
         Per column that is the same number in every row that is predicted, that number.
+    missing
+        Words that count as missing among texts, as an empty text does; None where each text is a value.
     """
 
     names: tuple[str, ...]
@@ -62,6 +66,7 @@ class FeatureColumns:
     categories: Mapping[str, pl.Series]
     relative: Relative | None = None
     served_as: Mapping[str, float] = field(default_factory=dict)
+    missing: tuple[str, ...] | None = None
 
     @cached_property
     def inputs(self) -> tuple[str, ...]:
@@ -84,6 +89,17 @@ class FeatureColumns:
             if values.dtype == pl.String or values.dtype.is_integer()
         }
 
+    @cached_property
+    def missing_words(self) -> dict[str, list[str]]:
+        """Per column of texts in which words count as missing, those that were no category in training."""
+        if self.missing is None:
+            return {}
+        return {
+            name: [word for word in self.missing if word not in self.codes_of_values[name]]
+            for name, values in self.categories.items()
+            if values.dtype == pl.String
+        }
+
     @classmethod
     def of(cls, exposures: Exposures) -> FeatureColumns:
         """Return the columns of exposures; InputError where JSON cannot hold their categories."""
@@ -101,7 +117,14 @@ class FeatureColumns:
             if values.dtype.is_float() and values.is_infinite().any():
                 raise InputError(f"{exposures.name}: {name} has an infinite category; make it missing")
         names = tuple(exposures.features.columns)
-        return cls(names, exposures.categorical, categories, exposures.relative, exposures.served_as)
+        return cls(
+            names,
+            exposures.categorical,
+            categories,
+            exposures.relative,
+            exposures.served_as,
+            exposures.missing,
+        )
 
     def check(self, schema: Mapping[str, pl.DataType], source: str) -> None:
         """Raise InputError where a table lacks a column or holds something else in it."""
@@ -171,7 +194,7 @@ class FeatureColumns:
                 continue
             values = nameless(table, name)
             if name in self.categories:
-                given = plain(values)
+                given = self._given(values, name)
                 columns[name] = self._encoded(given, name)
                 unseen[name] = columns[name].null_count() - given.null_count()
             elif name in self.categorical:
@@ -222,7 +245,10 @@ class FeatureColumns:
         if not self.categories:
             return Encoded(exposures, {})
         features = exposures.features
-        codes = {column: _recoded(own[column], categories) for column, categories in self.categories.items()}
+        codes = {
+            column: _recoded(own[column], self._given(own[column], column), categories)
+            for column, categories in self.categories.items()
+        }
         unseen = {
             column: of_code.gather(features[column]).null_count() - features[column].null_count()
             for column, of_code in codes.items()
@@ -233,7 +259,15 @@ class FeatureColumns:
             features = features.with_columns(
                 of_code.gather(features[column]).alias(column) for column, of_code in codes.items()
             )
-        return Encoded(replace(exposures, features=features, categories=self.categories), unseen)
+        said = [words for words in (self.missing, exposures.missing) if words is not None]
+        missing = tuple(dict.fromkeys(chain(*said))) if said else None
+        recoded = replace(exposures, features=features, categories=self.categories, missing=missing)
+        return Encoded(recoded, unseen)
+
+    def _given(self, values: pl.Series, name: str) -> pl.Series:
+        """Return the values of an encoded column, null where they counted as missing in training."""
+        given, words = plain(values), self.missing_words.get(name)
+        return given if words is None or given.dtype != pl.String else without(given, words)
 
     def _encoded(self, given: pl.Series, name: str) -> pl.Series:
         """Return what `encode_categories` does; of a few rows without going through all categories."""
@@ -255,7 +289,8 @@ class FeatureColumns:
     def _recorded(self, name: str) -> dict[str, Any]:
         if name in self.categorical:
             known = self.categories.get(name)
-            return {"kind": "categorical", **({} if known is None else _categories_record(known))}
+            words = {"missing": list(self.missing or ())} if name in self.missing_words else {}
+            return {"kind": "categorical", **({} if known is None else _categories_record(known)), **words}
         # Kinds of their own: a version that does not know them refuses the model.
         if name in self.served_as:
             return {"kind": "position", "served_as": self.served_as[name]}
@@ -282,6 +317,7 @@ class FeatureColumns:
             },
             Relative(next(iter(groups)), of) if groups else None,
             {entry["name"]: entry["served_as"] for entry in entries if entry["kind"] == "position"},
+            next((tuple(entry["missing"]) for entry in entries if "missing" in entry), None),
         )
 
 
@@ -303,9 +339,12 @@ def _kind(column: str, of: Exposures | FeatureColumns, categories: Mapping[str, 
     return "numerical"
 
 
-def _recoded(own: pl.Series, categories: pl.Series) -> pl.Series:
-    """Return, for each code of some exposures, the code of its value among other categories."""
-    codes = encode_categories(own, categories)
+def _recoded(own: pl.Series, given: pl.Series, categories: pl.Series) -> pl.Series:
+    """Return, for each code of some exposures, the code of its value among other categories.
+
+    `given` are the own categories, with null for those that count as missing.
+    """
+    codes = encode_categories(given, categories)
     if has_shared_code(own) and has_shared_code(categories):
         codes = codes.scatter(SHARED, SHARED)
     return codes

@@ -50,6 +50,9 @@ class Exposures:
     served_as
         Per feature column that is unknown before serving, as a position on the page is, the number that it is
         for serving. Training reads its true values; `as_served` puts the number in their place.
+    missing
+        Words that counted as missing, as an empty text did, when texts got their codes, so that a saved model
+        can take them so; None where each text is a value.
 
     Raises
     ------
@@ -69,6 +72,7 @@ class Exposures:
     categories: Mapping[str, pl.Series] | None = field(default=None, repr=False)
     relative: Relative | None = None
     served_as: Mapping[str, float] = field(default_factory=dict)
+    missing: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         n = self.features.height
@@ -156,6 +160,7 @@ class Exposures:
             categories=self.categories,
             relative=self.relative,
             served_as=self.served_as,
+            missing=self.missing,
         )
 
     def as_served(self) -> Exposures:

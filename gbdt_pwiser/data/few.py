@@ -39,6 +39,8 @@ class FewRowsEncoder:
         self._columns = columns
         self._codes = columns.codes_of_values
         self._shared = {name for name, values in columns.categories.items() if has_shared_code(values)}
+        # Words that count as missing are left to polars; `str.strip` takes off all that it does.
+        self._missing = {name: frozenset(["", *words]) for name, words in columns.missing_words.items()}
         codes = [name in columns.categorical and name not in columns.categories for name in columns.names]
         self._below = np.where(codes, _CODES_BELOW, _NUMBERS_BELOW)[:, np.newaxis]
         self._known: _Known | None = None
@@ -67,6 +69,9 @@ class FewRowsEncoder:
                 continue
             given = table[name].to_list()
             if (codes := self._codes.get(name)) is not None:
+                words = self._missing.get(name)
+                if words and any(value is not None and value.strip() in words for value in given):
+                    return None
                 other = SHARED if name in self._shared else None
                 found = [None if value is None else codes.get(value, other) for value in given]
                 unseen[name] = found.count(None) - given.count(None)

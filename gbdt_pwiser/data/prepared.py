@@ -85,6 +85,8 @@ class Schema:
         Features whose categories are in categories.parquet.
     made_of
         What a set of a description was made of, to tell whether it is still the same.
+    missing
+        Words that counted as missing among the texts that were encoded; see `Exposures`.
     """
 
     name: str
@@ -100,6 +102,7 @@ class Schema:
     shared_groups: bool = False
     encoded: tuple[str, ...] = ()
     made_of: Mapping[str, Any] | None = None
+    missing: tuple[str, ...] | None = None
 
     @property
     def labels(self) -> dict[str, type[pl.DataType]]:
@@ -141,6 +144,7 @@ class Schema:
                 **{key: stored[key] for key in _PLAIN if key in stored},
                 order=tuple(stored.get("order", ())),
                 encoded=tuple(stored.get("encoded", ())),
+                missing=None if stored.get("missing") is None else tuple(stored["missing"]),
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             if isinstance(error, InputError):
@@ -238,6 +242,7 @@ def load_prepared(folder: Path | str, *, in_memory: int = BLOCK) -> Exposures:
         time=None if schema.time is None else pl.concat(part[schema.time] for part in labels).to_numpy(),
         in_test=np.repeat([False, True], list(map(len, labels))),
         categories=categories,
+        missing=schema.missing,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -75,6 +76,12 @@ def plain(values: pl.Series) -> pl.Series:
     if values.dtype in (pl.Categorical, pl.Enum):
         return values.cast(pl.String)
     return values.fill_nan(None) if values.dtype.is_float() else values
+
+
+def without(texts: pl.Series, missing: Sequence[str]) -> pl.Series:
+    """Return texts with null for each that, blanks around it apart, is empty or one of the missing words."""
+    absent = texts.str.strip_chars().is_in(["", *missing]).fill_null(True)
+    return texts.zip_with(~absent, pl.Series(values=[None], dtype=pl.String))
 
 
 def categories_of(values: pl.Series) -> pl.Series:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -47,7 +48,8 @@ def column_inputs(graph: Graph, columns: FeatureColumns, instead: str) -> dict[s
         if not name or name in OUTPUTS or graph.is_taken(name):
             raise InputError(f"no input of an ONNX graph can be called {name!r}; {instead}")
         known = columns.categories.get(name)
-        categories = None if known is None else _categories(known, name, instead)
+        words = columns.missing_words.get(name, ())
+        categories = None if known is None else _categories(known, words, name, instead)
         dtype = np.dtype(np.float32) if categories is None else categories.keys.dtype
         inputs[name] = Input(graph.input(name, dtype), categories)
     if columns.served_as and not inputs:
@@ -59,7 +61,7 @@ def column_inputs(graph: Graph, columns: FeatureColumns, instead: str) -> dict[s
     return {name: inputs[name] for name in columns.names}
 
 
-def _categories(known: pl.Series, name: str, instead: str) -> Categories:
+def _categories(known: pl.Series, words: Iterable[str], name: str, instead: str) -> Categories:
     keys = _keys(known.drop_nulls(), name, instead)
     codes = [*range(len(known) - len(keys), len(known))]
     if not has_shared_code(known):
@@ -69,7 +71,9 @@ def _categories(known: pl.Series, name: str, instead: str) -> Categories:
         raise InputError(
             f"{missing!r} is a category of {name}, and missing in a graph; {instead}, or rename it"
         )
-    return Categories(np.append(keys, np.array([missing], dtype=keys.dtype)), [*codes, MISSING], SHARED)
+    absent = list(dict.fromkeys([missing, *words]))
+    keys = np.append(keys, np.array(absent, dtype=keys.dtype))
+    return Categories(keys, [*codes, *[MISSING] * len(absent)], SHARED)
 
 
 def _keys(categories: pl.Series, name: str, instead: str) -> NDArray[Any]:

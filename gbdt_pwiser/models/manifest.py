@@ -184,6 +184,9 @@ def _columns_of(stored: list[Mapping[str, Any]]) -> FeatureColumns:
             entry.get("categories"),
             "those of a categorical column",
         )
+        words = entry.get("missing", [])
+        are_words = isinstance(words, list) and all(isinstance(word, str) for word in words)
+        require(are_words, f"missing of {name}", words, "a list of texts")
     columns = FeatureColumns.from_record(stored)
     made = [entry["name"] for entry in stored if entry["kind"] == "relative"]
     wanted = columns.relative.names if columns.relative else ()

@@ -147,6 +147,7 @@ def _dataset(described: Description, parts: Parts, frame: pl.DataFrame) -> Datas
         grade=grade,
         categorical=makers.features.categorical,
         categories=makers.features.categories,
+        missing=reading_of(described).words(has_types=parts.has_types),
         **placed,
         relative=relative,
         served_as=served_as(described),

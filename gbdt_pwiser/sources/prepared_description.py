@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +27,7 @@ from gbdt_pwiser.data.prepared import (
 )
 from gbdt_pwiser.data.split import Dataset, Rows, cut
 from gbdt_pwiser.data.stored import BLOCK, as_matrix, nameless, refuse_infinite
+from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.sources._page import relative_of, served_as
 from gbdt_pwiser.sources.described import Makers, naming_description, parts_of, reading_of
 from gbdt_pwiser.sources.description import Description, read_description, split_options
@@ -75,6 +77,28 @@ def made_of(path: Path, parts: Parts | None) -> dict[str, Any]:
     return {"description": hashlib.sha256(path.read_bytes()).hexdigest(), "files": files}
 
 
+@contextmanager
+def _unchanged(path: Path, parts: Parts | None) -> Iterator[dict[str, Any]]:
+    """Give `made_of`; InputError where it is another once several passes have read the files."""
+    made = made_of(path, parts)
+
+    def refuse_change(cause: Exception | None = None) -> None:
+        with suppress(OSError):
+            if made_of(path, parts) == made:
+                return
+        raise InputError(
+            "the description or a file of its source changed while it was read; prepare it again once all "
+            "are complete"
+        ) from cause
+
+    try:
+        yield made
+    except Exception as error:  # which passes over different rows may have caused
+        refuse_change(error)
+        raise
+    refuse_change()
+
+
 def load_prepared_description(folder: Path, described: Description) -> Dataset:
     """Load a set that `prepare_description` made."""
     exposures = replace(
@@ -106,7 +130,8 @@ def prepare_description(
     Raises
     ------
     InputError
-        As `load_description`; a label that is of more than its own row.
+        As `load_description`; a label that is of more than its own row; or the description or a local file
+        changed while it was read.
     """
     path = Path(path)
     with naming_description(path):
@@ -116,20 +141,21 @@ def prepare_description(
         check_target(folder)
         with replacing_set(folder) as (scratch, prepared):
             parts = parts_of(described, path, source, scratch)
-            made = made_of(path, None if source is None and urls_of(described.source) else parts)
-            scan = Scan.of(parts, reading_of(described), scratch, progress=progress)
-            makers = Makers.of(described, scan.schema, has_types=parts.has_types)
-            grade, group, time = _labels(scan, makers)
-            part = cut(Rows(described.name, scan.rows, group, time), options, _SEED).astype(np.int8)
-            for block in scan.blocks(makers.features.categorical, "categories"):
-                training = part[block.before : block.before + block.frame.height] == 0
-                makers.features.learn(block.frame, pl.Series(training))
-            makers.settle(described.rare)
-            labels = {"group": group, "time": time, "grade": grade}
-            relative = _relative_features(scan, makers, group, scratch)
-            schema = _write(scan, makers, described.name, labels, relative, part == 2, prepared, made)
-            write_categories(makers.features.categories, prepared)
-            schema.write(prepared)
+            local = None if source is None and urls_of(described.source) else parts
+            with _unchanged(path, local) as made:
+                scan = Scan.of(parts, reading_of(described), scratch, progress=progress)
+                makers = Makers.of(described, scan.schema, has_types=parts.has_types)
+                grade, group, time = _labels(scan, makers)
+                part = cut(Rows(described.name, scan.rows, group, time), options, _SEED).astype(np.int8)
+                for block in scan.blocks(makers.features.categorical, "categories"):
+                    training = part[block.before : block.before + block.frame.height] == 0
+                    makers.features.learn(block.frame, pl.Series(training))
+                makers.settle(described.rare)
+                labels = {"group": group, "time": time, "grade": grade}
+                relative = _relative_features(scan, makers, group, scratch)
+                schema = _write(scan, makers, described.name, labels, relative, part == 2, prepared, made)
+                write_categories(makers.features.categories, prepared)
+                schema.write(prepared)
     return folder
 
 
@@ -215,6 +241,7 @@ def _write(
         shared_groups=True,
         encoded=encoded,
         made_of=made,
+        missing=reading_of(makers.described).words(has_types=makers.features.has_types),
     )
     counts = {"train": schema.train, "test": schema.test}
     with (

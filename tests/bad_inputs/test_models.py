@@ -146,6 +146,8 @@ def of_click(**changes):
         (lambda m: m["columns"][0].update(type="String", categories=["a", None]), "and not each value once"),
         (lambda m: m["columns"][0].update(type="Int64", categories=["a", "b"]), "is damaged"),
         (lambda m: m["columns"][0].update(type="Int64", categories=3), "categories of categorical_1"),
+        (lambda m: m["columns"][0].update(missing="NA"), "missing of categorical_1"),
+        (lambda m: m["columns"][0].update(missing=[1]), "missing of categorical_1"),
         (
             lambda m: m["columns"][-1].update(type="Int64", categories=[1]),
             "and not those of a categorical column",

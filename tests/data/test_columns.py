@@ -2,6 +2,7 @@
 
 import datetime
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -118,6 +119,42 @@ def test_unseen_values_are_missing_and_counted(exposures):
     assert encoded.features["shop"].null_count() == 3
     assert encoded.features["brand"].to_list() == [1, None, None]
     assert {name: count for name, count in unseen.items() if count} == {"shop": 2, "brand": 1}
+
+
+def test_words_that_were_missing_are_missing_again():
+    known = pl.Series(["NA", "a"])  # the name of a folder, say
+    columns = through_json(
+        FeatureColumns(
+            ("shop", "brand"), ("shop", "brand"), {"shop": known, "brand": known[1:]}, missing=("NA", "-")
+        )
+    )
+    new = pl.Series(["a", "NA", " - ", "", "b", None])
+    for times in (1, 20):  # a few rows, and many
+        encoded, unseen = columns.encode(
+            pl.concat([pl.DataFrame({"shop": new, "brand": new})] * times), "new"
+        )
+        assert encoded.features["shop"].to_list() == [1, 0, None, None, None, None] * times
+        assert encoded.features["brand"].to_list() == [0, None, None, None, None, None] * times
+        assert unseen == {"shop": times, "brand": times}  # only b is a value
+
+
+def test_words_of_both_days_are_missing_from_then_on():
+    of = {"name": "new", "grade": np.zeros(3, np.int8), "categorical": ("shop",)}
+    old = FeatureColumns(
+        ("shop",), ("shop",), {"shop": pl.Series([None, "a"], dtype=pl.String)}, missing=("NA",)
+    )
+    day = Exposures(
+        features=pl.DataFrame({"shop": [0, 1, 2]}, schema={"shop": pl.Int32}),
+        categories={"shop": pl.Series(["NA", "a", "b"])},
+        missing=("-",),
+        **of,
+    )
+    recoded = old.recode(day).exposures
+    assert recoded.features["shop"].to_list() == [None, 1, 0]
+    assert recoded.missing == ("NA", "-")
+    plain = FeatureColumns(old.names, old.categorical, old.categories)
+    assert plain.recode(day).exposures.missing == ("-",)
+    assert plain.recode(replace(day, missing=None)).exposures.missing is None
 
 
 def test_stored_codes_stay_as_they_are():

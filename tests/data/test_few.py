@@ -30,6 +30,7 @@ SERVED = FeatureColumns(
     {name: pl.concat([pl.Series([None], dtype=of.dtype), of]) for name, of in COLUMNS.categories.items()},
     served_as={"rank": 3.0},
 )
+WORDS = replace(SERVED, missing=("new", "b"))
 NUMBERS = {
     pl.Float32: st.floats(width=32, allow_infinity=False),
     pl.Float64: st.floats(-3.4e38, 3.4e38, allow_infinity=False),
@@ -41,7 +42,7 @@ NUMBERS = {
     pl.Null: st.none(),
 }
 TEXTS = {
-    pl.String: st.sampled_from(["", "a", "b, «é»", "new"]),
+    pl.String: st.sampled_from(["", "a", "b, «é»", "new", " new\u2003"]),
     pl.Categorical: st.sampled_from(["a", "new"]),
     pl.Enum(["a", "new"]): st.sampled_from(["a", "new"]),
 }
@@ -70,7 +71,9 @@ def tables(draw):
     return pl.DataFrame(draw(st.permutations([*columns, more])))
 
 
-@pytest.mark.parametrize("columns", [PLAIN, SERVED], ids=["plain", "shared codes and a position"])
+@pytest.mark.parametrize(
+    "columns", [PLAIN, SERVED, WORDS], ids=["plain", "shared codes and a position", "words that are missing"]
+)
 @given(table=tables())
 def test_the_same_or_nothing(columns, table):
     encoder = FewRowsEncoder(columns)
@@ -79,7 +82,9 @@ def test_the_same_or_nothing(columns, table):
         far = table["number"].cast(pl.Float64).abs().max()
         if few is None:
             codes = table["code"].drop_nulls().to_list()
-            assert (far is not None and far >= 2.0**53) or -(2**31) in codes
+            words = {"", "new"} if columns is WORDS else set()
+            given = {str(text).strip() for text in table["text"]}
+            assert (far is not None and far >= 2.0**53) or -(2**31) in codes or words & given
             return
         matrix, unseen = one_by_one(columns, table)
         assert few.matrix.dtype == np.float32

@@ -114,3 +114,8 @@ def test_values_of_pages_reach_their_rows(monkeypatch):
     np.testing.assert_array_equal(out[:, 0], np.bincount(column)[column])
     assert sorted(np.concatenate(asked)) == list(range(60))
     assert len(asked) > 3
+
+
+def test_pages_that_fill_a_batch_are_read_in_one():
+    keys = np.array([1, 1, 2, 2, 3], dtype=np.uint64)
+    assert list(between_pages(keys, 4)) == [(0, 4), (4, 5)]

@@ -145,3 +145,10 @@ def test_values_that_training_has_rarely_are_as_unknown():
     assert check(Dataset(exposures, SplitOptions("row"))).unseen == ()
     told = format_check(check(Dataset(exposures, SplitOptions("row"), rare=16)))
     assert "a category that train has not, or too rarely for a code: late" in told
+
+
+def test_one_value_that_is_sometimes_missing_is_not_constant():
+    exposures = made()
+    flag = pl.Series(np.where(np.arange(ROWS) % 3 == 0, np.nan, 1.0), dtype=pl.Float32)
+    features = exposures.features.with_columns(flag=flag)
+    assert "flag" not in check(Dataset(replace(exposures, features=features))).constant

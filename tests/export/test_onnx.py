@@ -11,8 +11,11 @@ import polars as pl
 import pytest
 import xgboost
 
+from gbdt_pwiser.data.columns import FeatureColumns
+from gbdt_pwiser.data.values import SHARED
 from gbdt_pwiser.export import export_model
 from gbdt_pwiser.export.builder import Graph
+from gbdt_pwiser.export.inputs import MISSING, column_inputs
 from gbdt_pwiser.export.trees import Condition, Tree
 from gbdt_pwiser.models import save_model
 from gbdt_pwiser.models.manifest import Manifest
@@ -145,6 +148,14 @@ def test_types_of_categories(categories, values, given, split, saved, table, tmp
     column = np.array(given, dtype=np.object_ if texts else np.int64).reshape(-1, 1)
     (found,) = session.run(["pctr"], inputs(table[:3]) | {"categorical_1": column})
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+
+
+def test_words_that_were_missing_are_missing_in_a_graph():
+    known = {"shop": pl.Series([None, "a", "b"])}
+    columns = FeatureColumns(("shop",), ("shop",), known, missing=("NA", "b"))
+    found = column_inputs(Graph(), columns, "export native")["shop"].categories
+    assert dict(zip(found.keys, found.codes, strict=True)) == {"a": 1, "b": 2, "": MISSING, "NA": MISSING}
+    assert found.other == SHARED
 
 
 def with_categories(saved, tmp_path, categories):

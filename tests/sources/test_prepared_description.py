@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import gzip
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -215,6 +216,31 @@ def test_a_label_of_more_than_its_row_is_refused(tmp_path: Path, text: str) -> N
     toml = describe(tmp_path, table(), f'click = "{text}"\nconversion = "buy"\nignore = ["at", "day"]\n')
     with pytest.raises(InputError, match="is of more than its own row"):
         prepare(toml, data_dir=tmp_path, progress=False)
+
+
+@pytest.mark.parametrize("source", ["d.parquet", "d.csv"])
+@pytest.mark.parametrize("doing", ["labels", "categories", "train and test"])
+@pytest.mark.parametrize("change", ["more rows", "another order", "gone"])
+def test_a_file_that_changes_between_two_passes_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, doing: str, change: str
+) -> None:
+    frame = table()
+    toml = describe(tmp_path, frame, TIMED, source)
+    read = scan.Scan.blocks
+
+    def changing(self: scan.Scan, columns: list[str], now: str) -> Iterator[scan.Block]:
+        if now == doing and change == "gone":
+            (tmp_path / source).unlink()
+        elif now == doing:
+            describe(
+                tmp_path, {"more rows": pl.concat([frame, frame])}.get(change, frame[::-1]), TIMED, source
+            )
+        yield from read(self, columns, now)
+
+    monkeypatch.setattr(scan.Scan, "blocks", changing)
+    with pytest.raises(InputError, match="changed while it was read"):
+        prepare(toml, data_dir=tmp_path / "data", progress=False)
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_label_of_its_row_is_not(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ class Scan:
     parts
         The files.
     missing
-        Texts that are missing values.
+        Texts that are missing values, besides an empty one; None where no text is, or none is left.
     schema
         The columns and their types, as blocks have them.
     rows
@@ -52,7 +52,7 @@ class Scan:
     """
 
     parts: Parts
-    missing: Sequence[str]
+    missing: Sequence[str] | None
     schema: pl.Schema
     rows: int
     progress: bool
@@ -64,13 +64,13 @@ class Scan:
         InputError as `read_parts`.
         """
         if parts.has_types:
-            return cls._open(parts, reading.missing or (), progress)
+            return cls._open(parts, reading.words(has_types=True), progress)
         with telling_damage(parts.shown):
             typed = _typed(parts, reading, scratch, progress)
-        return cls._open(Parts(parts.shown, (Part(typed),), has_types=True), (), progress)
+        return cls._open(Parts(parts.shown, (Part(typed),), has_types=True), None, progress)
 
     @classmethod
-    def _open(cls, parts: Parts, missing: Sequence[str], progress: bool) -> Scan:
+    def _open(cls, parts: Parts, missing: Sequence[str] | None, progress: bool) -> Scan:
         with telling_damage(parts.shown):
             check_alike(parts)
             first = with_keys(parts.parts[0].scan().head(0).collect(), parts, 0)

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import polars as pl
 
 from gbdt_pwiser.data.stored import UNREADABLE, nameless
-from gbdt_pwiser.data.values import is_text, plain
+from gbdt_pwiser.data.values import is_text, plain, without
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.sources.text.delimited import Delimited
 from gbdt_pwiser.sources.text.parts import Parts, find_parts
@@ -26,7 +26,6 @@ from gbdt_pwiser.sources.text.values import (
     converted,
     fitting,
     has_leading_zeros,
-    without,
 )
 
 T = TypeVar("T")
@@ -50,6 +49,12 @@ class Reading:
     codes: Sequence[str] = ()
     as_text: Sequence[str] = ()
 
+    def words(self, *, has_types: bool) -> tuple[str, ...] | None:
+        """Return the texts that are missing values, besides an empty one; None where no text is."""
+        if has_types:
+            return tuple(self.missing) if self.missing else None
+        return MISSING if self.missing is None else tuple(self.missing)
+
 
 def read_source(source: Path, **reading: Any) -> pl.DataFrame:
     """Read a file or folder whole; see `find_parts`, `Reading` and `read_parts`."""
@@ -66,7 +71,7 @@ def read_parts(parts: Parts, reading: Reading) -> pl.DataFrame:
             check_alike(parts)
             frames = [pl.read_parquet(part.path, glob=False, hive_partitioning=False) for part in parts.parts]
             frame = pl.concat(frames_with_keys(parts, frames))
-            frame = without_words(frame, reading.missing or ())
+            frame = without_words(frame, reading.words(has_types=True))
         else:
             with tempfile.TemporaryDirectory(prefix="gbdt-pwiser-text-") as scratch:
                 texts = pl.concat(text_frames(parts, reading, Path(scratch)))
@@ -143,9 +148,9 @@ def with_keys(frame: pl.DataFrame, parts: Parts, place: int) -> pl.DataFrame:
     )
 
 
-def without_words(frame: pl.DataFrame, missing: Sequence[str]) -> pl.DataFrame:
+def without_words(frame: pl.DataFrame, missing: Sequence[str] | None) -> pl.DataFrame:
     """Return a table of Parquet with null for each text that is one of the missing words."""
-    if not missing:
+    if missing is None:
         return frame
     return pl.DataFrame(
         {
@@ -166,7 +171,8 @@ def each_column(names: Sequence[str], function: Callable[[str], T]) -> dict[str,
 
 def text_frames(parts: Parts, reading: Reading, scratch: Path) -> Iterator[pl.DataFrame]:
     """Yield the rows of delimited text as texts, null where missing, without those in which all is."""
-    words = MISSING if reading.missing is None else reading.missing
+    words = reading.words(has_types=False)
+    assert words is not None
     first: Delimited | None = None
     for part in parts.parts:
         text = Delimited.open(Path(part.path), scratch, part.url)

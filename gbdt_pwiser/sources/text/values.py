@@ -38,12 +38,6 @@ _DATE_LIKE: Final = "|".join(
 )
 
 
-def without(texts: pl.Series, missing: Sequence[str]) -> pl.Series:
-    """Return texts with null for each that, blanks around it apart, is empty or one of the missing words."""
-    absent = texts.str.strip_chars().is_in(["", *missing]).fill_null(True)
-    return texts.zip_with(~absent, pl.Series(values=[None], dtype=pl.String))
-
-
 class Kind(NamedTuple):
     """What all texts of a column may be: which Series of stripped texts fit, and what these become."""
 

@@ -209,3 +209,12 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
         (tmp_path / name).chmod(0)
         with pytest.raises(InputError, match=r"cannot be read: .*[Pp]ermission"):
             read_source(tmp_path / name)
+
+
+def test_an_empty_text_in_parquet_is_missing_only_beside_words(tmp_path: Path) -> None:
+    texts = pl.DataFrame({"x": ["", "NA", "a", None]})
+    texts.write_parquet(tmp_path / "d.parquet")
+    assert read_source(tmp_path / "d.parquet").equals(texts)
+    assert read_source(tmp_path / "d.parquet", missing=[]).equals(texts)
+    found = read_source(tmp_path / "d.parquet", missing=["NA"])
+    assert found["x"].to_list() == [None, None, "a", None]
