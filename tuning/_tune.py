@@ -285,7 +285,9 @@ def _setup(
     """Describe what two calls must share to work on one study: everything but how and where it runs."""
 
     def size(exposures: Exposures) -> list[int]:
-        return [len(exposures), int(exposures.click.sum()), int(exposures.conversion.sum())]
+        of_grade = int(exposures.click.sum()), int(exposures.conversion.sum()), int(exposures.open.sum())
+        # As older studies have it where no conversion is open.
+        return [len(exposures), *(of_grade if of_grade[2] else of_grade[:2])]
 
     return {
         **asdict(replace(spec, device="cpu", threads=0, settings=None)),

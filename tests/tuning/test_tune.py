@@ -3,12 +3,14 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import optuna
 import pytest
 
 from gbdt_pwiser.data import Split
 from gbdt_pwiser.models import MODELS, ModelSpec, Predictions
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
+from gbdt_pwiser.objectives.inputs import OPEN
 from gbdt_pwiser.tuning import Choice, Float, LogFloat, SearchSpace, _confirm, _storage, search_space, tune
 from tests.specs import spec_of
 from tests.tuning.helpers import BestAt, network
@@ -307,6 +309,21 @@ def test_a_study_that_was_made_otherwise_is_refused(search, tmp_path):
             search(n_trials=2, **options)
         assert "another --output or --study-name" in str(refused.value)
     assert len(search(n_trials=2, metric="gauc", study_name="other").trials) == 2
+
+
+def test_a_study_of_other_open_clicks_is_refused(split, search, fake, tmp_path):
+    search(n_trials=2)
+    grade = split.valid.grade.copy()
+    grade[np.flatnonzero(grade == 1)[0]] = OPEN
+    other = Split(split.train, replace(split.valid, grade=grade), split.test)
+    with pytest.raises(InputError, match=r"valid was \[\d+, \d+, \d+\], now \[\d+, \d+, \d+, 1\]"):
+        tune(
+            other,
+            spec_of("fake", epochs=10),
+            output=tmp_path / "out",
+            storage=str(tmp_path / "out/study.log"),
+            n_trials=2,
+        )
 
 
 @pytest.mark.parametrize(
