@@ -105,10 +105,11 @@ def _of_texts(source: Path, parts: Parts, scratch: Path) -> Sample:
     whole = len(chosen) == len(paths)
     for path in (paths[place] for place in chosen):
         start = first_bytes(path, BYTES // STRETCHES + 1)
-        whole = whole and len(start) <= BYTES // STRETCHES
+        goes_on = len(start) > BYTES // STRETCHES
+        whole = whole and not goes_on
         copy = scratch / path.relative_to(source).with_name(_unpacked_name(path))
         copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes(_first_lines(start))
+        copy.write_bytes(_first_lines(start) if goes_on else start)
     return Sample(scratch, None, whole=whole, from_start=not whole)
 
 

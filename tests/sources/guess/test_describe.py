@@ -203,3 +203,14 @@ def test_the_finest_time_of_the_exposure(tmp_path):
     found = guess(frame.rename({"event_time": "time"}), tmp_path)
     assert found.keys["time"] == "time"
     assert set(found.ignored) == {"date", "upload_date", "ts"}
+
+
+@pytest.mark.parametrize(("rows", "rare"), [(ROWS, 10), (600, None)])
+def test_rare_values_share_a_code_where_there_are_many_rows(tmp_path, rows, rare):
+    log(rows).with_columns(brand=pl.Series([f"b{i % 7}" for i in range(rows)])).write_parquet(
+        tmp_path / "log.parquet"
+    )
+    found = describe(tmp_path / "log.parquet", folder=tmp_path)
+    assert "brand" in found.keys["categorical"]
+    assert found.keys.get("rare") == rare
+    assert ("rare = 10  #" in found.toml()) == (rare is not None)

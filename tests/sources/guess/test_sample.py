@@ -57,6 +57,38 @@ def test_rows_from_all_over(tmp_path, name):
     assert not kept.exists()
 
 
+def write_parts(folder, parts, *, packed=False):
+    """Write the log as text parts of days, the last line of each without its end."""
+    size = ROWS // parts
+    for part in range(parts):
+        path = folder / f"day={part}" / f"log.csv{'.gz' * packed}"
+        path.parent.mkdir(parents=True)
+        text = log()[part * size : (part + 1) * size].write_csv().rstrip("\n").encode()
+        path.write_bytes(gzip.compress(text, mtime=0) if packed else text)
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize(("parts", "packed"), [(3, False), (12, False), (3, True)])
+def test_some_lines_of_some_parts_of_text(tmp_path, parts, packed):
+    write_parts(tmp_path / "parts", parts, packed=packed)
+    with sampled(tmp_path / "parts") as sample:
+        drawn = read_source(sample.path)
+        assert (sample.whole, sample.from_start) == (False, True)
+    first = log().filter(log()["search_id"].is_in(drawn["search_id"].implode()))["price"]
+    assert set(drawn["price"]) <= set(first)
+    assert drawn["day"].n_unique() == min(parts, 8)
+    found = describe(tmp_path / "parts", folder=tmp_path)
+    assert found.rows is None
+    assert "of more rows" in found.toml()
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_small_parts_of_text_are_all_looked_at(tmp_path, packed):
+    write_parts(tmp_path / "parts", 3, packed=packed)
+    found = describe(tmp_path / "parts", folder=tmp_path)
+    assert (found.rows, found.looked_at) == (ROWS, ROWS)
+
+
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("name", ["log.csv.gz", "wide.csv"])
 def test_the_start_of_what_cannot_be_skipped_in(tmp_path, name):
