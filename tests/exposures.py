@@ -10,6 +10,7 @@ import polars as pl
 
 from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.data.stored import StoredFeatures
+from gbdt_pwiser.data.values import plain
 
 
 def exposures(grade: list[int] | np.ndarray, **columns: np.ndarray) -> Exposures:
@@ -17,6 +18,11 @@ def exposures(grade: list[int] | np.ndarray, **columns: np.ndarray) -> Exposures
     grade = np.asarray(grade, dtype=np.int8)
     features = pl.DataFrame({"row": np.arange(len(grade), dtype=np.float32)})
     return Exposures(name="toy", features=features, grade=grade, **columns)
+
+
+def categories_of(values: pl.Series) -> pl.Series:
+    """Return the sorted distinct values of a categorical; the place of a value, from 0, is its code."""
+    return plain(values).drop_nulls().unique().sort()
 
 
 def store(exposures: Exposures, folder: Path) -> Exposures:

@@ -84,11 +84,6 @@ def without(texts: pl.Series, missing: Sequence[str]) -> pl.Series:
     return texts.zip_with(~absent, pl.Series(values=[None], dtype=pl.String))
 
 
-def categories_of(values: pl.Series) -> pl.Series:
-    """Return the sorted distinct values of a categorical; the place of a value, from 0, is its code."""
-    return plain(values).drop_nulls().unique().sort()
-
-
 def has_shared_code(categories: pl.Series) -> bool:
     """Return whether `SHARED` is the code of all values that have none of their own."""
     return len(categories) > 0 and categories[0] is None

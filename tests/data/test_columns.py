@@ -10,10 +10,10 @@ import pytest
 
 from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.data.columns import FeatureColumns
-from gbdt_pwiser.data.values import categories_of, encode_categories
+from gbdt_pwiser.data.values import encode_categories
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.sources import load_description
-from tests.exposures import store
+from tests.exposures import categories_of, store
 
 NAN = float("nan")
 DAYS = [datetime.date(2024, 1, d) for d in (3, 1, 2)]

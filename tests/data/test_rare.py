@@ -16,8 +16,8 @@ from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.data.columns import FeatureColumns
 from gbdt_pwiser.data.rare import share_rare
 from gbdt_pwiser.data.stored import StoredFeatures
-from gbdt_pwiser.data.values import categories_of, encode_categories, with_shared_code
-from tests.exposures import store
+from gbdt_pwiser.data.values import encode_categories, with_shared_code
+from tests.exposures import categories_of, store
 
 
 def exposures(values: list[str | None], categories: pl.Series) -> Exposures:

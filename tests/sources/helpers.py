@@ -6,9 +6,25 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from gbdt_pwiser.objectives import InputError
+
+DTYPES = [
+    *(pl.Int8, pl.UInt64, pl.Int128, pl.Float32, pl.Float64, pl.Boolean, pl.String, pl.Categorical, pl.Date),
+    *(
+        pl.Datetime("ns", "UTC"),
+        pl.Duration,
+        pl.Time,
+        pl.Null,
+        pl.Binary,
+        pl.Decimal(20, 2),
+        pl.List(pl.Int8),
+    ),
+    *(pl.Struct({"a": pl.Int8}), pl.Array(pl.Int8, 2)),
+]
+"""Types that columns of Parquet may have."""
 
 
 def shared_data(*parts: str) -> Path:

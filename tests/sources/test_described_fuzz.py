@@ -16,6 +16,7 @@ from gbdt_pwiser.data import Dataset
 from gbdt_pwiser.data.columns import FeatureColumns
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.sources import load_description
+from tests.sources.helpers import DTYPES
 
 pytestmark = pytest.mark.filterwarnings("ignore:whole numbers beyond", "ignore:.*on train, single features")
 
@@ -157,21 +158,6 @@ def test_texts(
         Path(folder, "d.csv").write_bytes(end.join([*lines, ""]).encode(encoding, errors="replace"))
         Path(folder, "d.toml").write_text(text, encoding="utf-8")
         use(Path(folder, "d.toml"))
-
-
-DTYPES = [
-    *(pl.Int8, pl.UInt64, pl.Int128, pl.Float32, pl.Float64, pl.Boolean, pl.String, pl.Categorical, pl.Date),
-    *(
-        pl.Datetime("ns", "UTC"),
-        pl.Duration,
-        pl.Time,
-        pl.Null,
-        pl.Binary,
-        pl.Decimal(20, 2),
-        pl.List(pl.Int8),
-    ),
-    *(pl.Struct({"a": pl.Int8}), pl.Array(pl.Int8, 2)),
-]
 
 
 @LOADS

@@ -8,8 +8,9 @@ import pytest
 
 from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.data.rare import share_rare
-from gbdt_pwiser.data.values import categories_of, encode_categories
+from gbdt_pwiser.data.values import encode_categories
 from gbdt_pwiser.models import BoosterSettings, ModelSpec, make_model
+from tests.exposures import categories_of
 
 SETTINGS = BoosterSettings(rounds=40, early_stopping=40, learning_rate=0.3)
 

@@ -16,6 +16,7 @@ from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.sources import load_description
 from gbdt_pwiser.sources.guess import Guess, describe
 from gbdt_pwiser.sources.guess.toml import comment, list_lines, quoted
+from tests.sources.helpers import DTYPES
 
 pytestmark = pytest.mark.filterwarnings("ignore:whole numbers beyond")
 
@@ -136,21 +137,6 @@ def test_texts(table: list[list[str]], separator: str, encoding: str) -> None:
         path = Path(folder, "d.csv")
         path.write_bytes("\n".join([*lines, ""]).encode(encoding, errors="replace"))
         use(path, Path(folder))
-
-
-DTYPES = [
-    *(pl.Int8, pl.UInt64, pl.Int128, pl.Float32, pl.Float64, pl.Boolean, pl.String, pl.Categorical, pl.Date),
-    *(
-        pl.Datetime("ns", "UTC"),
-        pl.Duration,
-        pl.Time,
-        pl.Null,
-        pl.Binary,
-        pl.Decimal(20, 2),
-        pl.List(pl.Int8),
-    ),
-    *(pl.Struct({"a": pl.Int8}), pl.Array(pl.Int8, 2)),
-]
 
 
 @LOOKS
