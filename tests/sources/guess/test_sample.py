@@ -68,7 +68,7 @@ def write_parts(folder, parts, *, packed=False):
 
 
 @pytest.mark.usefixtures("small")
-@pytest.mark.parametrize(("parts", "packed"), [(3, False), (12, False), (3, True)])
+@pytest.mark.parametrize(("parts", "packed"), [(3, False), (12, False), (120, False), (3, True)])
 def test_some_lines_of_some_parts_of_text(tmp_path, parts, packed):
     write_parts(tmp_path / "parts", parts, packed=packed)
     with sampled(tmp_path / "parts") as sample:
