@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -22,7 +19,7 @@ from gbdt_pwiser._files import has_columns, refuse_foreign, replacing_file
 from gbdt_pwiser.calibration import Calibrator
 from gbdt_pwiser.data.columns import FeatureColumns
 from gbdt_pwiser.data.few import FewRowsEncoder
-from gbdt_pwiser.data.pages import are_adjacent, between_pages, fill_by_page, page_keys
+from gbdt_pwiser.data.pages import are_adjacent, between_pages, fill_by_page, on_disk, page_keys
 from gbdt_pwiser.data.parquet import write_frames
 from gbdt_pwiser.data.relative import given_groups
 from gbdt_pwiser.data.stored import BLOCK, UNREADABLE, as_matrix, nameless
@@ -192,8 +189,8 @@ class Predictor:
         with (
             replacing_file(target) as temporary,
             tqdm(total=total, unit=" rows", unit_scale=True, disable=None) as progress,
-            _batches(columns, scan, total, batch_size, source, temporary.parent) as batches,
         ):
+            batches = _batches(columns, scan, total, batch_size, source, temporary.parent)
             write_frames(predictions(batches, progress), temporary, written)
         mean = pctr_sum / total if total else None
         return FilePrediction(total, mean, {name: count for name, count in unseen.items() if count})
@@ -241,32 +238,24 @@ class _Batch(NamedTuple):
     relative: pl.DataFrame | None = None
 
 
-@contextmanager
 def _batches(
     columns: FeatureColumns, scan: pl.LazyFrame, total: int, rows: int, source: Path, folder: Path
-) -> Iterator[Iterable[_Batch]]:
-    """Give what to read one after the other: so many rows, or fewer or more where no page may be cut."""
+) -> Iterable[_Batch]:
+    """Return what to read one after the other: so many rows, or fewer or more where no page may be cut."""
     cuts = range(0, total, rows)
     even = (_Batch(start, min(start + rows, total)) for start in cuts)
     if columns.relative is None:
-        yield even
-        return
+        return even
     keys = _page_keys(columns.relative.group, scan, total, source)
     if are_adjacent(keys):
-        yield (_Batch(start, stop) for start, stop in between_pages(keys, rows))
-        return
+        return (_Batch(start, stop) for start, stop in between_pages(keys, rows))
     names = columns.relative.names
-    with TemporaryFile(dir=folder) as file:
-        size = total * len(names) * np.dtype(np.float32).itemsize
-        os.posix_fallocate(file.fileno(), 0, size)  # a disk that fills up later would end the process
-        made = np.memmap(file, np.float32, shape=(total, len(names)))
-        fill_by_page(made, keys, lambda rows: _relative_of_rows(columns, scan, rows, source))
-        yield (
-            batch._replace(
-                relative=pl.DataFrame(made[batch.start : batch.stop], schema=names, nan_to_null=True)
-            )
-            for batch in even
-        )
+    made = on_disk(folder, np.float32, (total, len(names)))
+    fill_by_page(made, keys, lambda rows: _relative_of_rows(columns, scan, rows, source))
+    return (
+        batch._replace(relative=pl.DataFrame(made[batch.start : batch.stop], schema=names, nan_to_null=True))
+        for batch in even
+    )
 
 
 def _page_keys(group: str, scan: pl.LazyFrame, total: int, source: Path) -> NDArray[np.uint64]:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Final
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Final, TypeVar
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gbdt_pwiser.data.stored import nameless
-from gbdt_pwiser.objectives import InputError
-
+Scalar = TypeVar("Scalar", bound=np.generic)
 AT_A_TIME: Final = 1 << 21
 """Rows of pages that are in memory where the rows of a page lie apart."""
-
-
-class PageReturnsError(InputError):
-    """A page that had ended comes back further down; the rows have to be sorted by page first."""
 
 
 def page_keys(values: pl.Series) -> NDArray[np.uint64]:
@@ -59,54 +56,15 @@ def between_pages(keys: NDArray[np.uint64], rows: int) -> Iterator[tuple[int, in
         start = stop
 
 
-def whole_pages(frames: Iterable[pl.DataFrame], group: str) -> Iterator[pl.DataFrame]:
-    """Yield the rows of frames in frames of their own, in which no page is cut.
+def on_disk(folder: Path, dtype: type[Scalar], shape: tuple[int, int]) -> NDArray[Scalar]:
+    """Return an array of zeros in a nameless file of a folder, which goes with the array.
 
-    Memory holds a frame, the page that may go on in the next one, and 8 bytes for each page that has ended.
-
-    Parameters
-    ----------
-    frames
-        Rows whose pages lie side by side, page after page, cut anywhere.
-    group
-        The column that says which page a row is of.
-
-    Raises
-    ------
-    PageReturnsError
-        A page comes back after another one.
-
-    Examples
-    --------
-    >>> frames = pl.DataFrame({"page": [1, 1, 2, 2, 2, 3]}).iter_slices(2)
-    >>> [frame["page"].to_list() for frame in whole_pages(frames, "page")]
-    [[1, 1], [2, 2, 2], [3]]
+    Its room is taken at once, by an OSError where there is none: a disk that fills up later would end the
+    process.
     """
-    held: list[pl.DataFrame] = []
-    known = _Seen()
-    last: np.uint64 | None = None
-    for frame in frames:
-        if frame.is_empty():
-            continue
-        keys = page_keys(nameless(frame, group))
-        starts = _starts(keys)
-        if keys[0] == last:  # its first page goes on
-            starts = starts[1:]
-        if (returned := known.add(keys[starts])) is not None:
-            page = frame[group][int(starts[returned])]
-            raise PageReturnsError(
-                f"the rows of {group} {page} do not lie side by side; sort the rows by {group}"
-            )
-        last = keys[-1]
-        if not len(starts):
-            held.append(frame)
-            continue
-        ended = [*held, frame[: int(starts[-1])]]
-        if any(map(len, ended)):
-            yield pl.concat(ended)
-        held = [frame[int(starts[-1]) :]]
-    if held:
-        yield pl.concat(held)
+    with TemporaryFile(dir=folder) as file:
+        os.posix_fallocate(file.fileno(), 0, int(np.prod(shape)) * np.dtype(dtype).itemsize)
+        return np.memmap(file, dtype, shape=shape)
 
 
 def fill_by_page(
@@ -129,28 +87,6 @@ def fill_by_page(
     for start, stop in between_pages(keys[order], AT_A_TIME):
         rows = np.sort(order[start:stop])
         out[rows] = of_pages(rows)
-
-
-class _Seen:
-    """A growing set of keys, 8 bytes each: sorted stretches, each longer than all that were added since."""
-
-    def __init__(self) -> None:
-        self._stretches: list[NDArray[np.uint64]] = []
-
-    def add(self, keys: NDArray[np.uint64]) -> int | None:
-        """Add keys; return the place of the first that was there, or is there twice, or None."""
-        again = np.ones(len(keys), dtype=np.bool_)
-        again[np.unique(keys, return_index=True)[1]] = False
-        for stretch in self._stretches:
-            place = np.minimum(np.searchsorted(stretch, keys), len(stretch) - 1)
-            again |= stretch[place] == keys
-        if again.any():
-            return int(again.argmax())
-        if len(keys):
-            self._stretches.append(np.sort(keys))
-        while len(self._stretches) > 1 and len(self._stretches[-1]) >= len(self._stretches[-2]):
-            self._stretches.append(np.sort(np.concatenate([self._stretches.pop(), self._stretches.pop()])))
-        return None
 
 
 def _starts(keys: NDArray[np.uint64]) -> NDArray[np.int64]:

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gbdt_pwiser.data.pages import fill_by_page
+from gbdt_pwiser.data.pages import fill_by_page, on_disk
 from gbdt_pwiser.data.parquet import writing_frames
 from gbdt_pwiser.data.prepared import (
     Counts,
@@ -197,11 +197,11 @@ def _relative_features(
     if relative is None:
         return None
     assert group is not None
-    given = np.memmap(scratch / "given", np.float64, "w+", shape=(scan.rows, len(relative.columns)))
+    given = on_disk(scratch, np.float64, (scan.rows, len(relative.columns)))
     for block in scan.blocks(list(relative.columns), "features relative to the page"):
         numbers = [nameless(block.frame, name).cast(pl.Float64).to_numpy() for name in relative.columns]
         given[block.before : block.before + block.frame.height] = np.stack(numbers, axis=1)
-    made = np.memmap(scratch / "relative", np.float32, "w+", shape=(scan.rows, len(relative.names)))
+    made = on_disk(scratch, np.float32, (scan.rows, len(relative.names)))
 
     def of_pages(rows: NDArray[np.int64]) -> NDArray[np.float32]:
         table = pl.DataFrame(given[rows], schema=list(relative.columns))

@@ -1,5 +1,6 @@
-"""Pages are never cut, wherever the frames they come in are."""
+"""Pages are never cut, wherever their rows lie."""
 
+import errno
 from itertools import groupby
 
 import numpy as np
@@ -10,13 +11,12 @@ from hypothesis import strategies as st
 
 from gbdt_pwiser.data import pages
 from gbdt_pwiser.data.pages import (
-    PageReturnsError,
     are_adjacent,
     between_pages,
     fill_by_page,
     in_page_order,
+    on_disk,
     page_keys,
-    whole_pages,
 )
 
 SIZES = st.lists(st.integers(1, 9), max_size=12)
@@ -28,43 +28,6 @@ def paged(sizes):
     names = [f"page {i * 7 % 13}" for i in range(len(sizes))]
     rows = [name for name, size in zip(names, sizes, strict=True) for _ in range(size)]
     return pl.DataFrame({"page": pl.Series(rows, dtype=pl.String), "row": range(len(rows))})
-
-
-@given(SIZES, st.integers(1, 10))
-def test_whole_pages_have_all_rows_once_and_cut_no_page(sizes, at_a_time):
-    table = paged(sizes)
-    frames = list(whole_pages(table.iter_slices(at_a_time), "page"))
-    assert pl.concat([table.clear(), *frames])["row"].to_list() == list(range(table.height))
-    assert all(frame.height for frame in frames)
-    pages_of = [frame["page"].unique(maintain_order=True).to_list() for frame in frames]
-    assert [page for each in pages_of for page in each] == [f"page {i * 7 % 13}" for i in range(len(sizes))]
-    # No more is held than it takes.
-    assert all(frame.height <= max(sizes) + at_a_time for frame in frames)
-
-
-def test_frames_without_rows_are_passed_over():
-    table = paged([2, 1])
-    frames = [table.clear(), table[:1], table.clear(), table[1:], table.clear()]
-    assert [frame["row"].to_list() for frame in whole_pages(frames, "page")] == [[0, 1], [2]]
-
-
-@given(COLUMN.filter(bool), st.integers(1, 10))
-def test_a_page_that_returns_is_refused(column, at_a_time):
-    frames = pl.DataFrame({"page": column}).iter_slices(at_a_time)
-    runs = [page for page, _ in groupby(column)]
-    if len(runs) == len(set(runs)):
-        assert pl.concat(whole_pages(frames, "page"))["page"].to_list() == column
-        return
-    first = next(page for place, page in enumerate(runs) if page in runs[:place])
-    told = rf"^the rows of page {first} do not lie side by side; sort the rows by page$"
-    with pytest.raises(PageReturnsError, match=told):
-        list(whole_pages(frames, "page"))
-
-
-def test_many_pages_that_have_ended_are_known():
-    column = [*range(3000), 1234]
-    with pytest.raises(PageReturnsError, match="the rows of page 1234 do"):
-        list(whole_pages(pl.DataFrame({"page": column}).iter_slices(70), "page"))
 
 
 @given(COLUMN)
@@ -119,3 +82,22 @@ def test_values_of_pages_reach_their_rows(monkeypatch):
 def test_pages_that_fill_a_batch_are_read_in_one():
     keys = np.array([1, 1, 2, 2, 3], dtype=np.uint64)
     assert list(between_pages(keys, 4)) == [(0, 4), (4, 5)]
+
+
+def test_an_array_on_disk_has_its_room_and_leaves_nothing(tmp_path):
+    made = on_disk(tmp_path, np.float64, (1000, 3))
+    assert (made.shape, made.dtype) == ((1000, 3), np.float64)
+    assert not made.any()
+    made[999] = [1, 2, 3]
+    assert made[999].tolist() == [1, 2, 3]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_told_before_the_array_is_used(tmp_path, monkeypatch):
+    def full(file, start, size):
+        raise OSError(errno.ENOSPC, f"no room for {size} from {start}")
+
+    monkeypatch.setattr(pages.os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="no room for 24000 from 0"):
+        on_disk(tmp_path, np.float64, (1000, 3))
+    assert list(tmp_path.iterdir()) == []
