@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gbdt_pwiser.objectives._arrays import Array, namespace, take
-from gbdt_pwiser.objectives._block import Block, blocks, finite_range, in_type
+from gbdt_pwiser.objectives._block import Rows, block_of, opponents
 from gbdt_pwiser.objectives._hinges import HINGE
 from gbdt_pwiser.objectives._moments import weighted_sum
+from gbdt_pwiser.objectives._parallel import in_order
 from gbdt_pwiser.objectives._plan import PairPlan
 from gbdt_pwiser.objectives._terms import Scale, pairwise_terms
 
@@ -29,7 +30,9 @@ class PairActivity(NamedTuple):
     impression: float
 
 
-def pair_activity(raw: Array, plan: PairPlan, margins: tuple[float, float], scale: Scale) -> PairActivity:
+def pair_activity(
+    raw: Array, plan: PairPlan, margins: tuple[float, float], scale: Scale, *, threads: int
+) -> PairActivity:
     """Return the activity at raw scores, for margins to opponents of grade 0 and of grade 1.
 
     What an opponent is pulled with by the hinge is the weight of the anchors that it violates its margin
@@ -42,18 +45,18 @@ def pair_activity(raw: Array, plan: PairPlan, margins: tuple[float, float], scal
     active, pairs, knows = np.zeros(2), np.zeros(2), np.zeros(2)
     for term in terms:
         pairs[term.opponents.grade], knows[term.opponents.grade] = term.opponents.pairs, 1.0
-    for rows, clicked in blocks(plan):
-        part = raw[rows]
-        low, high = finite_range(part)
-        z = in_type(part, xp.float64, low, high)
-        weight = None if plan.sample_weight is None else plan.sample_weight[rows]
-        # The hinge's derivatives are taken from raw scores alone, whatever the scale.
-        block = Block(part, z, z, low, high, weight, clicked)
-        for term in terms:
-            _, opponents = term.opponents_in(rows, block)
-            if opponents is not None:
-                violated, _ = term.sums.add(opponents)
-                active[term.opponents.grade] += weighted_sum(violated, opponents.weight)
+    for term in terms:
+
+        def count(rows: Rows, sums: Any = term.sums) -> float:
+            # The hinge's derivatives are taken from raw scores alone, whatever the scale.
+            block = block_of(raw, plan, rows, xp.float64)
+            violated, *_ = sums.pull(block)
+            return weighted_sum(violated, block.weight)
+
+        def collect(weight: float, grade: int = term.opponents.grade) -> None:
+            active[grade] += weight
+
+        in_order(opponents(plan, term.opponents), count, collect, threads=threads)
     active, pairs, knows = plan.peers.sum(np.concatenate((active, pairs, knows))).reshape(3, 2)
     with np.errstate(invalid="ignore"):
         # Sums of weights are rounded, and a share is at most 1.

@@ -84,15 +84,33 @@ def arange(x: Array, size: int) -> Index:
 
 def nonzero(mask: Array) -> Index:
     """Return the positions where a mask is true."""
-    return np.flatnonzero(mask) if isinstance(mask, np.ndarray) else namespace(mask).nonzero(mask)[0]
+    return mask.nonzero()[0] if isinstance(mask, np.ndarray) else namespace(mask).nonzero(mask)[0]
 
 
 def at_least(x: Array, floor: float) -> Array:
-    """Return max(x, floor), in place where the library can."""
+    """Return max(x, floor), written in place."""
     if isinstance(x, np.ndarray):
         # Looking is cheaper than writing, and NumPy's clip is cheaper than its maximum.
         return x if not x.size or x.min() >= floor else np.clip(x, floor, np.inf, out=x)
-    return namespace(x).clip(x, min=floor)
+    x[...] = namespace(x).clip(x, min=floor)
+    return x
+
+
+def between(x: Array, low: float, high: float) -> Array:
+    """Return min(max(x, low), high), in place where the library can."""
+    if isinstance(x, np.ndarray):
+        return x.clip(low, high, out=x)
+    return namespace(x).clip(x, low, high)
+
+
+def write(out: Array, x: Array, y: Array | None = None) -> None:
+    """Write x, or x + y, into out, without another array where the library can."""
+    if not isinstance(out, np.ndarray):
+        out[...] = namespace(out).astype(x if y is None else x + y, out.dtype, copy=False)
+    elif y is None:
+        out[...] = x
+    else:
+        np.add(x, y, out=out)
 
 
 def to_index(x: Array) -> Index:
@@ -136,6 +154,21 @@ def count(index: Index, weight: Array | None, size: int) -> Array:
     ends = xp.searchsorted(xp.take(index, order), arange(index, size), side="right")
     total = xp.take(running, ends)
     return total - xp.concat([0 * total[:1], total[:-1]])
+
+
+def count_run(index: Index, weight: Array | None = None) -> tuple[int, Array]:
+    """Return the least position that occurs, and what `count` returns from there to the greatest."""
+    if not index.shape[0]:
+        return 0, count(index, weight, 0)
+    xp = namespace(index)
+    first, last = int(xp.min(index)), int(xp.max(index))
+    return first, count(index - first, weight, last - first + 1)
+
+
+def add_run(total: Array, run: tuple[int, Array]) -> None:
+    """Add what `count_run` returned to float64 totals, in place."""
+    first, values = run
+    total[first : first + values.shape[0]] += namespace(values).astype(values, total.dtype)
 
 
 def _as_weight(weight: Array | None) -> Array | None:

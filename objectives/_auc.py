@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from gbdt_pwiser.objectives._parallel import threads_for
 from gbdt_pwiser.objectives._peers import Peers, gather
+from gbdt_pwiser.objectives._wins import doubled_wins
 from gbdt_pwiser.objectives.errors import InputError
 from gbdt_pwiser.objectives.inputs import OPEN, checked_binary, checked_weight, numbers
 from gbdt_pwiser.objectives.labels import Labels, peers_of, read_labels
@@ -50,40 +52,31 @@ def auc(score: ArrayLike, positive: ArrayLike, *, sample_weight: ArrayLike | Non
     if np.isnan(scores).any():
         raise InputError(f"{int(np.isnan(scores).sum())} scores are NaN; AUC needs a score for each exposure")
     weight = None if sample_weight is None else checked_weight(sample_weight, len(scores), some=False)
+    return _area(scores, positives, weight, threads=threads_for(len(scores)))
+
+
+def _area(scores: Any, positives: Any, weight: Any, *, threads: int) -> float:
     if weight is None:
-        return _unweighted(scores, positives)
-    return _weighted(scores, positives, weight)
+        up = np.count_nonzero(positives)
+        few = positives if 2 * up <= len(positives) else ~positives
+        doubled_total, some = 2 * up * (len(positives) - up), scores[few]
+        # All scores against the few need no copy of the many. Among themselves, each pair of the few is won
+        # once and each is tied with itself.
+        won = doubled_wins(scores, None, some, None, threads=threads) - len(some) ** 2 if doubled_total else 0
+        won = doubled_total - won if few is positives else won
+    else:
+        of = np.asarray(weight, dtype=np.float64)
+        doubled_total = 2.0 * of[positives].sum() * of[~positives].sum()
+        won = _won(scores, positives, of, threads=threads) if doubled_total > 0 else 0.0
+    return float(won / doubled_total) if doubled_total > 0 else float("nan")
 
 
-def _unweighted(scores: Any, positives: Any) -> float:
-    """Sort each class by itself: no permutation of n rows is built, and counts stay exact."""
-    up, down = np.sort(scores[positives]), np.sort(scores[~positives])
-    if not (len(up) and len(down)):
-        return float("nan")
-    few, many = (up, down) if len(up) <= len(down) else (down, up)
-    below_or_half = int(np.searchsorted(many, few, "left").sum() + np.searchsorted(many, few, "right").sum())
-    doubled_pairs = 2 * len(up) * len(down)
-    return (below_or_half if few is up else doubled_pairs - below_or_half) / doubled_pairs
-
-
-def _weighted(scores: Any, positives: Any, weight: Any) -> float:
-    """Sort each class by itself; a positive beats the weight of all negatives below and half of its ties."""
-    up, up_weight = _ascending(scores[positives], weight[positives])
-    down, down_weight = _ascending(scores[~positives], weight[~positives])
-    doubled_total = 2.0 * up_weight.sum() * down_weight.sum()
-    return _beaten(up, up_weight, down, down_weight) / doubled_total if doubled_total > 0 else float("nan")
-
-
-def _ascending(scores: Any, weight: Any) -> tuple[Any, Any]:
-    order = np.argsort(scores)
-    return scores[order], weight[order]
-
-
-def _beaten(up: Any, up_weight: Any, down: Any, down_weight: Any) -> float:
-    """Return twice the weight of the pairs in which a positive outscores one of the ascending negatives."""
-    below = np.append(0.0, np.cumsum(down_weight))
-    beaten = below[np.searchsorted(down, up, "left")] + below[np.searchsorted(down, up, "right")]
-    return float(up_weight @ beaten)
+def _won(scores: Any, positives: Any, weight: Any, *, threads: int) -> Any:
+    """Return twice the weight of the pairs that the positives win; some of either have weight."""
+    up, down, of_up, of_down = scores[positives], scores[~positives], weight[positives], weight[~positives]
+    if len(up) > len(down):
+        return doubled_wins(up, of_up, down, of_down, threads=threads)
+    return 2.0 * of_up.sum() * of_down.sum() - doubled_wins(down, of_down, up, of_up, threads=threads)
 
 
 def auc_ctr(raw_score: Any, data: Any) -> tuple[str, float] | tuple[str, float, bool]:
@@ -191,11 +184,12 @@ def _across(scores: Any, positives: Any, weight: Any, peers: Peers) -> float:
     """Gather all workers' positives, which are few; each worker holds them against its own negatives."""
     weight = np.ones(len(scores)) if weight is None else np.asarray(weight, dtype=np.float64)
     up, _ = gather(peers, scores[positives])
-    up_weight, _ = gather(peers, weight[positives])
-    down, down_weight = _ascending(scores[~positives], weight[~positives])
-    beaten, total = peers.sum(np.array([_beaten(up, up_weight, down, down_weight), down_weight.sum()]))
-    doubled_total = 2.0 * up_weight.sum() * total
-    return float(beaten / doubled_total) if doubled_total > 0 else float("nan")
+    of_up, _ = gather(peers, weight[positives])
+    down, of_down = scores[~positives], weight[~positives]
+    lost = doubled_wins(down, of_down, up, of_up) if len(up) and len(down) else 0.0
+    lost, total = peers.sum(np.array([lost, of_down.sum()]))
+    doubled_total = 2.0 * of_up.sum() * total
+    return float((doubled_total - lost) / doubled_total) if doubled_total > 0 else float("nan")
 
 
 def _of_groups(scores: Any, positives: Any, group: Any, weight: Any) -> tuple[float, float]:

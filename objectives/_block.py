@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from gbdt_pwiser.objectives._arrays import Array, Index, like, namespace, on_cpu, take
-from gbdt_pwiser.objectives._plan import PairPlan
+import numpy as np
+
+from gbdt_pwiser.objectives._arrays import Array, Index, arange, like, namespace, on_cpu, take
+from gbdt_pwiser.objectives._plan import Opponents, PairPlan
 from gbdt_pwiser.objectives.errors import InputError
 
-# Rows handled at a time: a few arrays of this length stay in the processor's cache.
-BLOCK = 1 << 16
+# Rows handled at a time: a few arrays of this length stay in the processor's cache, and a pass over one of
+# them outlasts the hand-over of the interpreter from thread to thread.
+BLOCK = 1 << 17
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +29,7 @@ class Block:
     z, s
         (b,): raw scores, and scores on the scale of the loss, in the type that is computed in.
     low, high
-        Least and greatest raw score.
+        Bounds of the raw scores, as near as the computing type tells.
     weight
         float64 (b,), or None for 1 each.
     skip
@@ -59,14 +62,65 @@ class Block:
         return Block(raw, z, s, self.low, self.high, weight, None, segment)
 
 
-def blocks(plan: PairPlan) -> Iterator[tuple[slice, Index]]:
-    """Blocks of rows, each with the positions of its clicked rows inside the block."""
-    length = BLOCK if on_cpu(plan.clicked) else max(1, plan.n)
-    starts = list(range(0, plan.n, length))
-    cuts = namespace(plan.clicked).searchsorted(plan.clicked, like(plan.clicked, [*starts, plan.n]))
-    for k, start in enumerate(starts):
-        clicked = plan.clicked[int(cuts[k]) : int(cuts[k + 1])] - start
-        yield slice(start, min(start + length, plan.n)), clicked
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Which rows a block is made of.
+
+    Attributes
+    ----------
+    rows
+        A run of all rows, or int64: listed ones.
+    clicked
+        Positions inside the block that are clicked.
+    segment
+        int64: the run of anchors that each listed row is paired with; None when it is paired with all.
+    """
+
+    rows: slice | Index
+    clicked: Index
+    segment: Index = None
+
+
+def all_rows(plan: PairPlan) -> Iterator[Rows]:
+    """Return all rows, block after block."""
+    parts = runs(plan.clicked, plan.n)
+    ends = like(plan.clicked, [0, *(part.stop for part in parts)])
+    cuts = namespace(plan.clicked).searchsorted(plan.clicked, ends)
+    for k, part in enumerate(parts):
+        yield Rows(part, plan.clicked[int(cuts[k]) : int(cuts[k + 1])] - part.start)
+
+
+def opponents(plan: PairPlan, term: Opponents) -> Iterator[Rows]:
+    """Return the opponents of a term, block after block; what is clicked is none where all rows are."""
+    if term.rows is None:
+        yield from all_rows(plan)
+        return
+    for part in runs(term.rows, term.rows.shape[0]):
+        rows = term.rows[part]
+        clicked = arange(rows, rows.shape[0] if term.grade else 0)
+        yield Rows(rows, clicked, None if term.segment is None else term.segment[part])
+
+
+def runs(beside: Array, rows: int) -> list[slice]:
+    """Return slices of one length, and an even number of them: two threads have then as much to do.
+
+    Neither depends on the number of threads, nor then does any sum.
+    """
+    number = -(-rows // BLOCK) if on_cpu(beside) else 1
+    length = max(1, -(-rows // (number + number % 2 if number > 1 else 1)))
+    return [slice(start, min(start + length, rows)) for start in range(0, rows, length)]
+
+
+def block_of(raw: Array, plan: PairPlan, rows: Rows, dtype: Any) -> Block:
+    """Return rows of raw scores as opponents, their scores on the logit scale."""
+    run = rows.rows
+    of_all, w = isinstance(run, slice), plan.sample_weight
+    part = raw[run] if of_all else take(raw, run)
+    if w is not None:
+        w = w[run] if of_all else take(w, run)
+    z, low, high = in_type(part, dtype)
+    # Where rows are listed, all are opponents.
+    return Block(part, z, z, low, high, w, rows.clicked if of_all else None, rows.segment)
 
 
 def finite_range(raw: Array) -> tuple[float, float]:
@@ -74,8 +128,7 @@ def finite_range(raw: Array) -> tuple[float, float]:
 
     Boosters take NaN gradients in silence, so they must not get there.
     """
-    xp = namespace(raw)
-    low, high = float(xp.min(raw)), float(xp.max(raw))  # NaN is the minimum of anything that holds one
+    low, high = _range(raw)
     if not (math.isfinite(low) and math.isfinite(high)):
         raise InputError(
             "a raw score is NaN or infinite; look for NaN in labels, base score or learning rate before it"
@@ -83,12 +136,33 @@ def finite_range(raw: Array) -> tuple[float, float]:
     return low, high
 
 
-def in_type(raw: Array, dtype: Any, low: float, high: float) -> Array:
-    """Return raw scores between low and high in the computing type, those beyond its range at its end."""
-    xp = namespace(raw)
+def in_type(raw: Array, dtype: Any) -> tuple[Array, float, float]:
+    """Return raw scores in the computing type, those beyond its range at its end, and bounds of the scores.
+
+    InputError as `finite_range`. In a narrower type the range is found quicker, and one number further out on
+    either side bounds what was rounded.
+    """
     if raw.dtype == dtype:
-        return raw
-    greatest = float(xp.finfo(dtype).max)
-    if max(-low, high) > greatest:
-        raw = xp.clip(raw, -greatest, greatest)
-    return xp.astype(raw, dtype)
+        return raw, *finite_range(raw)
+    xp = namespace(raw)
+    with np.errstate(over="ignore"):
+        z = xp.astype(raw, dtype)
+    low, high = _range(z)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        low, high = finite_range(raw)
+        greatest = float(xp.finfo(dtype).max)
+        return xp.astype(xp.clip(raw, -greatest, greatest), dtype), low, high
+    if dtype == xp.float32:
+        low, high = (
+            float(np.nextafter(np.float32(end), np.float32(to)))
+            for end, to in ((low, -np.inf), (high, np.inf))
+        )
+    return z, low, high
+
+
+def _range(x: Array) -> tuple[float, float]:
+    # NaN is the minimum of anything that holds one.
+    if isinstance(x, np.ndarray):
+        return float(x.min()), float(x.max())
+    xp = namespace(x)
+    return float(xp.min(x)), float(xp.max(x))

@@ -179,8 +179,8 @@ class SmoothGrid:
         xp = namespace(block.s)
         return xp.astype(block.s, xp.float64) + self._margin
 
-    def add(self, block: Block) -> tuple[Array, Array]:
-        """Take in a block of opponents; see HingeSweep.add."""
+    def pull(self, block: Block) -> tuple[Array, Array, Array]:
+        """Return how the anchors pull at a block of opponents, and its mass; see HingeSweep.pull."""
         xp = namespace(block.s)
         at = self._place(self._shifted(block))
         pull = []
@@ -189,11 +189,14 @@ class SmoothGrid:
             if block.skip is not None:
                 put(read, block.skip, 0.0)
             pull.append(read)
-        self._opponent_mass += self._spread(at, block.weight, block.skip)
-        return pull[0], pull[1]
+        return pull[0], pull[1], self._spread(at, block.weight, block.skip)
+
+    def collect(self, mass: Array) -> None:
+        """Add the mass of a block to the anchors' side; see HingeSweep.collect."""
+        self._opponent_mass += mass
 
     def share(self, peers: Peers) -> None:
-        """Add up what all workers have taken in; see HingeSweep.share."""
+        """Add up what all workers have collected; see HingeSweep.share."""
         if peers.size > 1:
             self._opponent_mass = like(self._opponent_mass, peers.sum(host(self._opponent_mass)))
 

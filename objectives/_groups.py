@@ -12,8 +12,10 @@ from typing import Any
 from gbdt_pwiser.objectives._arrays import (
     Array,
     Index,
+    add_run,
     arange,
     count,
+    count_run,
     namespace,
     nonzero,
     put,
@@ -82,15 +84,20 @@ class GroupedHingeSweep(HingeMoments):
     def _between(self, k: int, start: Index, stop: Index) -> Array:
         return take(self._moments[k], stop) - take(self._moments[k], start)
 
-    def add(self, block: Block) -> tuple[Array, Array | None]:
-        """Take in a block of opponents, each of a segment; returns as HingeSweep.add."""
+    def pull(self, block: Block) -> tuple[Array, Array | None, list[tuple[int, Array]]]:
+        """Return how the anchors pull at a block of opponents, each of a segment; as HingeSweep.pull."""
         xp, segment = namespace(block.raw), block.segment
         start = take(self._bounds, segment)
         location = self._locate(block.raw, segment, start)
-        for total, values in zip(self._by_slot, self._shifted(block), strict=True):
-            total += xp.astype(count(location + segment, values, total.shape[0]), xp.float64)
+        slot = location + segment
+        counted = [count_run(slot, values) for values in self._shifted(block)]
         below = [self._between(k, start, location) for k in range(self._degree)]
-        return self._pull(block, [xp.astype(moment, self._dtype) for moment in below])
+        return *self._pull(block, [xp.astype(moment, self._dtype) for moment in below]), counted
+
+    def collect(self, counted: list[tuple[int, Array]]) -> None:
+        """Add what a block counted to the anchors' side."""
+        for total, run in zip(self._by_slot, counted, strict=True):
+            add_run(total, run)
 
     def share(self, peers: Peers) -> None:
         """Do nothing: a group lies with one worker."""
@@ -156,21 +163,31 @@ class GroupedSmoothSums:
             if rows.shape[0]:
                 yield grid, rows, block.take(rows, None)
 
-    def add(self, block: Block) -> tuple[Array, Array]:
-        """Take in a block of opponents, each of a segment; returns as HingeSweep.add."""
+    def pull(self, block: Block) -> tuple[Array, Array, Any]:
+        """Return how the anchors pull at a block of opponents, each of a segment; as HingeSweep.pull."""
         xp, size = namespace(block.raw), block.raw.shape[0]
         opponent, anchor, u = self._pairs(block)
         weight = None if block.weight is None else take(block.weight, opponent)
         anchor_weight = take(self._weights, anchor)
-        out = []
-        for kernel, total in ((self._surrogate.first, self._first), (self._surrogate.second, self._second)):
+        out, counted, of_grids = [], [], []
+        for kernel in (self._surrogate.first, self._surrogate.second):
             pull = kernel(u)
-            total += count(anchor, pull if weight is None else pull * weight, total.shape[0])
+            counted.append(count_run(anchor, pull if weight is None else pull * weight))
             out.append(xp.astype(count(opponent, pull * anchor_weight, size), block.z.dtype))
         for grid, rows, part in self._with_grid(block):
-            for sums, of_grid in zip(out, grid.add(part), strict=True):
+            *pulls, mass = grid.pull(part)
+            of_grids.append((grid, mass))
+            for sums, of_grid in zip(out, pulls, strict=True):
                 put(sums, rows, of_grid)
-        return out[0], out[1]
+        return out[0], out[1], (counted, of_grids)
+
+    def collect(self, counted: Any) -> None:
+        """Add what a block counted to the anchors' side."""
+        runs, of_grids = counted
+        for total, run in zip((self._first, self._second), runs, strict=True):
+            add_run(total, run)
+        for grid, mass in of_grids:
+            grid.collect(mass)
 
     def share(self, peers: Peers) -> None:
         """Do nothing: a group lies with one worker."""

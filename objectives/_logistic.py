@@ -16,16 +16,16 @@ def sigmoid(z: Array) -> Array:
     return 1.0 / p
 
 
-def sigmoid_and_rest(z: Array, low: float) -> tuple[Array, Array]:
-    """Return p = sigmoid(z) and 1 - p, both to the last digits of their type; no z is below low."""
+def sigmoid_and_rest(z: Array, high: float) -> tuple[Array, Array]:
+    """Return p = sigmoid(z) and 1 - p, both to the last digits of their type; no z is above high."""
     xp = namespace(z)
-    lowest = -700.0 if z.dtype == xp.float64 else -80.0  # exp(-z) must not overflow
-    if low < lowest:
-        z = xp.clip(z, lowest, None)
-    rest = xp.exp(-z)
-    p = 1.0 + rest
-    p = 1.0 / p
-    rest *= p
+    highest = 700.0 if z.dtype == xp.float64 else 80.0  # exp(z) must not overflow
+    if high > highest:
+        z = xp.clip(z, None, highest)
+    p = xp.exp(z)
+    rest = p + 1.0
+    rest = 1.0 / rest
+    p *= rest
     return p, rest
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -10,23 +10,17 @@ from numpy.typing import ArrayLike
 
 from gbdt_pwiser.objectives._activity import PairActivity, equivalent_weight, pair_activity
 from gbdt_pwiser.objectives._anchors import Anchors
-from gbdt_pwiser.objectives._arrays import Array, Index, arange, is_array, namespace, put, take
-from gbdt_pwiser.objectives._block import Block, blocks, finite_range, in_type
-from gbdt_pwiser.objectives._chain_rule import chain_rule
+from gbdt_pwiser.objectives._arrays import Array, is_array, namespace
 from gbdt_pwiser.objectives._convolution import check_curvature
-from gbdt_pwiser.objectives._logistic import sigmoid_and_rest, softplus
+from gbdt_pwiser.objectives._kernel import derivatives, total_value
 from gbdt_pwiser.objectives._margins import check_margin, margins_at
-from gbdt_pwiser.objectives._moments import weighted_sum
+from gbdt_pwiser.objectives._parallel import check_threads, threads_for
 from gbdt_pwiser.objectives._peers import Peers
 from gbdt_pwiser.objectives._plan import PairPlan, make_plan
 from gbdt_pwiser.objectives._surrogates import surrogate_named
-from gbdt_pwiser.objectives._terms import Scale, Term, merged_pull, pairwise_terms, pull_on_anchors
+from gbdt_pwiser.objectives._terms import Scale, Term, pairwise_terms
 from gbdt_pwiser.objectives.errors import LARGEST, InputError, check_whole, unknown
 from gbdt_pwiser.objectives.inputs import check_number, numbers
-
-# Least second-order value, in units of the mean sample weight: a leaf whose hessians sum to nearly nothing
-# gets an absurd value or none.
-HESSIAN_FLOOR = 1e-6
 
 Pairs = Literal["all", "group"]
 
@@ -63,6 +57,10 @@ class PWiseRLoss:
         "all", or "group" for pairs inside one group (search, page, user) only.
     warm_up
         Boosting rounds of BCE alone before the pairs count; a margin that is a quantile needs one at least.
+    threads
+        On which blocks of rows are computed, 1 to 1024; results are the same, bit for bit, for any number.
+        None: those of the booster's data set, else OMP_NUM_THREADS, else all cores that the process may use;
+        below 200,000 rows one.
 
     Raises
     ------
@@ -91,6 +89,7 @@ class PWiseRLoss:
     scale: Scale = "probability"
     pairs: Pairs = "all"
     warm_up: int = 0
+    threads: int | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         surrogate = surrogate_named(self.surrogate)
@@ -99,6 +98,7 @@ class PWiseRLoss:
                 raise unknown(name, getattr(self, name), known)
         check_number("weight", self.weight)
         check_whole("warm_up", self.warm_up, 0, LARGEST)
+        check_threads(self.threads)
         margins = {name: getattr(self, name) for name in ("click_margin", "impression_margin")}
         for name, margin in margins.items():
             check_margin(name, margin)
@@ -147,7 +147,8 @@ class PWiseRLoss:
             return self
         raw, plan = self._arguments(raw_score, grade, group, sample_weight)
         margins = self.impression_margin, self.click_margin
-        impression, click = margins_at(raw, plan, margins, self.scale)
+        threads = self._threads_for(raw, plan)
+        impression, click = margins_at(raw, plan, margins, self.scale, threads=threads)
         return replace(self, click_margin=click, impression_margin=impression)
 
     def plan(
@@ -204,19 +205,9 @@ class PWiseRLoss:
         raw, plan = self._arguments(raw_score, grade, group, sample_weight)
         if plan.n == 0:
             return 0.0
-        xp = namespace(raw)
-        total, pairwise = 0.0, 0.0
-        _, terms = self._terms(raw, plan, xp.float64)
-        for rows, clicked in blocks(plan):
-            z, _, _, block = self._block(raw[rows], plan, rows, clicked, xp.float64)
-            bce = softplus(z)
-            put(bce, clicked, take(bce, clicked) - take(z, clicked))
-            total += weighted_sum(bce, block.weight)
-            for term in terms:
-                _, opponents = term.opponents_in(rows, block)
-                if opponents is not None:
-                    pairwise += term.sums.value(opponents)
-        return (total + pairwise) / plan.total_weight
+        _, terms = self._terms(raw, plan, namespace(raw).float64)
+        total = total_value(raw, plan, terms, self.scale, threads=self._threads_for(raw, plan))
+        return total / plan.total_weight
 
     def gradient_hessian(
         self,
@@ -255,34 +246,9 @@ class PWiseRLoss:
         if dtype not in (None, "float32", "float64"):
             raise InputError(f"dtype is {dtype!r}; choose float32 or float64")
         kind = raw.dtype if dtype is None else getattr(xp, dtype)
-        grad, hess = xp.empty_like(raw, dtype=kind), xp.empty_like(raw, dtype=kind)
-        floor = HESSIAN_FLOOR * plan.mean_weight
         anchors, terms = self._terms(raw, plan, kind)
-        # Alone, BCE is computed as precisely as the scores are, and then rounded, as boosters do it: in near
-        # ties of two splits the last digit decides.
-        computed = kind if terms else raw.dtype
-
-        for rows, clicked in blocks(plan):
-            _, p, rest, block = self._block(raw[rows], plan, rows, clicked, computed)
-            pull: tuple[Array | None, Array | None] = None, None
-            for term in terms:
-                positions, opponents = term.opponents_in(rows, block)
-                if opponents is not None:
-                    pull = merged_pull(pull, term.sums.add(opponents), positions, p)
-            g, h = chain_rule(self.scale, p, rest, clicked, block.weight, pull, floor)
-            grad[rows], hess[rows] = xp.astype(g, kind, copy=False), xp.astype(h, kind, copy=False)
-
-        for term in terms:
-            term.sums.share(plan.peers)
-        if anchors is not None and anchors.rows.shape[0]:  # the anchors' side is complete now
-            clicked = arange(anchors.rows, anchors.rows.shape[0])
-            _, p, rest, block = self._block(take(raw, anchors.rows), plan, anchors.rows, clicked, kind)
-            pull = pull_on_anchors(terms, anchors, kind)
-            for out, values in zip(
-                (grad, hess), chain_rule(self.scale, p, rest, clicked, block.weight, pull, floor), strict=True
-            ):
-                put(out, anchors.rows, values)
-        return grad, hess
+        threads = self._threads_for(raw, plan)
+        return derivatives(raw, plan, anchors, terms, self.scale, kind, threads=threads)
 
     def pair_activity(
         self,
@@ -313,7 +279,8 @@ class PWiseRLoss:
         PairActivity(click=nan, impression=0.5)
         """
         raw, plan = self._arguments(raw_score, grade, group, sample_weight)
-        return pair_activity(raw, plan, self._margins, self.scale)
+        threads = self._threads_for(raw, plan)
+        return pair_activity(raw, plan, self._margins, self.scale, threads=threads)
 
     def equivalent_weight(
         self,
@@ -341,19 +308,6 @@ class PWiseRLoss:
         losses, more = (replace(self, weight=0.0), self), {"group": group, "sample_weight": sample_weight}
         of_bce, of_both = (loss.gradient_hessian(z, grade, **more)[0] for loss in losses)  # type: ignore[arg-type]
         return equivalent_weight(of_bce, of_both, plan)
-
-    def _block(
-        self, raw: Array, plan: PairPlan, rows: slice | Index, clicked: Index, dtype: Any
-    ) -> tuple[Array, Array, Array, Block]:
-        """Return z, p and 1 - p in the computing type, and the block itself."""
-        low, high = finite_range(raw)
-        z = in_type(raw, dtype, low, high)
-        p, rest = sigmoid_and_rest(z, low)
-        w = plan.sample_weight
-        if w is not None:
-            w = w[rows] if isinstance(rows, slice) else take(w, rows)
-        s = p if self.scale == "probability" else z
-        return z, p, rest, Block(raw, z, s, low, high, w, clicked)
 
     def _arguments(
         self,
@@ -388,6 +342,10 @@ class PWiseRLoss:
             return None, []
         surrogate, total = surrogate_named(self.surrogate), self.weight * plan.total_weight
         return pairwise_terms(raw, plan, surrogate, self._margins, self.scale, dtype, total=total)
+
+    def _threads_for(self, raw: Array, plan: PairPlan) -> int:
+        """Only NumPy lets threads share the work; other libraries have their own way."""
+        return threads_for(plan.n, self.threads, plan.threads) if isinstance(raw, np.ndarray) else 1
 
     @property
     def _margins(self) -> tuple[float, float]:

@@ -47,7 +47,7 @@ def check_margin(name: str, margin: Any) -> None:
 
 
 def margins_at(
-    raw: Array, plan: PairPlan, margins: tuple[float | str, float | str], scale: Scale
+    raw: Array, plan: PairPlan, margins: tuple[float | str, float | str], scale: Scale, *, threads: int
 ) -> tuple[float, float]:
     """Return margins to opponents of grade 0 and of grade 1 as the numbers they stand for at raw scores.
 
@@ -61,7 +61,7 @@ def margins_at(
     wanted = np.array([quantile_of(margin) or np.inf for margin in margins])
     least, greatest, tried = np.full(2, -1.0), np.full(2, (high - low) * (1.0 + 1e-6)), np.zeros(2)
     for _ in range(_HALVINGS):
-        found = pair_activity(raw, plan, (float(tried[0]), float(tried[1])), scale)
+        found = pair_activity(raw, plan, (float(tried[0]), float(tried[1])), scale, threads=threads)
         too_few = np.array([found.impression, found.click]) < wanted  # never of no pairs, which are NaN
         least, greatest = np.where(too_few, tried, least), np.where(too_few, greatest, tried)
         tried = np.maximum((least + greatest) / 2.0, 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 from weakref import WeakKeyDictionary
 
@@ -11,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gbdt_pwiser.objectives._activity import PairActivity
 from gbdt_pwiser.objectives._arrays import Array, cupy_for, namespace
+from gbdt_pwiser.objectives._parallel import threads_of
 from gbdt_pwiser.objectives._plan import PairPlan
 from gbdt_pwiser.objectives.errors import InputError
 from gbdt_pwiser.objectives.labels import Labels, peers_of, read_labels
@@ -130,6 +132,8 @@ class Objective:
         # A worker may be left without rows.
         grade = labels.grade() if peers.size == 1 or len(labels.label) else np.zeros(0)
         plan = self.loss.plan(grade, group=labels.group(), sample_weight=labels.sample_weight(), peers=peers)
+        if isinstance(plan, PairPlan):
+            plan = replace(plan, threads=threads_of(data))
         self._plans[data] = labels, plan
         return labels, plan, True
 

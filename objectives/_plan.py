@@ -70,6 +70,8 @@ class PairPlan:
         float64 (n,) or None.
     peers
         The workers that hold the other rows; positions are this worker's own.
+    threads
+        What the data set is computed with; None where it says nothing.
     """
 
     n: int
@@ -83,6 +85,7 @@ class PairPlan:
     opponents: tuple[Opponents, ...]
     sample_weight: Array | None
     peers: Peers
+    threads: int | None = None
 
     def beside(self, x: Array) -> PairPlan:
         """Return the plan as arrays of the library, and on the device, of x."""
@@ -107,6 +110,11 @@ class PairPlan:
                 sample_weight=move(self.sample_weight),
             )
         return kept[key]
+
+    @cached_property
+    def spare(self) -> list[tuple[Array, Array]]:
+        """Arrays (n,) that were given out as derivatives, to be filled again once nobody holds them."""
+        return []
 
     @cached_property
     def _elsewhere(self) -> dict[tuple[str, str], PairPlan]:

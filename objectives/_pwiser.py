@@ -21,6 +21,7 @@ class LossParameters(TypedDict, total=False):
     scale: Scale
     pairs: Pairs
     warm_up: int
+    threads: int | None
 
 
 class PWiseRObjective(Objective):
@@ -132,7 +133,8 @@ class PWiseRMultiTaskObjective(Objective):
 
 def described(objective: object, loss: PWiseRLoss) -> str:
     """Return how an objective of this loss is made."""
-    return f"{type(objective).__name__}({', '.join(f'{k}={v!r}' for k, v in asdict(loss).items())})"
+    told = ", ".join(f"{name}={value!r}" for name, value in asdict(loss).items() if value is not None)
+    return f"{type(objective).__name__}({told})"
 
 
 pwiser_objective = PWiseRObjective()

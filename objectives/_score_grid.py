@@ -9,6 +9,7 @@ import numpy as np
 from gbdt_pwiser.objectives._arrays import (
     Array,
     Index,
+    between,
     count,
     like,
     namespace,
@@ -36,6 +37,8 @@ class ScoreGrid:
         they affect speed, never the result: a single anchor at 1e30 must not make all others share a cell.
     dtype
         Floating type that cells are computed in.
+    cells
+        How many are wanted, at most 2^22; None for what a table of a few columns has room for in the cache.
 
     Attributes
     ----------
@@ -47,7 +50,7 @@ class ScoreGrid:
         bool (cells,): whether a cell holds a score, so that what falls into it must be compared.
     """
 
-    def __init__(self, scores: Array, sample: Array, dtype: Any) -> None:
+    def __init__(self, scores: Array, sample: Array, dtype: Any, *, cells: int | None = None) -> None:
         xp = namespace(scores)
         self._scores, self._dtype = scores, dtype
         self._next = xp.concat([scores, like(scores, [np.inf], dtype=scores.dtype)])
@@ -55,14 +58,17 @@ class ScoreGrid:
         finite = scores[infinite:]
         size = int(finite.shape[0])
         # Room for 16 cells a score while the table fits the cache; for very many scores, at least 2.
-        wanted = max(1 << 10, min(16 * size, 1 << 16), min(2 * size, 1 << 20))
+        wanted = max(1 << 12, min(16 * size, 1 << 16), min(2 * size, 1 << 20))
+        if cells is not None:
+            wanted = max(1 << 12, min(cells, 1 << 22))
         inner = 1 << (wanted - 1).bit_length()
         low, high = _fine_range(finite, sample)
         per_unit = inner / (high - low) if high > low else 0.0
         if not np.isfinite(per_unit):  # a range of a few subnormal numbers
             per_unit = 0.0
-        # A cell below the range and one above: what lies there shares none with the scores at the ends.
-        self._low, self._per_unit, self._last = low - (high - low) / inner, per_unit, float(inner + 2)
+        # A cell below the range and one above: what lies there shares none with the scores at the ends, which
+        # half a cell keeps clear of the border.
+        self._low, self._per_unit, self._last = low - 1.5 * (high - low) / inner, per_unit, float(inner + 2)
         self.cells = inner + 4
         cell = self.cell(xp.astype(finite, dtype), -np.inf, np.inf)
         held = count(cell, None, self.cells)
@@ -77,7 +83,6 @@ class ScoreGrid:
 
     def cell(self, z: Array, low: float, high: float) -> Index:
         """Return the cell of each z, which lie between low and high."""
-        xp = namespace(z)
         with np.errstate(over="ignore", invalid="ignore"):
             x = z - self._low
             x *= self._per_unit
@@ -85,7 +90,7 @@ class ScoreGrid:
         slack = 1.0 + 1e-6 * max(abs(low), abs(high)) * self._per_unit
         inside = (low - self._low) * self._per_unit > slack
         if not (inside and (high - self._low) * self._per_unit < self._last - slack):
-            x = xp.clip(x, 0.0, self._last)
+            x = between(x, 0.0, self._last)
         return to_index(x)
 
     def compare(self, raw: Array, cell: Index) -> Index:

@@ -9,12 +9,18 @@ sorted, and their raw scores are compared as they were given, whatever type the 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
+from threading import Lock
 from typing import Any
+
+import numpy as np
 
 from gbdt_pwiser.objectives._arrays import (
     Array,
+    add_run,
     count,
+    count_run,
     host,
     like,
     namespace,
@@ -33,11 +39,27 @@ from gbdt_pwiser.objectives._surrogate import Surrogate
 FEW = 6
 
 
+@dataclass(frozen=True)
+class Counted:
+    """What a block of opponents adds to the anchors' side, one array for each power that is summed.
+
+    Attributes
+    ----------
+    runs
+        By location: the first location, and the sums from there on.
+    by_cell
+        By cell, of opponents that need no comparison; None where all are in runs.
+    """
+
+    runs: list[tuple[int, Array]]
+    by_cell: list[Array] | None = None
+
+
 class HingeSweep(HingeMoments):
     """Sums of max(0, t_j - s_i) ** degree over all anchors i and opponents j, and their derivatives.
 
-    t = s + margin is an opponent's shifted score. Opponents come in blocks; the anchors' side accumulates
-    meanwhile and is read at the end.
+    t = s + margin is an opponent's shifted score. Opponents come in blocks, on any thread; what `pull`
+    returns for the anchors' side is collected in the order of the blocks and read at the end.
 
     Parameters
     ----------
@@ -78,6 +100,7 @@ class HingeSweep(HingeMoments):
         self._moments = [prefix(count(self._rank, power, distinct)) for power in self._powers(weights)]
         self._by_location = [zeros(scores, self._size) for _ in range(self._degree)]
         self._by_cell: list[Array] = []
+        self._lock = Lock()
 
     @cached_property
     def _grid(self) -> ScoreGrid:
@@ -91,33 +114,36 @@ class HingeSweep(HingeMoments):
         tables[0] = xp.where(self._grid.held, -1.0, tables[0])
         return [xp.astype(table, self._dtype) for table in tables]
 
-    def add(self, block: Block) -> tuple[Array, Array | None]:
-        """Take in a block of opponents.
+    def pull(self, block: Block) -> tuple[Array, Array | None, Counted]:
+        """Return how the anchors pull at a block of opponents.
 
         Returns
         -------
         first, second
             (b,): derivatives in t, for a weight of 1; second is None where it vanishes.
+        counted
+            For `collect`.
         """
         ends = like(self._distinct, [block.low, block.high], dtype=self._distinct.dtype)
         lowest, highest = (int(end) for end in namespace(ends).searchsorted(self._distinct, ends))
         if lowest == highest:
-            return self._add_at_one_place(block, lowest)
+            return self._pull_at_one_place(block, lowest)
         if highest - lowest <= FEW and self._degree == 1 and block.weight is None:
-            return self._add_among_few(block, lowest, highest), None
-        return self._add_among_many(block)
+            return self._pull_among_few(block, lowest, highest)
+        return self._pull_among_many(block)
 
-    def _add_at_one_place(self, block: Block, location: int) -> tuple[Array, Array | None]:
-        """Take in a block between two neighbouring thresholds: in practice most blocks are."""
+    def _pull_at_one_place(self, block: Block, location: int) -> tuple[Array, Array | None, Counted]:
+        """Pull at a block between two neighbouring thresholds."""
         xp = namespace(block.raw)
         moments = [float(moment[location]) for moment in self._moments]
-        for total, values in zip(self._by_location, self._shifted(block), strict=True):
-            if values is None:
-                total[location] += block.opponents
-            else:
-                total[location] += xp.sum(values, dtype=xp.float64)
+        runs = []
+        for values in self._shifted(block):
+            total = block.opponents
+            if values is not None:
+                total = float(xp.sum(values, dtype=xp.float64))
                 if block.skip is not None:
-                    total[location] -= xp.sum(take(values, block.skip), dtype=xp.float64)
+                    total -= float(xp.sum(take(values, block.skip), dtype=xp.float64))
+            runs.append((location, like(self._scores, [total])))
         if self._degree == 1:
             pulls = [xp.full_like(block.z, moments[0])]
         else:
@@ -128,51 +154,60 @@ class HingeSweep(HingeMoments):
         if block.skip is not None:
             for pull in pulls:
                 put(pull, block.skip, 0.0)
-        return pulls[0], pulls[1] if self._degree == 2 else None
+        return pulls[0], pulls[1] if self._degree == 2 else None, Counted(runs)
 
-    def _add_among_few(self, block: Block, lowest: int, highest: int) -> Array:
-        """Take in a block with a few locations, from lowest to highest."""
-        xp, totals, moments = namespace(block.raw), self._by_location[0], self._moments[0]
+    def _pull_among_few(self, block: Block, lowest: int, highest: int) -> tuple[Array, None, Counted]:
+        """Pull at a block with a few locations, from lowest to highest."""
+        xp, moments = namespace(block.raw), self._moments[0]
         first = xp.full_like(block.z, float(moments[lowest]))
-        totals[lowest] += block.opponents
+        above_each = [block.opponents]
         for k in range(lowest, highest):
             above = block.raw > float(self._distinct[k])
             if block.skip is not None:
                 put(above, block.skip, False)
-            moved = float(xp.count_nonzero(above))
-            totals[k] -= moved
-            totals[k + 1] += moved
+            above_each.append(float(xp.count_nonzero(above)))
             step = xp.astype(above, self._dtype)
             step *= float(moments[k + 1] - moments[k])
             first += step
         if block.skip is not None:
             put(first, block.skip, 0.0)
-        return first
+        between = like(self._scores, -np.diff(above_each, append=0.0))
+        return first, None, Counted([(lowest, between)])
 
-    def _add_among_many(self, block: Block) -> tuple[Array, Array | None]:
-        xp, grid = namespace(block.raw), self._grid
+    def _pull_among_many(self, block: Block) -> tuple[Array, Array | None, Counted]:
+        xp = namespace(block.raw)
+        with self._lock:  # both are made for the first block that needs them
+            grid, tables = self._grid, self._tables
         cell = grid.cell(block.z, block.low, block.high)
         if block.skip is not None:
             put(cell, block.skip, grid.nowhere)
         counted = self._shifted(block)
-        moments = [take(table, cell) for table in self._tables]
+        moments = [take(table, cell) for table in tables]
         by_cell = [count(cell, values, grid.cells) for values in counted]
-        if not self._by_cell:
-            self._by_cell = by_cell
-        else:
-            for total, more in zip(self._by_cell, by_cell, strict=True):
-                total += more
+        runs = []
         compared = nonzero(moments[0] < 0)
         if compared.shape[0]:
             at = grid.compare(take(block.raw, compared), take(cell, compared))
             for k, values in enumerate(counted):
-                values = None if values is None else take(values, compared)
-                self._by_location[k] += xp.astype(count(at, values, self._size), xp.float64)
+                runs.append(count_run(at, None if values is None else take(values, compared)))
                 put(moments[k], compared, xp.astype(take(self._moments[k], at), self._dtype))
-        return self._pull(block, moments)
+        return *self._pull(block, moments), Counted(runs, by_cell)
+
+    def collect(self, counted: Counted) -> None:
+        """Add what a block counted to the anchors' side."""
+        # Without a run there is nothing to add by location.
+        for total, run in zip(self._by_location, counted.runs, strict=False):
+            add_run(total, run)
+        if counted.by_cell is None:
+            return
+        if not self._by_cell:
+            self._by_cell = counted.by_cell
+            return
+        for total, more in zip(self._by_cell, counted.by_cell, strict=True):
+            total += more
 
     def share(self, peers: Peers) -> None:
-        """Add up what all workers have taken in; after the last block, before `anchors`."""
+        """Add up what all workers have collected; after the last block, before `anchors`."""
         if self._by_cell:
             xp = namespace(self._scores)
             free = xp.astype(~self._grid.held, xp.float64)  # the others were compared
@@ -188,7 +223,9 @@ class HingeSweep(HingeMoments):
 
     def value(self, block: Block) -> float:
         """Return the weighted sum itself over a block of opponents."""
-        location = self._grid.locate(block.raw)
+        with self._lock:
+            grid = self._grid
+        location = grid.locate(block.raw)
         if block.skip is not None:
             put(location, block.skip, 0)  # below every threshold: no pair
         return self._sum(block, [take(moment, location) for moment in self._moments])

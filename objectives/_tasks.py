@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gbdt_pwiser.objectives._arrays import Array, Index, at_least, namespace, put, take
+from gbdt_pwiser.objectives._kernel import HESSIAN_FLOOR
 from gbdt_pwiser.objectives._logistic import sigmoid, softplus
-from gbdt_pwiser.objectives._loss import HESSIAN_FLOOR, PWiseRLoss
+from gbdt_pwiser.objectives._loss import PWiseRLoss
 from gbdt_pwiser.objectives._peers import Peers
 from gbdt_pwiser.objectives._plan import PairPlan
 from gbdt_pwiser.objectives.errors import InputError

@@ -10,13 +10,9 @@ import numpy as np
 from gbdt_pwiser.objectives._anchors import Anchors, range_of_all, sorted_anchors
 from gbdt_pwiser.objectives._arrays import (
     Array,
-    Index,
-    like,
     namespace,
-    put,
     take,
 )
-from gbdt_pwiser.objectives._block import Block
 from gbdt_pwiser.objectives._convolution import SmoothGrid
 from gbdt_pwiser.objectives._groups import GroupedHingeSweep, GroupedSmoothSums
 from gbdt_pwiser.objectives._logistic import sigmoid
@@ -26,6 +22,9 @@ from gbdt_pwiser.objectives._surrogate import Surrogate
 from gbdt_pwiser.objectives._sweep import HingeSweep
 
 Scale = Literal["probability", "logit"]
+
+# First and second derivative in the scores; None where they vanish.
+Pull = tuple[Array | None, Array | None]
 
 
 def thresholds(anchors: Array, scores: Array, margin: float, scale: Scale) -> Array:
@@ -44,7 +43,7 @@ def thresholds(anchors: Array, scores: Array, margin: float, scale: Scale) -> Ar
     return xp.where(xp.astype(rounded, xp.float64) > kept, lower, rounded)
 
 
-def pull_on_anchors(terms: list[Term], anchors: Anchors, dtype: Any) -> tuple[Array | None, Array | None]:
+def pull_on_anchors(terms: list[Term], anchors: Anchors, dtype: Any) -> Pull:
     """Return the derivatives in the scores of this worker's anchors, of all terms together."""
     pull = []
     for parts in zip(*(term.sums.anchors() for term in terms), strict=True):
@@ -66,36 +65,6 @@ class Term:
     opponents: Opponents
     unit: float
     sums: Any
-
-    def opponents_in(self, rows: slice, block: Block) -> tuple[Index | None, Block | None]:
-        """Return the opponents in a block and their positions in it; None for all, and for no opponents."""
-        listed = self.opponents.rows
-        if listed is None:
-            return None, block
-        ends = like(listed, [rows.start, rows.stop])
-        start, stop = (int(end) for end in namespace(listed).searchsorted(listed, ends))
-        if start == stop:
-            return None, None
-        positions, segment = listed[start:stop] - rows.start, self.opponents.segment
-        return positions, block.take(positions, None if segment is None else segment[start:stop])
-
-
-def merged_pull(
-    pull: tuple[Array | None, Array | None],
-    more: tuple[Array, Array | None],
-    positions: Index | None,
-    like_this: Array,
-) -> tuple[Array | None, Array | None]:
-    """Write what one term pulls with over what the block holds; no row is an opponent in two terms."""
-    if positions is None:
-        return more
-    merged = []
-    for whole, part in zip(pull, more, strict=True):
-        if part is not None:
-            whole = namespace(like_this).zeros_like(like_this) if whole is None else whole
-            put(whole, positions, part)
-        merged.append(whole)
-    return merged[0], merged[1]
 
 
 def pairwise_terms(

@@ -107,6 +107,8 @@ class PWiseRClassifier:
                 raise InputError("sample_weight is zero in every row; give a row a positive weight at least")
             weight = weight.astype(np.float32)  # as boosters keep it
         plan = loss.plan(grade, group=group, sample_weight=weight)
+        jobs = getattr(self, "n_jobs", None)
+        plan = replace(plan, threads=int(jobs) if jobs and jobs > 0 else None)
         if weight is not None and (rate := float(np.average(click, weights=weight))) in (0.0, 1.0):
             raise InputError(
                 f"the mean click with these sample weights is {rate}, that of one class only; give rows of "

@@ -1,7 +1,10 @@
 """Array libraries and exposures that several modules of tests share."""
 
+import os
+
 import pytest
 
+from gbdt_pwiser.objectives import _block, _parallel, _wins
 from tests.objectives.boosters import Data
 from tests.objectives.libraries import LIBRARIES, require
 
@@ -17,3 +20,20 @@ def library(request):
 def data():
     """Exposures to train boosters on."""
     return Data()
+
+
+@pytest.fixture
+def many_blocks(monkeypatch):
+    """Cut a few rows into as many blocks, and other threads' shares of the work, as millions of them."""
+    monkeypatch.setattr(_block, "BLOCK", 3)
+    monkeypatch.setattr(_wins, "FEWEST_ROWS", 0)
+    monkeypatch.setattr(_parallel, "FEWEST_ROWS", 0)
+
+
+if threads := os.environ.get(
+    "TEST_THREADS"
+):  # the whole suite on so many threads: TEST_THREADS=7 pytest tests/objectives
+
+    @pytest.fixture(autouse=True)
+    def on_threads(many_blocks, monkeypatch):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,8 @@ Derivatives = Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], NDArray
 def objective_of(spec: ModelSpec, loss: str) -> Objective | None:
     """Return the objective of a loss of raw scores; None for any other, whose objective the library has."""
     of_scores = LOSSES[loss].of_scores
-    return None if of_scores is None else Objective(of_scores(spec.weight, spec.pwiser))
+    pwiser = replace(spec.pwiser, threads=spec.threads or spec.pwiser.threads)
+    return None if of_scores is None else Objective(of_scores(spec.weight, pwiser))
 
 
 def derivatives_on(exposures: Exposures, spec: ModelSpec, loss: str) -> Derivatives:

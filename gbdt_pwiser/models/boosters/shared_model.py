@@ -95,7 +95,9 @@ class SharedXGBoostModel(XGBoostModel):
             data,
             settings.rounds,
             evals=[(data_valid, "valid")],
-            obj=PWiseRMultiTaskObjective(weight=0, conversion_weight=settings.conversion_weight),
+            obj=PWiseRMultiTaskObjective(
+                weight=0, conversion_weight=settings.conversion_weight, threads=self.spec.threads or None
+            ),
             custom_metric=cvr_auc,
             verbose_eval=False,
             callbacks=callbacks,
