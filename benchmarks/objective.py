@@ -1,12 +1,18 @@
 """Time and memory of gradient_hessian beside a plain NumPy BCE gradient and the ways it replaces.
 
     python -m benchmarks.objective [--rows 100000,1000000,10000000] [--rates 0.0005,0.005,0.02] [--json FILE]
+    python -m benchmarks.objective --threads 1,2 [--rows 1000000,10000000] [--rates 0.005]
 
 Scores are float64, as LightGBM gives them, and gradients float32, as both boosters keep them, unless a line
-says otherwise. Everything alternates in one process on one thread; ratios are of medians in that process,
-times are the machine's. The C library is first made to keep freed memory up to its own limit of 32 MB, as
-it does in any process that has freed a larger array; else arrays of a million rows are mapped anew at every
-call, which doubles the time of the plain gradient and depends on what ran before.
+says otherwise. Everything alternates in one process; ratios are of medians in that process, times are the
+machine's. The C library is first made to keep freed memory up to its own limit of 32 MB, as it does in any
+process that has freed a larger array; else arrays of a million rows are mapped anew at every call, which
+doubles the time of the plain gradient and depends on what ran before.
+
+With --threads the tables are of threads instead: the losses and the AUC on so many, beside two floors. "bare
+passes" is the elementwise arithmetic of BCE with pairs, in blocks of the same length on the same threads,
+with no pair looked at: what NumPy gains from threads at all. "copy" reads the scores and writes as many
+bytes as the derivatives have: what the memory gives.
 """
 
 from __future__ import annotations
@@ -27,7 +33,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 from tqdm import tqdm
 
-from gbdt_pwiser.objectives import PWiseRLoss
+from gbdt_pwiser.objectives import PWiseRLoss, auc
+from gbdt_pwiser.objectives._block import runs  # the floor has the blocks of what it is a floor of
+from gbdt_pwiser.objectives._parallel import in_order
 
 CLICK_RATE = 0.04
 BASE = "plain BCE"
@@ -76,6 +84,99 @@ def exposures(n: int, rate: float):
     z, draw = rng.normal(-3.5, 1.0, n), rng.random(n)
     grade = np.where(draw < rate, 2, np.where(draw < max(CLICK_RATE, 2 * rate), 1, 0)).astype(np.int8)
     return z, grade, rng.random(n)
+
+
+def bare_passes(z, threads):
+    """Sigmoid, cell, gradient and hessian of a block as in the loss, without what they are for."""
+    grad, hess = np.empty(len(z), dtype=np.float32), np.empty(len(z), dtype=np.float32)
+
+    def work(rows):
+        x = z[rows].astype(np.float32)
+        low, high = float(x.min()), float(x.max())
+        p = np.exp(x)
+        rest = 1.0 / (p + 1.0)
+        p *= rest
+        cell = x - low
+        cell *= 4096 / (high - low)
+        cell = cell.clip(0.0, 4096.0, out=cell).astype(np.int32).astype(np.int64)
+        h = p * rest
+        rest -= p
+        first = h * x
+        rest *= first
+        np.add(p, first, out=grad[rows])
+        np.add(h, rest, out=hess[rows])
+
+    in_order(runs(z, len(z)), work, lambda part: None, threads=threads)
+    return grad, hess
+
+
+def copy(z, out, threads):
+    def work(rows):
+        for array in out:
+            array[rows] = z[rows]
+
+    in_order(runs(z, len(z)), work, lambda part: None, threads=threads)
+    return out
+
+
+def on_threads(n: int, rate: float, threads: int) -> Calls:
+    z, grade, weight = exposures(n, rate)
+    click, group = (grade > 0).astype(float), np.arange(n) // 20
+    out = np.empty(n, dtype=np.float32), np.empty(n, dtype=np.float32)
+
+    def area() -> float:
+        os.environ["OMP_NUM_THREADS"] = str(threads)
+        return auc(z, grade > 0)
+
+    return {
+        BASE: lambda: plain_bce(z, click),
+        "weight 0": ours(PWiseRLoss(weight=0, threads=threads), z, grade),
+        "hinge": ours(PWiseRLoss(threads=threads), z, grade),
+        "hinge, float32 scores": ours(PWiseRLoss(threads=threads), z.astype(np.float32), grade),
+        "hinge, sample weights": ours(PWiseRLoss(threads=threads), z, grade, sample_weight=weight),
+        "hinge, logit scale": ours(PWiseRLoss(scale="logit", threads=threads), z, grade),
+        "hinge, pairs in groups": ours(PWiseRLoss(pairs="group", threads=threads), z, grade, group=group),
+        "squared hinge": ours(PWiseRLoss(surrogate="squared_hinge", threads=threads), z, grade),
+        "logistic": ours(PWiseRLoss(surrogate="logistic", threads=threads), z, grade),
+        "auc": area,
+        "bare passes": lambda: bare_passes(z, threads),
+        "copy": lambda: copy(z, out, threads),
+    }
+
+
+def scaling(
+    rows: list[int], rates: list[float], threads: list[int], seconds: float
+) -> list[dict[str, object]]:
+    """Print what each number of threads takes, and gains over the first."""
+    records: list[dict[str, object]] = []
+    for n, rate in tqdm([(n, rate) for n in rows for rate in rates], disable=None):
+        # All numbers of threads alternate, for what else the machine does changes from minute to minute.
+        timed = {(name, k): call for k in threads for name, call in on_threads(n, rate, k).items()}
+        found = medians(timed, seconds * len(threads), base=(BASE, threads[0]))
+        base = found[BASE, threads[0]]
+        heads = "".join(f"{f'{k} thr. ms':>12}{'x':>7}{'gain':>7}" for k in threads)
+        print(f"\n{n:,} rows, {rate:.2%} conversions; x is of {BASE} on one thread\n  {'':<24}{heads}")
+        for name in dict.fromkeys(name for name, _ in timed):
+            if name == BASE:
+                print(f"  {name:<24}{base * 1e3:>12.2f}{1:>7.2f}")
+                continue
+            cells = [found[name, k] for k in threads]
+            told = "".join(f"{t * 1e3:>12.2f}{t / base:>7.2f}{cells[0] / t:>7.2f}" for t in cells)
+            print(f"  {name:<24}{told}", flush=True)
+            records += [
+                {
+                    "rows": n,
+                    "conversion_rate": rate,
+                    "what": name,
+                    "threads": k,
+                    "seconds": t,
+                    "ratio": t / base,
+                }
+                for k, t in zip(threads, cells, strict=True)
+            ]
+        moved = n * 16 / found["copy", threads[0]] / 1e9
+        print(f"  copy moves 16 bytes a row: {moved:.1f} GB/s on {threads[0]} thread(s)")
+    return records
 
 
 def ours(loss: PWiseRLoss, z, grade, *, dtype: str = "float32", **extra: object) -> Callable[[], object]:
@@ -129,12 +230,12 @@ def adversaries(n: int, rate: float) -> Calls:
     return {name: ours(loss, *case) for name, case in cases.items()}
 
 
-def medians(timed: Calls, seconds: float) -> dict[str, float]:
-    times: dict[str, list[float]] = {name: [] for name in timed}
+def medians(timed: dict, seconds: float, base: object = BASE) -> dict:
+    times: dict[object, list[float]] = {name: [] for name in timed}
     for call in timed.values():
         call()
     until = time.perf_counter() + seconds
-    while time.perf_counter() < until or len(times[BASE]) < 3:
+    while time.perf_counter() < until or len(times[base]) < 3:
         for name, call in timed.items():
             started = time.perf_counter()
             call()
@@ -155,13 +256,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", default="100000,1000000,10000000")
     parser.add_argument("--rates", default="0.0005,0.005,0.02", help="conversions per row")
+    parser.add_argument("--threads", help="tables of threads, such as 1,2,4")
     parser.add_argument("--seconds", type=float, default=5.0, help="time for each block of the table")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     rows = [int(float(n)) for n in arguments.rows.split(",")]
     rates = [float(rate) for rate in arguments.rates.split(",")]
     blocks = [(rivals, n, rate) for n in rows for rate in rates] + [(adversaries, rows[-1], rates[-1])]
-    np.empty(1 << 25, dtype=np.int8)  # made and freed: see above
+    np.empty((1 << 25) - (1 << 17), dtype=np.int8)  # made and freed, just below the limit: see above
+    if arguments.threads:
+        threads = [int(k) for k in arguments.threads.split(",")]
+        cells = scaling(rows, rates, threads, arguments.seconds)
+        if arguments.json:
+            arguments.json.write_text(json.dumps({"numpy": np.__version__, "cells": cells}, indent=2))
+        return
     records: list[dict[str, object]] = []
     per_row: dict[tuple[float, str], list[str]] = {}
     for make, n, rate in tqdm(blocks, disable=None):

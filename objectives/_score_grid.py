@@ -64,7 +64,7 @@ class ScoreGrid:
         inner = 1 << (wanted - 1).bit_length()
         low, high = _fine_range(finite, sample)
         per_unit = inner / (high - low) if high > low else 0.0
-        if not np.isfinite(per_unit):  # a range of a few subnormal numbers
+        if not per_unit <= float(xp.finfo(dtype).max):  # a range of a few numbers next to each other
             per_unit = 0.0
         # A cell below the range and one above: what lies there shares none with the scores at the ends, which
         # half a cell keeps clear of the border.

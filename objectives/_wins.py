@@ -54,7 +54,9 @@ def doubled_wins(scores: Any, weight: Any, others: Any, weight_of_others: Any, *
         # One place further where the score there is met; beyond the last there is none to meet.
         return below[at] + below[at + (distinct.take(at, mode="clip") == part)]
 
-    if len(scores) < FEWEST_ROWS or not np.isfinite(distinct[[0, -1]]).all():
+    # Cells are computed in float32, which has no place for every score.
+    greatest = max(-scores.min(), scores.max(), -distinct[0], distinct[-1])
+    if len(scores) < FEWEST_ROWS or greatest > np.finfo(np.float32).max:
         found = won(scores, distinct.searchsorted(scores))
         return int(found.sum()) if weight is None else float(found @ weight)
 
@@ -67,8 +69,7 @@ def doubled_wins(scores: Any, weight: Any, others: Any, weight_of_others: Any, *
 
     def count(rows: slice) -> Any:
         part = scores[rows]
-        with np.errstate(over="ignore"):
-            cell = grid.cell(part.astype(np.float32, copy=False), -np.inf, np.inf)
+        cell = grid.cell(part.astype(np.float32, copy=False), -np.inf, np.inf)
         found = by_cell.take(cell)
         compared = np.flatnonzero(found < 0)
         there = part[compared]

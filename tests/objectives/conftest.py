@@ -30,9 +30,8 @@ def many_blocks(monkeypatch):
     monkeypatch.setattr(_parallel, "FEWEST_ROWS", 0)
 
 
-if threads := os.environ.get(
-    "TEST_THREADS"
-):  # the whole suite on so many threads: TEST_THREADS=7 pytest tests/objectives
+# The whole suite in blocks of a few rows, on so many threads: TEST_THREADS=7 pytest tests/objectives
+if threads := os.environ.get("TEST_THREADS"):
 
     @pytest.fixture(autouse=True)
     def on_threads(many_blocks, monkeypatch):

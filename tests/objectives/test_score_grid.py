@@ -27,3 +27,10 @@ def test_cells_that_hold_many_scores(crowd):
     t = np.r_[distinct, np.nextafter(distinct, 2), 0.5 + 1e-9 * rng.random(1000), rng.random(1000)]
     got = ScoreGrid(distinct, t, np.float64).locate(t)
     np.testing.assert_array_equal(got, np.searchsorted(distinct, t, side="left"))
+
+
+def test_scores_too_near_for_the_type_of_cells_are_located_all_the_same():
+    scores = np.array([0.0, 7.5e-139])
+    grid = ScoreGrid(scores, scores, np.float32)
+    raw = np.array([-1.0, 0.0, 1e-150, 7.5e-139, 1e-100, 3.0])
+    np.testing.assert_array_equal(grid.locate(raw), np.searchsorted(scores, raw))

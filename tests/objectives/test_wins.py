@@ -1,0 +1,58 @@
+"""Pairs of two classes counted by a grid of scores, against a double loop."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from sklearn.metrics import roc_auc_score
+
+from gbdt_pwiser.objectives import _wins, auc
+from gbdt_pwiser.objectives._wins import doubled_wins
+
+# Ties, numbers beyond the range of float32, and ends that are no numbers.
+VALUES = st.one_of(
+    st.sampled_from([-np.inf, -1e300, -1.0, 0.0, 1e-300, 0.5, 1e300, np.inf]), st.floats(-3, 3)
+)
+
+
+def by_pairs(scores, weight, others, weight_of_others):
+    pairs = 2 * (scores[:, None] > others) + (scores[:, None] == others)
+    return pairs.sum() if weight is None else weight @ pairs @ weight_of_others
+
+
+@pytest.mark.parametrize("kind", ["float64", "float32"])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(data=st.data())
+def test_wins_are_those_of_all_pairs(many_blocks, kind, data):
+    drawn = st.lists(VALUES, min_size=1, max_size=20)
+    with np.errstate(over="ignore"):
+        scores, others = (np.array(data.draw(drawn)).astype(kind) for _ in range(2))
+    found = doubled_wins(scores, None, others, None, threads=2)
+    assert isinstance(found, int)
+    assert found == by_pairs(scores, None, others, None)
+    weights = [data.draw(arrays.arrays(float, len(x), elements=st.floats(0, 9))) for x in (scores, others)]
+    assert doubled_wins(scores, weights[0], others, weights[1]) == pytest.approx(
+        by_pairs(scores, weights[0], others, weights[1]), rel=1e-12
+    )
+
+
+@pytest.mark.parametrize("rate", [0.001, 0.04, 0.5, 0.9])
+@pytest.mark.parametrize("digits", [1, 3, 17], ids=lambda digits: f"{digits} digits")
+def test_the_auc_of_many_rows_is_that_of_scikit_learn(rate, digits):
+    rng = np.random.default_rng(0)
+    score, click, w = (
+        np.round(rng.normal(-3, 1, 60_000), digits),
+        rng.random(60_000) < rate,
+        rng.random(60_000),
+    )
+    assert len(score) > _wins.FEWEST_ROWS
+    assert auc(score, click) == pytest.approx(roc_auc_score(click, score), abs=1e-12)
+    assert auc(score, click, sample_weight=w) == pytest.approx(
+        roc_auc_score(click, score, sample_weight=w), abs=1e-12
+    )
+    # One outlier must neither be wrong nor slow: half of the scores lie in one cell beside it.
+    score[0] = 1e30
+    assert auc(score.astype(np.float32), click) == pytest.approx(
+        roc_auc_score(click, score.astype(np.float32)), abs=1e-12
+    )
