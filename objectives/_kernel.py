@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from sys import getrefcount
 from typing import Any
 
@@ -88,10 +89,11 @@ def derivatives(
     # All rows first, together with the term that needs no list of its opponents. Of the other rows that is
     # BCE alone, and those in a list are written once more.
     unlisted = next((term for term in terms if term.opponents.rows is None), None)
-    items: list[tuple[Rows, Term | None]] = [(rows, unlisted) for rows in all_rows(plan)]
-    for term in terms:
-        if term is not unlisted:
-            items += [(rows, term) for rows in opponents(plan, term.opponents)]
+    listed = [term for term in terms if term is not unlisted]
+    items = chain(
+        ((rows, unlisted) for rows in all_rows(plan)),
+        ((rows, term) for term in listed for rows in opponents(plan, term.opponents)),
+    )
     in_order(items, of_opponents, collect, threads=threads)
 
     for term in terms:

@@ -34,5 +34,7 @@ def many_blocks(monkeypatch):
 if threads := os.environ.get("TEST_THREADS"):
 
     @pytest.fixture(autouse=True)
-    def on_threads(many_blocks, monkeypatch):
+    def on_threads(request, monkeypatch):
         monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        if "memory" not in request.node.name:  # a million rows would be a third as many blocks
+            request.getfixturevalue("many_blocks")
