@@ -53,7 +53,7 @@ def report(folder: Path, figures: Path | None) -> None:
         click.echo(
             f"gbdt-pwiser: {folder / DETAILS} is missing, so the page lacks the plots made of it", err=True
         )
+    written = write_figures(figures, results, details) if figures else []
     write_report(folder / PAGE, results, details)
-    click.echo(folder / PAGE)
-    for path in write_figures(figures, results, details) if figures else ():
+    for path in (folder / PAGE, *written):
         click.echo(path)

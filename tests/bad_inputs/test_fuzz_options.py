@@ -99,6 +99,8 @@ def here(monkeypatch, trained, tmp_path):
     report = importlib.import_module("gbdt_pwiser.report")
     monkeypatch.setattr(report, "write_report", lambda *_: None)
     monkeypatch.setattr(report, "write_figures", lambda *_: [])
+    checked = importlib.import_module("gbdt_pwiser.report.check_page")
+    monkeypatch.setattr(checked, "write_check_report", lambda *_, **__: None)
     pages = importlib.import_module("gbdt_pwiser.report.tuning")
     monkeypatch.setattr(pages, "write_tuning_report", lambda *_, **__: None)
     return place
