@@ -44,7 +44,7 @@ def answer(summaries: Sequence[Summary]) -> str:
     if all(math.isnan(s.p_value) for s in gains):
         start, end = f"Nothing here tells whether a loss ranks clicks better than {over}", "without an error"
     elif better:
-        start, end = f"{_who(better, gains)} better than {over} here", "more than chance"
+        start, end = _praise(better, gains, over), "more than chance"
     else:
         start, end = f"{_nobody(gains)} better than {over} here", "which may be chance"
     best = max(better or gains, key=lambda s: s.gain)
@@ -59,17 +59,17 @@ def answer(summaries: Sequence[Summary]) -> str:
     return f"{start}: the {which}gain in {label} is {_amount(best, several)}, {end}."
 
 
-def _who(better: Sequence[Summary], gains: Sequence[Summary]) -> str:
-    """Return who ranks better, up to the word "clicks"."""
+def _praise(better: Sequence[Summary], gains: Sequence[Summary], over: str) -> str:
+    """Say who ranks better than what."""
     losses = {s.loss for s in better}
+    if len(gains) == 1 and names_cell(gains[0].baseline):
+        return f"{gains[0].model} {gains[0].loss} ranks clicks better than {over} here"
     if names_cell(gains[0].baseline) or len(losses) > 1:
-        if len(gains) == 1:
-            return f"{gains[0].model} {gains[0].loss} ranks clicks"
-        return f"{len(better)} of {len(gains)} models and losses rank clicks"
+        return f"{len(better)} of {len(gains)} models and losses rank clicks better than {over} here"
     (loss,) = losses
     tried = sum(s.loss == loss for s in gains)
     where = f" for {len(better)} of {tried} models" if tried > 1 else ""
-    return f"{IN_SENTENCES.get(loss, loss)} ranks clicks{where}"
+    return f"{IN_SENTENCES.get(loss, loss)} ranks clicks better than {over}{where} here"
 
 
 def _nobody(gains: Sequence[Summary]) -> str:
