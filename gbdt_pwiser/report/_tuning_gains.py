@@ -41,13 +41,15 @@ def plot_tuning_gains(tuning: Tuning) -> Figure | None:
     panel.set_ylim(len(gains) - 0.5, -0.5)
     panel.set_xlabel("gain of the choice over its BCE twin, on test")
     told = "; ".join(f"{metric_named(g.metric).label} {g.gain:+.5f}" for g in gains)
+    optimised = " and ".join(metric_named(m).label for m in tuning.metrics)
     names = ("metric", "bce", "tuned", "gain", "low", "high")
     data = [{name: getattr(g, name) for name in names} for g in gains]
     return captioned(
         "Gain on test",
         finish(figure, "gains", f"Gain on test over BCE with 95 % intervals. {told}", data),
         "Dots are gains of the choice over its BCE twin, bars their 95 % intervals. A dot is filled where "
-        f"the whole interval is on one side of 0. Asked was {metric_named(tuning.metrics[-1]).label} alone.",
+        f"the whole interval is on one side of 0. Optimised: {optimised}; among the others a filled dot may "
+        "be chance.",
     )
 
 
