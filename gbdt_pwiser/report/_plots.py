@@ -95,7 +95,7 @@ class Comparison:
 
 
 class PlainTable(NamedTuple):
-    """A table as it stands below a plot (table.html.j2).
+    """A table as it stands below a plot (parts.html.j2).
 
     Parameters
     ----------
