@@ -32,12 +32,19 @@ def check_output(folder: Path) -> bool:
 
 @click.command()
 @click.argument("folder", type=PathOption(file_okay=False))
-def report(folder: Path) -> None:
+@click.option(
+    "--figures",
+    type=PathOption(file_okay=False),
+    help="Folder for every plot as SVG, light or dark as the reader's screen, and its data as CSV.",
+)
+def report(folder: Path, figures: Path | None) -> None:
     """Make report.html in FOLDER again, from the results that compare --output wrote there."""
     from gbdt_pwiser.evaluation import read_details, read_results
-    from gbdt_pwiser.report import write_report
+    from gbdt_pwiser.report import write_figures, write_report
 
     check_output(folder)
+    if figures:
+        check_writable(figures)
     results = read_results(folder / RESULTS)
     details = None
     if (folder / DETAILS).exists():
@@ -46,5 +53,7 @@ def report(folder: Path) -> None:
         click.echo(
             f"gbdt-pwiser: {folder / DETAILS} is missing, so the page lacks the plots made of it", err=True
         )
+    written = write_figures(figures, results, details) if figures else []
     write_report(folder / PAGE, results, details)
-    click.echo(folder / PAGE)
+    for path in (folder / PAGE, *written):
+        click.echo(path)

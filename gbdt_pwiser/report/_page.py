@@ -5,69 +5,44 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from importlib import resources
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final, NamedTuple, get_args
+from typing import Final, NamedTuple, get_args
 
-from gbdt_pwiser._files import replacing_file
+import polars as pl
+
+from gbdt_pwiser._files import begins_with, refuse_foreign, replacing_file
 from gbdt_pwiser.evaluation.details import Details, check_belongs
 from gbdt_pwiser.evaluation.results import CALIBRATED, Result, names_cell
 from gbdt_pwiser.evaluation.summary import Cost, Summary, costs, shown_metrics, summarize
 from gbdt_pwiser.evaluation.sweep import sweep_means
 from gbdt_pwiser.metrics import Metric, metric_named
 from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.report._html import require_report_extra, write_page
 from gbdt_pwiser.report._plot_activity import ACTIVITY
 from gbdt_pwiser.report._plot_clicks import CLICKS
 from gbdt_pwiser.report._plot_distributions import DISTRIBUTIONS
-from gbdt_pwiser.report._plot_forest import FOREST
 from gbdt_pwiser.report._plot_gains import GAINS
 from gbdt_pwiser.report._plot_reliability import RELIABILITY
 from gbdt_pwiser.report._plot_training import TRAINING
 from gbdt_pwiser.report._plot_weights import WEIGHTS
-from gbdt_pwiser.report._plots import Comparison, PlainTable, Section, drawing_style, loss_styles
+from gbdt_pwiser.report._plots import (
+    SVG_BEGINS,
+    Comparison,
+    Figure,
+    Section,
+    drawing_style,
+    loss_styles,
+)
 from gbdt_pwiser.report.advice import calibration_notes
+from gbdt_pwiser.report.answer import IN_SENTENCES, answer
 from gbdt_pwiser.report.published import PROTOCOL, PUBLISHED
 from gbdt_pwiser.report.table import format_estimate, format_left_out, format_smallest
 
-PLOTS: Final = (GAINS, FOREST, WEIGHTS, CLICKS, RELIABILITY, DISTRIBUTIONS, TRAINING, ACTIVITY)
+PLOTS: Final = (GAINS, WEIGHTS, CLICKS, RELIABILITY, DISTRIBUTIONS, TRAINING, ACTIVITY)
 """In the order in which they stand in their sections."""
 
-_IN_TITLES: Final = {"bce": "BCE", "pwiser": "BCE+PWiseR"}
 _OF_CALIBRATION: Final = ("pcoc", "ece", "normalized_entropy", "ctr_auc")
-
-
-def require_report_extra() -> None:
-    """Refuse before the work starts what would fail after it.
-
-    Raises
-    ------
-    InputError
-        Jinja2 or Matplotlib is not installed.
-    """
-    try:
-        import jinja2  # noqa: F401
-        import matplotlib  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"the report needs {error.name}, which is missing; pip install 'gbdt-pwiser[report]'"
-        ) from error
-
-
-def fill_template(name: str, **values: Any) -> str:
-    """Fill a template of this package; text is escaped, a name without a value is an error."""
-    import jinja2
-
-    def read(template: str) -> str:
-        return resources.files("gbdt_pwiser.report").joinpath(template).read_text(encoding="utf-8")
-
-    environment = jinja2.Environment(
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        loader=jinja2.FunctionLoader(read),
-    )
-    return environment.get_template(name).render(values)
 
 
 def write_report(path: Path | str, results: Sequence[Result], details: Details | None = None) -> None:
@@ -88,27 +63,22 @@ def write_report(path: Path | str, results: Sequence[Result], details: Details |
         The extra is missing; the results are incomplete, of several data sets, or none is of the test split;
         the details are of another comparison.
     """
-    require_report_extra()
-    datasets = list(dict.fromkeys(r.dataset for r in results))
-    if len(datasets) > 1:
-        raise InputError(f"results are of {', '.join(datasets)}; write one report per data set")
-    summaries, spent = summarize(results), costs(results)
-    if not summaries:
-        raise InputError("no result is of the test split; a report needs at least one")
-    details = details or Details()
-    check_belongs(details, results)
-
-    losses = list(dict.fromkeys(c.loss for c in spent))
-    seeds = list(dict.fromkeys(r.seed for r in results))
-    comparison = Comparison(summaries, sweep_means(details.sweep), details, loss_styles(losses), seeds)
+    comparison = _comparison(results, details)
+    summaries, spent, details = comparison.summaries, costs(results), comparison.details
+    dataset, seeds, losses = results[0].dataset, comparison.seeds, list(comparison.styles)
     tables = _tables(summaries, spent)
-    page = fill_template(
+    write_page(
+        path,
         "page.html.j2",
-        title=f"{_in_words(_IN_TITLES.get(loss, loss) for loss in losses)} on {datasets[0]}",
-        dataset=datasets[0],
+        title=f"{_in_words(IN_SENTENCES.get(loss, loss) for loss in losses)} on {dataset}",
+        answer=answer(summaries),
+        dataset=dataset,
         sizes=details.sizes,
         models=_in_words(dict.fromkeys(c.model for c in spent)),
         losses=_in_words(losses),
+        model_names=(models := list(dict.fromkeys(c.model for c in spent))),
+        loss_names=losses,
+        names=max(map(len, models)),
         ragged=len(spent) < len(losses) * len({c.model for c in spent}),
         seeds=seeds,
         findings=_findings(summaries),
@@ -123,35 +93,73 @@ def write_report(path: Path | str, results: Sequence[Result], details: Details |
         calibration_metrics=[metric_named(m) for m in _OF_CALIBRATION],
         notes=calibration_notes(results),
         costs=spent,
-        published=PUBLISHED.get(datasets[0], ()) if details.released else (),
+        published=PUBLISHED.get(dataset, ()) if details.released else (),
         protocol=PROTOCOL,
         command=details.command,
         versions=list(dict.fromkeys(r.versions for r in results)),
     )
-    with replacing_file(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
 
 
-class _Figure(NamedTuple):
-    """A plot as it stands on the page; drawing and caption are HTML."""
+def write_figures(
+    folder: Path | str, results: Sequence[Result], details: Details | None = None
+) -> list[Path]:
+    """Write every plot of the page as NAME.svg, light or dark as the reader's screen, beside its NAME.csv.
 
-    heading: str | None
-    label: str
-    drawing: str
-    caption: str
-    table: PlainTable | None
+    Parameters
+    ----------
+    folder
+        Made where missing; each file is replaced in one step.
+    results, details
+        As of `write_report`.
+
+    Returns
+    -------
+    list of Path
+        What was written.
+
+    Raises
+    ------
+    InputError
+        As `write_report`; or a file of such a name in the folder is not one of these.
+    """
+    comparison, folder = _comparison(results, details), Path(folder)
+    drawings = [figure.drawing for figures in _figures(comparison).values() for figure in figures]
+    files = {f"{d.name}.{kind}": text for d in drawings for kind, text in (("svg", d.file), ("csv", d.csv))}
+    ours = {".svg": begins_with(SVG_BEGINS.encode()), ".csv": begins_with(b"model,")}
+    refuse_foreign(folder, {name: ours[Path(name).suffix] for name in files})
+    for name, text in files.items():
+        with replacing_file(folder / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    return [folder / name for name in files]
 
 
-def _figures(comparison: Comparison) -> dict[Section, list[_Figure]]:
+def _comparison(results: Sequence[Result], details: Details | None) -> Comparison:
+    """Return what a page is drawn from, where it can be."""
+    require_report_extra()
+    datasets = list(dict.fromkeys(r.dataset for r in results))
+    if len(datasets) > 1:
+        raise InputError(f"results are of {', '.join(datasets)}; write one report per data set")
+    summaries = summarize(results)
+    if not summaries:
+        raise InputError("no result is of the test split; a report needs at least one")
+    details = details or Details()
+    check_belongs(details, results)
+    losses, seeds = (
+        list(dict.fromkeys(each)) for each in zip(*((r.loss, r.seed) for r in results), strict=True)
+    )
+    return Comparison(summaries, sweep_means(details.sweep), details, loss_styles(losses), seeds)
+
+
+def _figures(comparison: Comparison) -> dict[Section, list[Figure]]:
     """Draw what there is to draw, by section."""
-    figures: dict[Section, list[_Figure]] = {section: [] for section in get_args(Section)}
+    figures: dict[Section, list[Figure]] = {section: [] for section in get_args(Section)}
     with drawing_style():
         for plot in PLOTS:
             drawing = plot.draw(comparison)
             if drawing is not None:
                 heading = plot.heading and plot.heading(comparison)
                 below = (plot.caption(comparison), plot.table(comparison))
-                figures[plot.section].append(_Figure(heading, plot.label, drawing, *below))
+                figures[plot.section].append(Figure(heading, plot.label, drawing, *below))
     return figures
 
 
@@ -176,6 +184,7 @@ class _Table(NamedTuple):
     label: str
     metrics: list[Metric]
     rows: list[_Row]
+    csv: str
 
 
 _TABLES: Final = (
@@ -184,17 +193,19 @@ _TABLES: Final = (
 )
 
 
-def _tables(summaries: list[Summary], spent: list[Cost]) -> list[_Table]:
+def _tables(summaries: Sequence[Summary], spent: list[Cost]) -> list[_Table]:
     """Return the tables that have a metric with a number somewhere."""
     tables = []
     for name, label, families in _TABLES:
         if metrics := [m for family in families for m in shown_metrics(summaries, family)]:
             rows = _rows(summaries, spent, metrics)
-            tables.append(_Table(name, label, [metric_named(m) for m in metrics], rows))
+            csv = pl.DataFrame([asdict(s) | {"verdict": s.verdict} for s in summaries if s.metric in metrics])
+            described = [metric_named(m) for m in metrics]
+            tables.append(_Table(name, label, described, rows, csv.write_csv()))
     return tables
 
 
-def _rows(summaries: list[Summary], spent: list[Cost], metrics: list[str]) -> list[_Row]:
+def _rows(summaries: Sequence[Summary], spent: list[Cost], metrics: list[str]) -> list[_Row]:
     by_cell = {(s.model, s.loss, s.metric): s for s in summaries}
     return [_Row(cost, [_cell(by_cell[cost.model, cost.loss, m]) for m in metrics]) for cost in spent]
 
@@ -205,7 +216,7 @@ def _cell(s: Summary) -> _MetricCell:
     return _MetricCell(s.mean, format_estimate(s.mean, s.standard_error, decimals), gain, s.verdict)
 
 
-def _findings(summaries: list[Summary]) -> list[str]:
+def _findings(summaries: Sequence[Summary]) -> list[str]:
     """Say what happened to the CTR AUC, and no more than was measured.
 
     A sentence for each loss that is compared with the same model's own, or one for all that are compared with

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from gbdt_pwiser.evaluation.activity import ActivityCurve
-from gbdt_pwiser.report._plots import Comparison, Plot, Styles, add_loss_legend, new_panels, to_svg
+from gbdt_pwiser.report._plots import Comparison, Drawing, Plot, Styles, add_loss_legend, finish, new_panels
 from gbdt_pwiser.report.activity import activity_notes
 
 _TERMS: Final = {"impression": "unclicked", "click": "click-only"}
@@ -43,7 +43,7 @@ ACTIVITY: Final = Plot(
 )
 
 
-def plot_activity(curves: Sequence[ActivityCurve], styles: Styles) -> str | None:
+def plot_activity(curves: Sequence[ActivityCurve], styles: Styles) -> Drawing | None:
     """Draw a row per model, a panel per term and a line per loss; None where there are no pairs."""
     curves = [c for c in curves if not np.isnan([*c.click, *c.impression]).all()]
     if not curves:
@@ -75,7 +75,14 @@ def plot_activity(curves: Sequence[ActivityCurve], styles: Styles) -> str | None
     for panel in panels[::2]:
         panel.set_ylabel("active pairs")
     add_loss_legend(figure, styles, (c.loss for c in curves))
-    return to_svg(figure, "activity", _name(curves))
+    data = [
+        {"model": c.model, "loss": c.loss, "pairs_with": opponents, "round": number, "active": share}
+        for c in curves
+        for term, opponents in _TERMS.items()
+        for number, share in zip(c.rounds, getattr(c, term), strict=True)
+        if not math.isnan(share)
+    ]
+    return finish(figure, "activity", _name(curves), data)
 
 
 def _ticks(last: int) -> tuple[list[int], list[str]]:

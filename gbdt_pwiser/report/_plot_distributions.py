@@ -9,12 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdt_pwiser.metrics.distribution import EDGES, GRADES, ScoreDistribution
-from gbdt_pwiser.report._plots import BLUE, GREEN, VERMILLION, Plot, log_odds_ticks, new_figure, to_svg
+from gbdt_pwiser.report._plots import (
+    BLUE,
+    GREEN,
+    VERMILLION,
+    Drawing,
+    Plot,
+    finish,
+    log_odds_ticks,
+    new_figure,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_COLUMNS: Final = 3
+_COLUMNS: Final = 4
 _GRADE_STYLES: Final = ((BLUE, "-"), (VERMILLION, "--"), (GREEN, "-."))
 
 
@@ -32,7 +41,7 @@ DISTRIBUTIONS: Final = Plot(
 )
 
 
-def plot_distributions(distributions: Sequence[ScoreDistribution]) -> str | None:
+def plot_distributions(distributions: Sequence[ScoreDistribution]) -> Drawing | None:
     """Draw a panel per model and loss, models from top to bottom; None where there are no distributions."""
     if not distributions:
         return None
@@ -40,30 +49,41 @@ def plot_distributions(distributions: Sequence[ScoreDistribution]) -> str | None
     distributions = sorted(distributions, key=lambda d: models.index(d.model))
     places = _places(distributions)
     rows, columns = (max(place) + 1 for place in zip(*places, strict=True))
-    figure = new_figure(height=0.9 + 1.7 * rows)
+    narrow = columns > 3
+    figure = new_figure(height=0.9 + (1.5 if narrow else 1.7) * rows)
     panels = figure.subplots(rows, columns, sharex=True, sharey="row", squeeze=False)
     rebin = _Rebinning.around(np.sum([d.counts for d in distributions], axis=0))
-    ticks = log_odds_ticks(rebin.edges[0], rebin.edges[-1])
+    ticks, texts = log_odds_ticks(rebin.edges[0], rebin.edges[-1])
+    if narrow and len(ticks) > 3:
+        ticks, texts = ticks[::2], texts[::2]
     for unclaimed in panels.flat:
         unclaimed.set_axis_off()
+    data = []
     for d, (row, column) in zip(distributions, places, strict=True):
         panel: Axes = panels[row, column]
         panel.set_axis_on()
         for counts, label, (color, line) in zip(d.counts, GRADES, _GRADE_STYLES, strict=True):
             share = rebin(counts) / max(1, counts.sum())
             panel.stairs(share, rebin.edges, color=color, linestyle=line, linewidth=1.5, label=label)
-        panel.set_title(f"{d.model}, {d.loss}")
+            edges = rebin.edges.tolist()
+            data += [
+                {"model": d.model, "loss": d.loss, "grade": label, "low": low, "high": high, "share": value}
+                for low, high, value in zip(edges[:-1], edges[1:], share.tolist(), strict=True)
+            ]
+        # Side by side, four long titles would touch.
+        panel.set_title(
+            f"{d.model},\n{d.loss}" if narrow else f"{d.model}, {d.loss}", fontsize=9 if narrow else None
+        )
         panel.set_yticks([])
         panel.set_ylim(bottom=0)
-        panel.set_xticks(*ticks, fontsize=9)
+        panel.set_xticks(ticks, texts, fontsize=8 if narrow else 9)
         if (row + 1, column) not in places:
             panel.tick_params(labelbottom=True)
-            panel.set_xlabel("pCTR (log-odds scale)")
+            panel.set_xlabel("pCTR (log-odds)" if narrow else "pCTR (log-odds scale)")
     handles, labels = panels[places[0]].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=3, frameon=False)
-    return to_svg(
-        figure, "distributions", "Distribution of predicted click-through rate by grade, per model and loss"
-    )
+    told = "Distribution of predicted click-through rate by grade, per model and loss"
+    return finish(figure, "distributions", told, data)
 
 
 def _places(distributions: Sequence[ScoreDistribution]) -> list[tuple[int, int]]:

@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 
 from gbdt_pwiser.evaluation.details import ReliabilityCurve
 from gbdt_pwiser.evaluation.results import CALIBRATED
-from gbdt_pwiser.report._plots import INK, Plot, Styles, add_loss_legend, log_odds_ticks, new_panels, to_svg
+from gbdt_pwiser.report._plots import (
+    INK,
+    Drawing,
+    Plot,
+    Styles,
+    add_loss_legend,
+    finish,
+    log_odds_ticks,
+    new_panels,
+)
 
 RELIABILITY: Final = Plot(
     section="calibration",
@@ -25,7 +34,7 @@ RELIABILITY: Final = Plot(
 )
 
 
-def plot_reliability(curves: Sequence[ReliabilityCurve], styles: Styles) -> str | None:
+def plot_reliability(curves: Sequence[ReliabilityCurve], styles: Styles) -> Drawing | None:
     """Draw a panel per model and calibration and a line per loss; None where there are no curves.
 
     Both axes are log-odds, so a bin whose click rate is 0 or 1 has no place on them and is left out.
@@ -36,7 +45,9 @@ def plot_reliability(curves: Sequence[ReliabilityCurve], styles: Styles) -> str 
         return None
     low, high = seen.min() - 0.2, seen.max() + 0.2
     kinds = list(dict.fromkeys((c.model, c.split) for c in curves))
-    figure, panels = new_panels(len(kinds), columns=2, height=2.9, sharex=True, sharey=True)
+    figure, panels = new_panels(
+        len(kinds), columns=2, height=2.9 if len(kinds) <= 4 else 2.1, sharex=True, sharey=True
+    )
     by_kind = dict(zip(kinds, panels, strict=True))
     for (model, split), panel in by_kind.items():
         panel.axline((low, low), slope=1.0, color=INK, linewidth=0.8, alpha=0.6)
@@ -57,7 +68,13 @@ def plot_reliability(curves: Sequence[ReliabilityCurve], styles: Styles) -> str 
     for panel in panels[::2]:
         panel.set_ylabel("click rate of the bin")
     add_loss_legend(figure, styles, (c.loss for c in curves))
-    return to_svg(figure, "reliability", _name(curves))
+    data = [
+        {"model": c.model, "loss": c.loss, "split": c.split, "predicted": p, "observed": o}
+        for c in curves
+        for p, o in zip(c.predicted, c.observed, strict=True)
+        if 0 < p < 1 and 0 < o < 1
+    ]
+    return finish(figure, "reliability", _name(curves), data)
 
 
 def _log_odds(curve: ReliabilityCurve) -> NDArray[np.float64]:

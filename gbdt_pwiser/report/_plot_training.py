@@ -9,7 +9,7 @@ import numpy as np
 
 from gbdt_pwiser.evaluation.details import TrainingCurve
 from gbdt_pwiser.models import MODELS
-from gbdt_pwiser.report._plots import Plot, Styles, add_loss_legend, new_panels, to_svg
+from gbdt_pwiser.report._plots import Drawing, Plot, Styles, add_loss_legend, finish, new_panels
 
 TRAINING: Final = Plot(
     section="models",
@@ -24,7 +24,7 @@ TRAINING: Final = Plot(
 )
 
 
-def plot_training(curves: Sequence[TrainingCurve], styles: Styles) -> str | None:
+def plot_training(curves: Sequence[TrainingCurve], styles: Styles) -> Drawing | None:
     """Draw a panel per model and a line per loss, its best round marked; None where nothing was recorded."""
     curves = [c for c in curves if c.ctr_auc and np.isfinite(c.ctr_auc).all()]
     if not curves:
@@ -50,4 +50,9 @@ def plot_training(curves: Sequence[TrainingCurve], styles: Styles) -> str | None
     best = "; ".join(
         f"{c.model} {c.loss} {c.ctr_auc[c.best - 1]:.4f} in round {c.best}" for c in curves if c.best
     )
-    return to_svg(figure, "training", f"CTR AUC on validation by round or epoch. Best: {best}")
+    data = [
+        {"model": c.model, "loss": c.loss, "round": number, "ctr_auc": value, "counts": number == c.best}
+        for c in curves
+        for number, value in enumerate(c.ctr_auc, start=1)
+    ]
+    return finish(figure, "training", f"CTR AUC on validation by round or epoch. Best: {best}", data)

@@ -6,19 +6,22 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from html import escape
-from typing import Final
+from typing import Any, Final
 
 from gbdt_pwiser.evaluation.results import BASELINE
 from gbdt_pwiser.evaluation.sweep import GIVEN_UP, Estimate, SweepMean, best_within
 from gbdt_pwiser.metrics import metric_named
 from gbdt_pwiser.report._plots import (
     Comparison,
+    Drawing,
     PlainTable,
     Plot,
     Styles,
     add_loss_legend,
+    drop_overlapping,
+    finish,
+    label_point,
     new_panels,
-    to_svg,
 )
 from gbdt_pwiser.report.table import best_gain_rows, best_gains_label, best_gains_notes
 
@@ -61,7 +64,7 @@ WEIGHTS: Final = Plot(
 )
 
 
-def plot_weights(means: Sequence[SweepMean], styles: Styles) -> str | None:
+def plot_weights(means: Sequence[SweepMean], styles: Styles) -> Drawing | None:
     """Draw a panel per model and a line per loss; None where no loss was trained with several weights."""
     against = _against(means)
     known = [s for s in means if not (math.isnan(s.ctr_auc.mean) or math.isnan(_of(s, against).mean))]
@@ -70,10 +73,11 @@ def plot_weights(means: Sequence[SweepMean], styles: Styles) -> str | None:
     if not models:
         return None
     shown = [s for s in known if s.model in models]
-    # Several paths in one panel need room for their labels.
+    # Several paths in one panel need room for their labels; many panels leave none.
     crowded = max(Counter(model for (model, _), weights in tried.items() if weights > 1).values()) > 2
-    columns = 1 if crowded else min(2, len(models))
+    columns = 1 if crowded and len(models) < 3 else min(2, len(models))
     figure, panels = new_panels(len(models), columns=columns, height=3.4 if columns == 1 else 3.1)
+    labels = []
     for panel, model in zip(panels, models, strict=True):
         for loss in styles:
             path = [s for s in shown if (s.model, s.loss) == (model, loss)]
@@ -96,21 +100,18 @@ def plot_weights(means: Sequence[SweepMean], styles: Styles) -> str | None:
                     markerfacecolor=color if s.chosen and loss != BASELINE else "none",
                 )
                 if tried[model, loss] > 1:
-                    panel.annotate(
-                        f"{s.weight:g}",
-                        (s.ctr_auc.mean, _of(s, against).mean),
-                        (5, 5),
-                        textcoords="offset points",
-                        fontsize=8,
-                    )
+                    place = (s.ctr_auc.mean, _of(s, against).mean)
+                    labels.append(label_point(panel, place, f"{s.weight:g}"))
         panel.margins(0.12)
+        panel.locator_params(axis="x", nbins=4 if columns > 1 else "auto")
         panel.grid(alpha=0.3, linewidth=0.6)
         panel.set_title(model)
         panel.set_xlabel(metric_named("ctr_auc").label)
     for panel in panels[::columns]:
         panel.set_ylabel(metric_named(against).label)
     add_loss_legend(figure, styles, (s.loss for s in shown))
-    return to_svg(figure, "weights", _name(shown, against))
+    drop_overlapping(figure, labels)
+    return finish(figure, "weights", _name(shown, against), [_row(s, against) for s in shown])
 
 
 def _against(means: Sequence[SweepMean]) -> str:
@@ -122,6 +123,16 @@ def _against(means: Sequence[SweepMean]) -> str:
 def _of(s: SweepMean, metric: str) -> Estimate:
     estimate: Estimate = getattr(s, metric)
     return estimate
+
+
+def _row(s: SweepMean, against: str) -> dict[str, Any]:
+    bought = _of(s, against)
+    return {
+        **{"model": s.model, "loss": s.loss, "weight": s.weight},
+        **{"ctr_auc": s.ctr_auc.mean, "ctr_auc_error": s.ctr_auc.paired_error},
+        **{against: bought.mean, f"{against}_error": bought.paired_error},
+        **{"chosen_by": s.chosen, "seeds": s.seeds},
+    }
 
 
 def _bar(error: float) -> float | None:

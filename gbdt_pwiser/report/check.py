@@ -17,13 +17,14 @@ MOST_NAMES = 8
 
 def format_check(check: Check) -> str:
     """Print what `check` found as plain text."""
-    lines = list(_lines(check))
+    lines = list(check_lines(check))
     head = f"{check.name}: {check.features} features, {check.categorical} of them categorical"
     wrapped = [part for line in lines for part in textwrap.wrap(line, WIDTH, subsequent_indent="  ") or [""]]
     return "\n".join([head, "", *_table(check.parts), "", *wrapped])
 
 
-def _table(parts: tuple[Part, ...]) -> list[str]:
+def part_rows(parts: tuple[Part, ...]) -> list[list[str]]:
+    """Lay out counts and rates: a heading, and a row per part."""
     grouped = parts[0].groups is not None
     some_open = any(part.open for part in parts)
     head = ["", "exposures", "clicks", *(["open"] if some_open else []), "conversions", "CTR", "per click"]
@@ -34,6 +35,11 @@ def _table(parts: tuple[Part, ...]) -> list[str]:
         counts = [f"{n:,}" for n in (part.rows, part.clicks, *undecided, part.conversions)]
         rates = [_percent(part.click_rate), _percent(part.conversion_rate)]
         rows.append([part.name, *counts, *rates, *([f"{part.groups:,}"] if grouped else [])])
+    return rows
+
+
+def _table(parts: tuple[Part, ...]) -> list[str]:
+    rows = part_rows(parts)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(
@@ -43,7 +49,8 @@ def _table(parts: tuple[Part, ...]) -> list[str]:
     ]
 
 
-def _lines(check: Check) -> Iterator[str]:
+def check_lines(check: Check) -> Iterator[str]:
+    """Say, a line each, what was found: its name, a colon, and what it is."""
     if check.refused:
         yield f"split: refused; {check.refused}"
     else:

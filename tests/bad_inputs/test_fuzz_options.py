@@ -96,7 +96,11 @@ def here(monkeypatch, trained, tmp_path):
     monkeypatch.setenv("GBDT_PWISER_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(_confirm, "REPLICATES", 2)
     monkeypatch.setattr(importlib.import_module("gbdt_pwiser.cli._dask"), "SECONDS_TO_CONNECT", 2)
-    monkeypatch.setattr(importlib.import_module("gbdt_pwiser.report"), "write_report", lambda *_: None)
+    report = importlib.import_module("gbdt_pwiser.report")
+    monkeypatch.setattr(report, "write_report", lambda *_: None)
+    monkeypatch.setattr(report, "write_figures", lambda *_: [])
+    checked = importlib.import_module("gbdt_pwiser.report.check_page")
+    monkeypatch.setattr(checked, "write_check_report", lambda *_, **__: None)
     pages = importlib.import_module("gbdt_pwiser.report.tuning")
     monkeypatch.setattr(pages, "write_tuning_report", lambda *_, **__: None)
     return place

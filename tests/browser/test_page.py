@@ -1,7 +1,6 @@
 """The page as a browser shows it: complaints, requests, sorting, plots, and room on small screens."""
 
 import math
-import shutil
 import sys
 
 import pytest
@@ -10,17 +9,8 @@ from gbdt_pwiser.cli import main
 from gbdt_pwiser.report import write_report
 from tests.report.made import made
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright, of the dev extra")
 pytest.importorskip("matplotlib", reason="needs the report extra")
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None
-)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, as of apt-get install chromium")
 
-FLAGS = (
-    "--no-sandbox --disable-gpu --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
 MODELS = {
     "lightgbm": ("bce", "pwiser", "lambdarank"),
     "xgboost": ("bce", "pwiser"),
@@ -44,14 +34,6 @@ def files(tmp_path_factory):
         patch.setattr(sys, "argv", ["gbdt-pwiser", *COMPARE.split(), "--output", str(folder / "real")])
         main()
     return {kind: folder / kind / "report.html" for kind in ("made", "real")}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(params=["made", "real"])

@@ -179,12 +179,13 @@ def test_the_page_shows_the_search_and_asks_nothing_of_the_network(search, tmp_p
     text = page(found, tmp_path / "tuning.html")
     read = Page(text)
     assert read.headings == [
-        *("On validation", "On test", "The weight path", "Pareto front", "History", "Slices"),
-        *("Importance of the parameters", "How this was made"),
+        *("Gain on test", "On validation", "On test", "The weight path", "Pareto front", "History"),
+        *("Slices", "Importance of the parameters", "How this was made"),
     ]
     drawings = [attributes for tag, attributes in read.elements if tag == "svg"]
-    assert [d["role"] for d in drawings] == ["img"] * 5
-    assert [d["aria-label"].split()[0] for d in drawings] == ["CTR", "Pareto", "CTR", "CTCVR", "Importance"]
+    assert [d["role"] for d in drawings] == ["img"] * 6
+    starts = ["Gain", "CTR", "Pareto", "CTR", "CTCVR", "Importance"]
+    assert [d["aria-label"].split()[0] for d in drawings] == starts
     # A mark per complete trial in each of the three panels of the path.
     label = "CTR AUC, conversion AUC, CTCVR AUC"
     (path,) = re.findall(rf'<svg role="img" aria-label="{label}.*?</svg>', text, re.DOTALL)
