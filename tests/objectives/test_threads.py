@@ -199,6 +199,7 @@ def test_threads_are_those_that_openmp_is_told_or_the_cores_of_the_process(monke
         monkeypatch.setenv("OMP_NUM_THREADS", told)
         assert default_threads() == threads
     monkeypatch.setattr(_parallel, "_cores", lambda: 5)
+    monkeypatch.setattr(_parallel, "FEWEST_ROWS", 200_000)
     for told in ("0", "many", "", "-1"):
         monkeypatch.setenv("OMP_NUM_THREADS", told)
         assert default_threads() == 5
