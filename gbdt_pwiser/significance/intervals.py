@@ -1,6 +1,6 @@
 """Is a gain more than chance? Intervals and p-values of the difference between two paired predictions.
 
-docs/significance.md says which of these to use when.
+docs/explanation/significance.md says which of these to use when.
 """
 
 from __future__ import annotations

@@ -217,7 +217,7 @@ def test_what_trees_of_several_outputs_lack_is_one_line(split):
 
 
 def test_the_code_of_the_page_runs():
-    page = (Path(__file__).parents[3] / "docs" / "multi_task.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "explanation" / "multi_task.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     names = {}
     exec(compile(code, "multi_task.md", "exec"), names)

@@ -1,4 +1,4 @@
-"""What docs/networks.md prints runs, and its table of settings is the config."""
+"""What docs/explanation/networks.md prints runs, and its table of settings is the config."""
 
 import re
 from dataclasses import fields
@@ -8,7 +8,7 @@ import pytest
 
 from gbdt_pwiser.models import NetworkSettings
 
-DOCS = (Path(__file__).parents[3] / "docs" / "networks.md").read_text(encoding="utf-8")
+DOCS = (Path(__file__).parents[3] / "docs" / "explanation" / "networks.md").read_text(encoding="utf-8")
 
 
 def test_the_code_runs(tmp_path, monkeypatch):
@@ -16,7 +16,7 @@ def test_the_code_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (block,) = re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL)
     names: dict = {}
-    exec(compile(block, "docs/networks.md", "exec"), names)
+    exec(compile(block, "docs/explanation/networks.md", "exec"), names)
     assert (names["predictions"].pctcvr > 0).all()
 
 

@@ -1,0 +1,60 @@
+"""The documentation site: `make docs` builds it, and a warning is an error."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+# This checkout is what is documented, also by the kernels that run the tutorials.
+sys.path[:0] = [str(ROOT), str(ROOT / "docs" / "_extensions")]
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+
+from gbdt_pwiser import __version__  # noqa: E402
+
+project = "gbdt-pwiser"
+author = "The gbdt-pwiser authors"
+copyright = author
+version = release = __version__
+
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+    "sphinx_design",
+]
+exclude_patterns = ["_build"]
+suppress_warnings = ["toc.empty_glob"]  # a section may name pages that are yet to be written
+
+# Pages are MyST. A link to a page, to a heading of one or to a file is checked.
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 4
+
+# Tutorials are run by every build; one whose cell fails, fails it.
+nb_execution_mode = "force"
+nb_execution_timeout = 600
+nb_execution_raise_on_error = True
+nb_merge_streams = True
+
+# Docstrings are numpy's, and what they put in single backticks links where there is something to link to.
+default_role = "autolink"
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+autodoc_typehints = "none"
+autosummary_generate = True
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"gbdt-pwiser {version}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_show_sourcelink = False
+html_theme_options = {
+    "show_toc_level": 2,
+    "navigation_with_keys": False,
+    "navbar_align": "left",
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
