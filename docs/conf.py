@@ -23,10 +23,13 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
+    "sphinx_click",
     "sphinx_copybutton",
     "sphinx_design",
+    "docstrings",
 ]
 exclude_patterns = ["_build"]
+templates_path = ["_templates"]
 suppress_warnings = ["toc.empty_glob"]  # a section may name pages that are yet to be written
 
 # Pages are MyST. A link to a page, to a heading of one or to a file is checked.
@@ -40,8 +43,9 @@ nb_execution_raise_on_error = True
 nb_merge_streams = True
 
 # Docstrings are numpy's, and what they put in single backticks links where there is something to link to.
-default_role = "autolink"
+default_role = "py:obj"
 napoleon_google_docstring = False
+napoleon_custom_sections = [("Attributes", "params_style")]  # several names may share a line
 napoleon_use_rtype = False
 autodoc_typehints = "none"
 autosummary_generate = True

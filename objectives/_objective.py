@@ -39,8 +39,8 @@ class Objective:
 
     At the first call on a data set it warns of what boosters get wrong in silence: a start far from the mean
     click (`make_dataset` and `xgboost_params` give the right one; LightGBM's `init_model` and `save_binary`
-    lose it), and parameters of LightGBM that do nothing beside an objective of one's own. docs/explanation/loss.md has
-    the recipes.
+    lose it), and parameters of LightGBM that do nothing beside an objective of one's own.
+    docs/explanation/loss.md has the recipes.
 
     Where XGBoost trains on several workers (`xgboost.dask.train`), the loss makes its plan together with the
     other workers.

@@ -76,7 +76,8 @@ class PWiseRMultiTaskObjective(Objective):
     Trees have one leaf for both tasks with `multi_strategy="multi_output_tree"`, which `xgboost_params(click,
     conversion=...)` sets together with where both outputs start; `predict` then gives pCTR and pCVR, (n, 2).
     The built-in `auc` mixes the tasks, so give `custom_metric=auc_tasks`. What
-    `min_child_weight` means in trees of several outputs differs between versions: docs/explanation/multi_task.md.
+    `min_child_weight` means in trees of several outputs differs between versions:
+    docs/explanation/multi_task.md.
 
     Parameters
     ----------
