@@ -48,6 +48,7 @@ napoleon_google_docstring = False
 napoleon_custom_sections = [("Attributes", "params_style")]  # several names may share a line
 napoleon_use_rtype = False
 autodoc_typehints = "none"
+toc_object_entries_show_parents = "hide"
 autosummary_generate = True
 
 html_theme = "pydata_sphinx_theme"
@@ -55,6 +56,7 @@ html_title = f"gbdt-pwiser {version}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
+html_copy_source = False
 html_theme_options = {
     "show_toc_level": 2,
     "navigation_with_keys": False,

@@ -16,6 +16,7 @@ from sphinx.util.nodes import make_refnode
 
 import gbdt_pwiser
 
+TEXT = ".. code-block:: text"
 PAGE = re.compile(r"`?\bdocs/([\w/]+)\.md`?")
 
 
@@ -38,13 +39,13 @@ def _written_of(name: str) -> list[str]:
 
 
 def _formulas_as_they_are(lines: list[str]) -> Iterator[str]:
-    """Yield the lines, with a `::` before indented paragraphs, which are formulas and commands."""
+    """Yield the lines, with a directive before indented paragraphs, which are formulas and commands."""
     last = "::"  # the last line with words
     for number, line in enumerate(lines):
         follows = number > 0 and not lines[number - 1].strip()
         if line.startswith("    ") and follows and not last.startswith(" ") and not last.endswith("::"):
-            yield from ("::", "")
-        yield line
+            yield from (TEXT, "")
+        yield TEXT if line == "::" else line
         last = line if line.strip() else last
 
 
