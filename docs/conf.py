@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -27,14 +28,15 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "docstrings",
+    "floors",
 ]
 exclude_patterns = ["_build"]
 templates_path = ["_templates"]
-suppress_warnings = ["toc.empty_glob"]  # a section may name pages that are yet to be written
 
 # Pages are MyST. A link to a page, to a heading of one or to a file is checked.
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4
+myst_fence_as_directive = ["mermaid"]
 
 # Tutorials are run by every build; one whose cell fails, fails it.
 nb_execution_mode = "force"
@@ -51,10 +53,15 @@ autodoc_typehints = "none"
 toc_object_entries_show_parents = "hide"
 autosummary_generate = True
 
+# What is copied are the lines behind the prompts.
+copybutton_prompt_text = r">>> |\.\.\. "
+copybutton_prompt_is_regexp = True
+
 html_theme = "pydata_sphinx_theme"
 html_title = f"gbdt-pwiser {version}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_sidebars = {"index": [], "get_started": []}  # pages of no section
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
@@ -64,3 +71,8 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
+
+# A section lists what else lies in its folder, which may be nothing.
+logging.getLogger("sphinx.sphinx.directives.other").addFilter(
+    lambda record: getattr(record, "subtype", None) != "empty_glob"
+)

@@ -137,3 +137,4 @@ def described(objective: object, loss: PWiseRLoss) -> str:
 
 
 pwiser_objective = PWiseRObjective()
+"""`PWiseRObjective` with its defaults, for `xgb.train(obj=...)` and for LightGBM's `params["objective"]`."""

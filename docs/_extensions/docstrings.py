@@ -1,4 +1,4 @@
-"""How docstrings become pages: single backticks link to what they name, and are code where that has no page."""
+"""How docstrings become pages: single backticks link to what they name, or are code where it has no page."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from sphinx.util.nodes import make_refnode
 
 import gbdt_pwiser
 
+FOREIGN = {"Dataset", "base_score"}  # words of LightGBM and XGBoost too, which running text means
 TEXT = ".. code-block:: text"
 PAGE = re.compile(r"`?\bdocs/([\w/]+)\.md`?")
 
@@ -59,19 +60,40 @@ def skip_foreign(app: Sphinx, what: str, name: str, obj: Any, skip: bool, option
 def resolve(
     app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.TextElement
 ) -> nodes.Node | None:
-    """Find what a name stands for in other rooms than its own; without a page it is code."""
+    """Find what a name in a docstring stands for in other rooms than its own; without a page it is code."""
     if node.get("refdomain") != "py":
         return None
-    name = node["reftarget"].removeprefix("gbdt_pwiser.").rpartition(".")[2]
-    room = (
-        f"gbdt_pwiser.{gbdt_pwiser._ROOM_OF[name]}" if name in gbdt_pwiser._ROOM_OF else r"gbdt_pwiser\.\w+"
-    )
-    objects = env.domains.python_domain.objects
-    found = [full for full in objects if re.fullmatch(rf"{room}\.{re.escape(name)}", full)]
+    return _link(app, node["refdoc"], node["reftarget"], content) or content
+
+
+def link_code(app: Sphinx, doctree: nodes.document, page: str) -> None:
+    """Link the names in the code of running text: `gbdt_pwiser.NAME`, `make_dataset`, `PWiseRLoss(...)`.
+
+    A word such as `compare` is left alone: as a rule the command is meant.
+    """
+    for code in list(doctree.findall(nodes.literal)):
+        called = re.fullmatch(r"((?=\S*[A-Z._])[\w.]+)(\(.*\))?", code.astext())
+        linked = {nodes.reference, nodes.title} & {type(parent) for parent in _parents(code)}
+        if called and called[1] not in FOREIGN and not linked:
+            code.replace_self(_link(app, page, called[1], code.deepcopy()) or code)
+
+
+def _parents(node: nodes.Node) -> Iterator[nodes.Node]:
+    while node.parent is not None:
+        node = node.parent
+        yield node
+
+
+def _link(app: Sphinx, page: str, target: str, content: nodes.TextElement) -> nodes.reference | None:
+    """Return a link to the one public object of a name; None where there is none, or several."""
+    prefix, _, name = target.removeprefix("gbdt_pwiser.").rpartition(".")
+    room = prefix or gbdt_pwiser._ROOM_OF.get(name, r"\w+")
+    objects = app.env.domains.python_domain.objects
+    found = [full for full in objects if re.fullmatch(rf"gbdt_pwiser\.{room}\.{re.escape(name)}", full)]
     if len(found) != 1:
-        return content
+        return None
     entry = objects[found[0]]
-    return make_refnode(app.builder, node["refdoc"], entry.docname, entry.node_id, content, found[0])
+    return make_refnode(app.builder, page, entry.docname, entry.node_id, content, found[0])
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -79,4 +101,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-docstring", prepare, priority=400)  # before napoleon, at 500
     app.connect("autodoc-skip-member", skip_foreign)
     app.connect("missing-reference", resolve)
+    app.connect("doctree-resolved", link_code)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

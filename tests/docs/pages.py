@@ -1,0 +1,44 @@
+"""The pages of the documentation, and the code in them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+
+
+def pages() -> list[str]:
+    """Return the README and every written page by their paths; tutorials are run when the site is built."""
+    found = [path for path in DOCS.rglob("*.md") if not {"_build", "tutorials"} & set(path.parts)]
+    return ["README.md", *sorted(str(path.relative_to(ROOT)) for path in found)]
+
+
+def text_of(page: str) -> str:
+    """Return a page as it is written."""
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """Return the blocks of a language in a page.
+
+    >>> len(blocks("README.md", "toml"))
+    1
+    """
+    return re.findall(rf"^```{language}\n(.*?)^```", text_of(page), re.DOTALL | re.MULTILINE)
+
+
+def pages_with(language: str) -> list[str]:
+    """Return the pages that have a block of the language."""
+    return [page for page in pages() if blocks(page, language)]
+
+
+def commands(page: str, program: str) -> list[list[str]]:
+    """Return the words of each line of a page's code that begins with a program, comments left out."""
+    text = text_of(page).replace("\\\n", " ")
+    lines = [line.strip() for line in text.splitlines() if line.lstrip().startswith(program)]
+    settings = re.search(r'NET="(.*?)"', text_of("docs/explanation/networks.md"), re.DOTALL)
+    assert settings
+    return [shlex.split(line.replace("$NET", settings[1]), comments=True) for line in lines]
