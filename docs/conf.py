@@ -29,6 +29,7 @@ extensions = [
     "sphinx_design",
     "docstrings",
     "floors",
+    "offline",
 ]
 exclude_patterns = ["_build"]
 templates_path = ["_templates"]

@@ -87,7 +87,7 @@ def _parents(node: nodes.Node) -> Iterator[nodes.Node]:
 def _link(app: Sphinx, page: str, target: str, content: nodes.TextElement) -> nodes.reference | None:
     """Return a link to the one public object of a name; None where there is none, or several."""
     prefix, _, name = target.removeprefix("gbdt_pwiser.").rpartition(".")
-    room = prefix or gbdt_pwiser._ROOM_OF.get(name, r"\w+")
+    room = re.escape(prefix) or gbdt_pwiser._ROOM_OF.get(name, r"\w+")
     objects = app.env.domains.python_domain.objects
     found = [full for full in objects if re.fullmatch(rf"gbdt_pwiser\.{room}\.{re.escape(name)}", full)]
     if len(found) != 1:
