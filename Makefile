@@ -31,6 +31,7 @@ types: $(VENV)/.installed-$(EXTRAS)
 	$(BIN)/mypy
 
 docs: $(VENV)/.installed-$(EXTRAS),docs  ## the documentation site, in docs/_build/html; a warning or a failing tutorial is an error
+	rm -rf docs/_build docs/reference/api/generated
 	$(BIN)/python -m sphinx -b html -W --keep-going -n --quiet docs docs/_build/html
 
 bench: $(VENV)/.installed-$(EXTRAS)  ## times and memory: the objective, training, networks, metrics, preparation, tuning, serving, sets larger than memory, own data
