@@ -4,7 +4,9 @@ VENV   ?= .venv
 EXTRAS ?= dev,report,neural,distributed,export
 BIN     = $(VENV)/bin
 PIP     = $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
-SOURCES = gbdt_pwiser objectives tuning tests benchmarks
+SOURCES = gbdt_pwiser objectives tuning tests benchmarks docs
+# What the site does with its tutorials: force runs them, off leaves their output out.
+TUTORIALS ?= force
 
 .PHONY: demo test lint types docs bench clean
 
@@ -32,7 +34,7 @@ types: $(VENV)/.installed-$(EXTRAS)
 
 docs: $(VENV)/.installed-$(EXTRAS),docs  ## the documentation site, in docs/_build/html; a warning or a failing tutorial is an error
 	rm -rf docs/_build docs/reference/api/generated
-	$(BIN)/python -m sphinx -b html -W --keep-going -n --quiet docs docs/_build/html
+	$(BIN)/python -m sphinx -b html -W --keep-going -n --quiet -D nb_execution_mode=$(TUTORIALS) docs docs/_build/html
 
 bench: $(VENV)/.installed-$(EXTRAS)  ## times and memory: the objective, training, networks, metrics, preparation, tuning, serving, sets larger than memory, own data
 	$(BIN)/python -m benchmarks.objective
