@@ -34,7 +34,7 @@ types: $(VENV)/.installed-$(EXTRAS)
 
 docs: $(VENV)/.installed-$(EXTRAS),docs  ## the documentation site, in docs/_build/html; a warning or a failing tutorial is an error
 	rm -rf docs/_build docs/reference/api/generated
-	$(BIN)/python -m sphinx -b html -W --keep-going -n --quiet -D nb_execution_mode=$(TUTORIALS) docs docs/_build/html
+	TUTORIALS=$(TUTORIALS) $(BIN)/python -m sphinx -b html -W --keep-going -n --quiet docs docs/_build/html
 
 bench: $(VENV)/.installed-$(EXTRAS)  ## times and memory: the objective, training, networks, metrics, preparation, tuning, serving, sets larger than memory, own data
 	$(BIN)/python -m benchmarks.objective

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-# This checkout is what is documented, also by the kernels that run the tutorials.
+# This checkout is what is documented, also by the kernels that run the tutorials, and the commands in them.
 sys.path[:0] = [str(ROOT), str(ROOT / "docs" / "_extensions")]
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
 
 from gbdt_pwiser import __version__  # noqa: E402
@@ -39,11 +40,13 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4
 myst_fence_as_directive = ["mermaid"]
 
-# Tutorials are run by every build; one whose cell fails, fails it.
-nb_execution_mode = "force"
+# Tutorials are run by every build, and a cell that fails, fails it; "off" is for a quick look at the other pages.
+nb_execution_mode = os.environ.get("TUTORIALS", "force")
 nb_execution_timeout = 600
 nb_execution_raise_on_error = True
 nb_merge_streams = True
+if nb_execution_mode == "off":  # only a kernel tells that its language has lines such as !gbdt-pwiser
+    suppress_warnings = ["misc.highlighting_failure"]
 
 # Docstrings are numpy's, and what they put in single backticks links where there is something to link to.
 default_role = "py:obj"
