@@ -28,10 +28,12 @@ extensions = [
     "sphinx_click",
     "sphinx_copybutton",
     "sphinx_design",
+    "commands",
     "docstrings",
     "floors",
     "offline",
 ]
+smartquotes = False  # --help is no dash, and "q50" is typed as it stands
 exclude_patterns = ["_build"]
 templates_path = ["_templates"]
 
@@ -40,7 +42,7 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4
 myst_fence_as_directive = ["mermaid"]
 
-# Tutorials are run by every build, and a cell that fails, fails it; "off" is for a quick look at the other pages.
+# Every build runs the tutorials, and a cell that fails, fails it; "off" is for a look at the other pages.
 nb_execution_mode = os.environ.get("TUTORIALS", "force")
 nb_execution_timeout = 600
 nb_execution_raise_on_error = True

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shlex
 from pathlib import Path
+from types import ModuleType
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -42,3 +44,13 @@ def commands(page: str, program: str) -> list[list[str]]:
     settings = re.search(r'NET="(.*?)"', text_of("docs/explanation/networks.md"), re.DOTALL)
     assert settings
     return [shlex.split(line.replace("$NET", settings[1]), comments=True) for line in lines]
+
+
+def extension(name: str) -> ModuleType:
+    """Import what the site's builder is extended by, which is in no package."""
+    spec = importlib.util.spec_from_file_location(name, DOCS / "_extensions" / f"{name}.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

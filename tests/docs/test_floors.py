@@ -1,20 +1,15 @@
 """Flowcharts of pages are drawn as rows, or refused."""
 
-import importlib.util
-
 import pytest
 
-from tests.docs.pages import DOCS, blocks
+from tests.docs.pages import blocks, extension
 
 pytest.importorskip("sphinx")
 
 
 @pytest.fixture(scope="module")
 def floors():
-    spec = importlib.util.spec_from_file_location("floors", DOCS / "_extensions" / "floors.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return extension("floors")
 
 
 def test_the_floors_of_the_house_have_the_importers_above(floors):
