@@ -9,7 +9,7 @@ import click
 from sphinx.application import Sphinx
 
 
-def with_code(context: click.Context, lines: list[str]) -> None:
+def with_code(app: Sphinx, context: click.Context, lines: list[str]) -> None:
     """Show lines that a help keeps as they are, behind its mark for that, as code."""
     lines[:] = [
         line
@@ -18,7 +18,7 @@ def with_code(context: click.Context, lines: list[str]) -> None:
     ]
 
 
-def with_examples(context: click.Context, lines: list[str]) -> None:
+def with_examples(app: Sphinx, context: click.Context, lines: list[str]) -> None:
     """Add the examples of a command, where it has any, below its usage."""
     examples = getattr(context.command, "examples", ())
     if examples:
@@ -26,7 +26,7 @@ def with_examples(context: click.Context, lines: list[str]) -> None:
         lines.extend([".. rubric:: Examples", "", *_code([f"{program} {example}" for example in examples])])
 
 
-def under_headings(context: click.Context, lines: list[str]) -> None:
+def under_headings(app: Sphinx, context: click.Context, lines: list[str]) -> None:
     """Sort the options of a command under the headings of its help, where it has them."""
     headings = getattr(context.command, "under_headings", None)
     if headings is None or isinstance(context.command, click.Group):

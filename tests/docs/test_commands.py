@@ -34,13 +34,13 @@ LINES += [".. option:: --height <height>", ""]
 
 def test_options_stand_under_headings(commands, context):
     lines = list(LINES)
-    commands.under_headings(context, lines)
+    commands.under_headings(None, context, lines)
     assert lines == ["**Colour**", "", *LINES[2:6], "**Size**", "", *LINES[:2], *LINES[6:]]
 
 
 def test_examples_stand_below_the_usage(commands, context):
     lines = ["usage"]
-    commands.with_examples(context, lines)
+    commands.with_examples(None, context, lines)
     code = [".. code-block:: shell", "", "    gallery paint --colour red", ""]
     assert lines == ["usage", ".. rubric:: Examples", "", *code]
 
@@ -48,14 +48,14 @@ def test_examples_stand_below_the_usage(commands, context):
 def test_a_plain_command_stays_as_it_is(commands):
     context = click.Context(click.Command("paint", params=[click.Option(["--width"])]), info_name="paint")
     lines = list(LINES)
-    commands.under_headings(context, lines)
-    commands.with_examples(context, lines)
-    commands.with_code(context, lines)
+    commands.under_headings(None, context, lines)
+    commands.with_examples(None, context, lines)
+    commands.with_code(None, context, lines)
     assert lines == LINES
 
 
 def test_lines_that_are_kept_are_code(commands):
     lines = ["Say it:", "", "| eval --this", "| and this", "", "Done."]
-    commands.with_code(None, lines)
+    commands.with_code(None, None, lines)
     code = [".. code-block:: shell", "", "    eval --this", "    and this", ""]
     assert lines == ["Say it:", "", *code, "", "Done."]
