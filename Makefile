@@ -4,9 +4,11 @@ VENV   ?= .venv
 EXTRAS ?= dev,report,neural,distributed,export
 BIN     = $(VENV)/bin
 PIP     = $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
-SOURCES = gbdt_pwiser objectives tuning tests benchmarks
+SOURCES = gbdt_pwiser objectives tuning tests benchmarks docs
+# What the site does with its tutorials: force runs them, off leaves their output out.
+TUTORIALS ?= force
 
-.PHONY: demo test lint types bench clean
+.PHONY: demo test lint types docs bench clean
 
 # One stamp per set of extras; an edit of the pins or of pyproject.toml installs again.
 $(VENV)/.installed-%: pyproject.toml constraints.txt
@@ -30,6 +32,10 @@ lint: $(VENV)/.installed-$(EXTRAS)
 types: $(VENV)/.installed-$(EXTRAS)
 	$(BIN)/mypy
 
+docs: $(VENV)/.installed-$(EXTRAS),docs  ## the documentation site, in docs/_build/html; a warning or a failing tutorial is an error
+	rm -rf docs/_build docs/reference/api/generated
+	TUTORIALS=$(TUTORIALS) $(BIN)/python -m sphinx -b html -W --keep-going -n --quiet docs docs/_build/html
+
 bench: $(VENV)/.installed-$(EXTRAS)  ## times and memory: the objective, training, networks, metrics, preparation, tuning, serving, sets larger than memory, own data
 	$(BIN)/python -m benchmarks.objective
 	$(BIN)/python -m benchmarks.training
@@ -42,4 +48,4 @@ bench: $(VENV)/.installed-$(EXTRAS)  ## times and memory: the objective, trainin
 	$(BIN)/python -m benchmarks.own --rows 300000 --rounds 5
 
 clean:
-	rm -rf $(VENV) demo-output build dist *.egg-info
+	rm -rf $(VENV) demo-output docs/_build docs/reference/api/generated build dist *.egg-info

@@ -4,7 +4,8 @@
         [--weight 0.03,0.1] [--surrogate hinge,squared_hinge] [--seeds 5] [--json FILE]
 
 One model per value, weight, surrogate and seed, scored on validation alone; each value is compared with
-"bound", which the objective gives, seed by seed. docs/curvature.md has the formulas and what came out.
+"bound", which the objective gives, seed by seed. docs/explanation/curvature.md has the formulas and
+what came out.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Draw what `benchmarks.when_it_helps --part dials --json ROWS` found.
 
-    python -m benchmarks.when_it_helps_figure ROWS docs/when_it_helps.svg
+    python -m benchmarks.when_it_helps_figure ROWS docs/explanation/when_it_helps.svg
 
 A panel per form, a line per share of bait: the gain in noise-free CTR AUC against the share of clicks that
 are accidental, with 95 % intervals. Weights are chosen for CTR AUC on validation.

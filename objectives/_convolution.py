@@ -44,7 +44,7 @@ def grid_step(low: float, high: float) -> float:
 def grid_error_bound(surrogate: Surrogate, low: float, high: float) -> tuple[float, float, float]:
     """Return the error bounds of the pair mean, of its first and of its second derivative in a score.
 
-    h^2 / 4 * max |k''|, with k = phi, its derivative, and its second derivative, and h the grid step for
+    `h^2 / 4 * max |k''|`, with k = phi, its derivative, and its second derivative, and h the grid step for
     scores (opponents' with their margin) between low and high; 0 for a surrogate whose sums are exact. A
     derivative's bound is relative to the weight of the opposite side. Scores more than 512 from the median
     anchor count as 512 from it.

@@ -69,9 +69,10 @@ class PWiseRLoss:
 
     Notes
     -----
-    Hinge sums are exact, in O(n + |V| log |V|); those of a smooth surrogate come from a grid, to the bound of
-    `grid_error_bound`. Source: Durmus et al., Pairwise Ranking Loss for Multi-Task Learning in
-    Recommender Systems, arXiv 2406.02163; docs/loss.md says what is theirs and what is our reading.
+    Hinge sums are exact, in `O(n + |V| log |V|)`; those of a smooth surrogate come from a grid, to the bound
+    of `grid_error_bound`. Source: Durmus et al., Pairwise Ranking Loss for Multi-Task Learning in
+    Recommender Systems, arXiv 2406.02163; docs/explanation/loss.md says what is theirs and what is our
+    reading.
 
     Examples
     --------

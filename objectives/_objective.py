@@ -41,8 +41,8 @@ class Objective:
 
     At the first call on a data set it warns of what boosters get wrong in silence: a start far from the mean
     click (`make_dataset` and `xgboost_params` give the right one; LightGBM's `init_model` and `save_binary`
-    lose it), and parameters of LightGBM that do nothing beside an objective of one's own. docs/loss.md has
-    the recipes.
+    lose it), and parameters of LightGBM that do nothing beside an objective of one's own.
+    docs/explanation/loss.md has the recipes.
 
     Where XGBoost trains on several workers (`xgboost.dask.train`), the loss makes its plan together with the
     other workers.
@@ -53,7 +53,7 @@ class Objective:
         Anything with the methods of `protocol.ScoreLoss`, which shows an example.
     device
         "cpu", or "cuda": scores go to the GPU once a round and the loss gets them as CuPy arrays. XGBoost
-        takes the gradients as they are, for LightGBM they come back. See docs/gpu.md.
+        takes the gradients as they are, for LightGBM they come back. See docs/guides/gpu.md.
     record_activity
         Whether to keep in `activity`, round by round, the share of pairs that violate their margin. The loss
         must have a `pair_activity`, as PWiseRLoss does. A pass as for the gradient of the hinge, but lighter.

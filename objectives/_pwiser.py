@@ -77,7 +77,8 @@ class PWiseRMultiTaskObjective(Objective):
     Trees have one leaf for both tasks with `multi_strategy="multi_output_tree"`, which `xgboost_params(click,
     conversion=...)` sets together with where both outputs start; `predict` then gives pCTR and pCVR, (n, 2).
     The built-in `auc` mixes the tasks, so give `custom_metric=auc_tasks`. What
-    `min_child_weight` means in trees of several outputs differs between versions: docs/multi_task.md.
+    `min_child_weight` means in trees of several outputs differs between versions:
+    docs/explanation/multi_task.md.
 
     Parameters
     ----------
@@ -138,3 +139,4 @@ def described(objective: object, loss: PWiseRLoss) -> str:
 
 
 pwiser_objective = PWiseRObjective()
+"""`PWiseRObjective` with its defaults, for `xgb.train(obj=...)` and for LightGBM's `params["objective"]`."""

@@ -28,8 +28,8 @@ class Surrogate:
         any other phi.
     curvature
         Of a phi with continuous derivatives, whose sums come from a grid: called with the limits of u, low
-        and high, it returns the greatest |phi''|, |phi'''| and |phi''''| between them. The grid's error is
-        proportional to them (`grid_error_bound`), so they must be finite where phi is used; on the logit
+        and high, it returns the greatest `|phi''|`, `|phi'''|` and `|phi''''|` between them. The grid's error
+        is proportional to them (`grid_error_bound`), so they must be finite where phi is used; on the logit
         scale, that is for all u, from -inf to inf.
 
     Raises

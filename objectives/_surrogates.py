@@ -15,6 +15,7 @@ SURROGATES: dict[str, Surrogate] = {
         LOGISTIC,
     )
 }
+"""Surrogates by name, the default first."""
 
 
 def surrogate_named(name: str) -> Surrogate:

@@ -281,7 +281,7 @@ def test_a_calibration_that_is_none(folders, split, tmp_path):
 
 def test_the_code_of_the_page(described, tmp_path, monkeypatch):
     """Each block runs as it stands, and boosters without this package predict what it predicts."""
-    page = (Path(__file__).parents[1] / "docs" / "serving.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[1] / "docs" / "guides" / "serving.md").read_text(encoding="utf-8")
     with_package, daily, alone, alone_lightgbm = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     parts, frame = described
     monkeypatch.chdir(tmp_path)

@@ -110,7 +110,7 @@ class Cost:
 def summarize(results: Sequence[Result], split: str = "test") -> list[Summary]:
     """Mean, error and gain of each (dataset, model, loss, metric) on a split, in order of appearance.
 
-    gain = mean over seeds s of (value_s - value_s of the baseline)
+        gain = mean over seeds s of (value_s - value_s of the baseline)
 
     The baseline is what the results say: the same model's bce, or one model and loss for all. The seeds are
     paired: they share split and data, so the error of the gain is that of the differences, not of two
@@ -200,7 +200,7 @@ def costs(results: Sequence[Result]) -> list[Cost]:
 def smallest_gains(summaries: Sequence[Summary]) -> dict[str, float]:
     """Smallest gain that the test sample could have shown, by metric of ranking or of the first places.
 
-    smallest = median over models and losses of half the width of the gain's 95 % interval
+        smallest = median over models and losses of half the width of the gain's 95 % interval
 
     A smaller gain has an interval that holds 0: it cannot be told from chance, which is not to say that it
     is none. It is of one gain by itself; Holm's correction for a whole table asks for more. Metrics without a

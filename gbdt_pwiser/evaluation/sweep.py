@@ -125,8 +125,8 @@ def sweep_means(points: Sequence[SweepPoint]) -> list[SweepMean]:
 def best_within(means: Sequence[SweepMean], given_up: float) -> dict[tuple[str, ...], BestGain | None]:
     """Return, by model and loss, the largest gain in conversion AUC over bce for so much CTR AUC.
 
-    gain = max over weights w with CTR AUC(w) >= CTR AUC(bce) - given_up
-           of conversion AUC(w) - conversion AUC(bce)
+        gain = max over weights w with CTR AUC(w) >= CTR AUC(bce) - given_up
+               of conversion AUC(w) - conversion AUC(bce)
 
     Parameters
     ----------

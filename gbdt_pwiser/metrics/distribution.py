@@ -34,7 +34,7 @@ def score_quantiles(
 ) -> NDArray[np.float64]:
     """Quantiles of the scores of each grade: where a loss puts conversions, clicks and the rest.
 
-    q_level = the least score s with at least `level` of the grade's weight at or below s
+        q_level = the least score s with at least `level` of the grade's weight at or below s
 
     Parameters
     ----------

@@ -74,7 +74,7 @@ def gauc(
 ) -> GroupAUC:
     """AUC inside each group, averaged over the groups that have both classes.
 
-    GAUC = sum_g w_g AUC_g / sum_g w_g
+        GAUC = sum_g w_g AUC_g / sum_g w_g
 
     Parameters
     ----------

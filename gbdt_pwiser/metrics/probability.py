@@ -27,7 +27,7 @@ def log_losses(probability: Floats, positive: Bools) -> NDArray[np.float64]:
 def log_loss(probability: Floats, positive: Bools, *, sample_weight: Floats | None = None) -> float:
     """Mean binary cross-entropy in nats, probabilities clipped into [CLIP, 1 - CLIP].
 
-    log loss = -sum_i w_i [ y_i log p_i + (1 - y_i) log(1 - p_i) ] / sum_i w_i
+        log loss = -sum_i w_i [ y_i log p_i + (1 - y_i) log(1 - p_i) ] / sum_i w_i
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def entropy(rate: float) -> float:
 def pcoc(probability: Floats, positive: Bools, *, sample_weight: Floats | None = None) -> float:
     """Predicted over observed clicks; 1 is calibrated on the whole, 2 promises twice what came.
 
-    PCOC = sum_i w_i p_i / sum_i w_i y_i
+        PCOC = sum_i w_i p_i / sum_i w_i y_i
 
     Parameters
     ----------
@@ -211,7 +211,7 @@ def ece(
 ) -> float:
     """Average the gap of predicted and observed rate over bins of equal mass: expected calibration error.
 
-    ECE = sum_b W_b |mean_b p - mean_b y| / sum_b W_b
+        ECE = sum_b W_b |mean_b p - mean_b y| / sum_b W_b
 
     Chance alone keeps it above 0, the more the more bins; so compare it at one number of bins and exposures
     only. Equal masses, because equal widths put nearly all exposures of a click log into one bin
@@ -231,7 +231,7 @@ def ece(
     Returns
     -------
     float
-        In [0, 1], at least |mean p - mean y|, and equal to it for one bin; NaN without exposures.
+        In [0, 1], at least `|mean p - mean y|`, and equal to it for one bin; NaN without exposures.
 
     Raises
     ------

@@ -74,7 +74,7 @@ def ndcg_at_k(
 ) -> TopOfGroups:
     """Return the discounted gains of the first k places of each group, over those of the best order.
 
-    DCG = sum over places i <= k of gain_i / log2(1 + i); NDCG = DCG / the largest DCG of any order
+        DCG = sum over places i <= k of gain_i / log2(1 + i); NDCG = DCG / the largest DCG of any order
 
     A block adds its mean gain times the sum of the discounts of those of its places o + 1 .. o + m that are
     at most k.

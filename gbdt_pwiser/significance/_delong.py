@@ -22,7 +22,7 @@ def delong(
 ) -> PairedTest:
     """Test the gain in AUC of one prediction over another of the same exposures, in O(n log n).
 
-    gain = AUC(score) - AUC(baseline_score)
+        gain = AUC(score) - AUC(baseline_score)
 
     With v_i the placement of row i, which for a positive is the share of negatives that it beats and for a
     negative the share of positives that beat it, ties half, and d_i the difference of both predictions' v_i::

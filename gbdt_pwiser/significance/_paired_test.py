@@ -16,7 +16,7 @@ CONFIDENCE: Final = 0.95
 class PairedTest:
     """A gain with its error: interval and p-value say the same, the interval leaves out 0 where p < 0.05.
 
-    low, high = gain -+ q standard_error,    p = P(|T| >= |gain| / standard_error)
+        low, high = gain -+ q standard_error,    p = P(|T| >= |gain| / standard_error)
 
     with q the quantile, and T the variable, of the normal or of Student's distribution.
 

@@ -1,6 +1,6 @@
 """Is a gain more than chance? Intervals and p-values of the difference between two paired predictions.
 
-docs/significance.md says which of these to use when.
+docs/explanation/significance.md says which of these to use when.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def group_bootstrap(
 ) -> PairedTest:
     """Test the gain in any metric by drawing groups with replacement, both predictions by the same draw.
 
-    standard_error = standard deviation of gain(weights) over the draws, with weight_i = how often the group
-    of row i was drawn
+        standard_error = standard deviation of gain(weights) over the draws,
+        with weight_i = how often the group of row i was drawn
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def bootstrap_groups(
 def across_seeds(gains: Sequence[float]) -> PairedTest:
     """Test a mean gain by its spread over seeds, Student's interval.
 
-    standard_error = standard deviation of the gains / sqrt(seeds), with seeds - 1 degrees of freedom
+        standard_error = standard deviation of the gains / sqrt(seeds), with seeds - 1 degrees of freedom
 
     It answers "would other seeds agree?", and "would other data?" only where each seed has data of its own.
     Where seeds share a test set use `combine_seeds`.
@@ -194,7 +194,7 @@ def _seeds(count: int) -> str:
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     """Adjust p-values of a table, so that the chance of any false mark in all of it is 5 %.
 
-    adjusted of the k-th smallest of m = max over j <= k of min(1, (m - j + 1) p_j)
+        adjusted of the k-th smallest of m = max over j <= k of min(1, (m - j + 1) p_j)
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Ali-CCP exposures: from the released files, or one of two processed layouts, to a prepared set.
 
 The release has, for train and test, a skeleton (one line per exposure: item, context) and common features
-(one line per user and session, joined by an index). docs/data.md says what becomes of each field.
+(one line per user and session, joined by an index). docs/guides/data.md says what becomes of each field.
 """
 
 from __future__ import annotations

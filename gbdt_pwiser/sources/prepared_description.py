@@ -113,8 +113,8 @@ def prepare_description(
     """Turn the files of a description into a prepared set and return its folder, which appears whole.
 
     The test part is cut off once, as the description splits, and categories are those of its training rows;
-    see `docs/data.md`. Memory holds the label, the group and the time of each row, each distinct group and
-    category once, and some blocks of rows.
+    see `docs/guides/data.md`. Memory holds the label, the group and the time of each row, each distinct
+    group and category once, and some blocks of rows.
 
     Parameters
     ----------

@@ -73,7 +73,8 @@ def load(name_or_path: str | Path, *, data_dir: Path | str | None = None, **opti
         `us`, `nl`, `fr`, `es` (AliExpress), `ccp` (Ali-CCP), once prepared. `simulated`: made on the
         spot. A path to a `.toml` description, or to a `.parquet` or `.csv` file (also `.tsv`, `.csv.gz`, or a
         folder `.parquet`) with a description of the same stem beside it. Where its data are large they are
-        prepared, and a set that is prepared of the same files is read in their place, see `docs/data.md`.
+        prepared, and a set that is prepared of the same files is read in their place, see
+        `docs/guides/data.md`.
     data_dir
         Where prepared sets live; see `resolve_data_dir`.
     options

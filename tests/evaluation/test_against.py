@@ -210,7 +210,7 @@ def comparison_of_families(rng, *, worse=0.0, searches=200, seeds=2):
 @pytest.mark.parametrize(
     ("seeds", "tables", "most"),
     [
-        (1, 80, binom.ppf(0.99, 80, 0.05)),  # the rate is near 5 %, see docs/significance.md
+        (1, 80, binom.ppf(0.99, 80, 0.05)),  # the rate is near 5 %, see docs/explanation/significance.md
         (2, 40, 0.05 * 40),
     ],
 )

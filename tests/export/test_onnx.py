@@ -229,7 +229,7 @@ def test_more_comparisons_than_a_runtime_takes():
 
 
 def test_the_code_of_the_page_runs(split, tmp_path, monkeypatch):
-    page = (Path(__file__).parents[2] / "docs" / "export.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "guides" / "export.md").read_text(encoding="utf-8")
     graph, native = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     monkeypatch.chdir(tmp_path)
     plain = every_part(split, lambda part: replace(part, categories=None))
@@ -240,5 +240,5 @@ def test_the_code_of_the_page_runs(split, tmp_path, monkeypatch):
     expected = Predictor.load("model", threads=1).predict(plain.test.features).table["pctr"]
     for code in (graph, native):
         names = {"X": plain.test.matrix()}
-        exec(compile(code, "docs/export.md", "exec"), names)
+        exec(compile(code, "docs/guides/export.md", "exec"), names)
         np.testing.assert_allclose(names["pctr"], expected, rtol=0, atol=1e-6)

@@ -65,7 +65,8 @@ def test_the_losses_are_consistent():
 
 
 def test_the_docs_say_which_weights_are_tried():
-    lines = (Path(__file__).parents[2] / "docs" / "rivals.md").read_text(encoding="utf-8").splitlines()
+    page = Path(__file__).parents[2] / "docs" / "explanation" / "rivals.md"
+    lines = page.read_text(encoding="utf-8").splitlines()
     for name in RIVALS:
         row = next(line for line in lines if line.startswith(f"| `{name}` |"))
         assert row.endswith(f"| {', '.join(f'{weight:g}' for weight in LOSSES[name].weights)} |")

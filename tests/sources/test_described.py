@@ -313,7 +313,7 @@ def test_missing_description_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_committed_example_reads_kuairand() -> None:
-    example = Path(__file__).parents[2] / "docs" / "kuairand.toml"
+    example = Path(__file__).parents[2] / "docs" / "guides" / "kuairand.toml"
     dataset = load_description(example, source=shared_data("kuairand", "impressions.parquet"))
     exposures = dataset.exposures
     assert len(exposures) == 222_444

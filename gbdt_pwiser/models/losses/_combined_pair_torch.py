@@ -22,7 +22,7 @@ class CombinedPair:
         L = (1 - weight) BCE + weight * mean_{i clicked, j unclicked} log(1 + exp(-(z_i - z_j)))
 
     A mean over no pairs is 0. Source: Li et al., Click-through Prediction for Advertising in Twitter
-    Timeline, KDD 2015; docs/rivals.md says in whose form.
+    Timeline, KDD 2015; docs/explanation/rivals.md says in whose form.
     """
 
     def __init__(self, weight: float) -> None:

@@ -1,9 +1,7 @@
 """Trees that both tasks share: what is special to `xgboost_shared`."""
 
 import json
-import re
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -214,13 +212,3 @@ def test_rates_of_other_columns_are_refused(model, split, tmp_path):
 def test_what_trees_of_several_outputs_lack_is_one_line(split):
     with pytest.raises(InputError, match="xgboost_shared refuses the data or a parameter: "):
         pctr(varied(SHARED, params={"tree_method": "approx"}), split)
-
-
-def test_the_code_of_the_page_runs():
-    page = (Path(__file__).parents[3] / "docs" / "multi_task.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    names = {}
-    exec(compile(code, "multi_task.md", "exec"), names)
-    click = names["click"]
-    assert auc(names["pctr"], click) > 0.7
-    assert auc(names["pcvr"][click], names["conversion"][click]) > 0.7

@@ -1,23 +1,12 @@
-"""What docs/networks.md prints runs, and its table of settings is the config."""
+"""The table of settings in docs/explanation/networks.md is the config."""
 
 import re
 from dataclasses import fields
 from pathlib import Path
 
-import pytest
-
 from gbdt_pwiser.models import NetworkSettings
 
-DOCS = (Path(__file__).parents[3] / "docs" / "networks.md").read_text(encoding="utf-8")
-
-
-def test_the_code_runs(tmp_path, monkeypatch):
-    pytest.importorskip("torch")
-    monkeypatch.chdir(tmp_path)
-    (block,) = re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL)
-    names: dict = {}
-    exec(compile(block, "docs/networks.md", "exec"), names)
-    assert (names["predictions"].pctcvr > 0).all()
+DOCS = (Path(__file__).parents[3] / "docs" / "explanation" / "networks.md").read_text(encoding="utf-8")
 
 
 def test_every_setting_is_listed():

@@ -26,7 +26,7 @@ def test_kuairand(tmp_path):
     assert (found.keys["group"], found.keys["time"]) == ("user_id", "time_ms")
     assert set(found.ignored) >= KUAIRAND_LEAKS
     assert not {"is_click", *LABELS} & {*found.categorical, *found.numbers}
-    # As in docs/kuairand.toml, which people wrote.
+    # As in docs/guides/kuairand.toml, which people wrote.
     assert {"video_id", "author_id", "music_id", "date", "upload_dt", "video_duration"} <= set(found.ignored)
     assert {"tab", "music_type", "onehot_feat4", "tag", "upload_type"} <= set(found.categorical)
     assert (found.rows, found.looked_at) == (222_444, 100_000)
