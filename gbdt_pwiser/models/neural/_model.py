@@ -242,6 +242,7 @@ class MultiTaskModel(NetworkModel):
             config=self.settings,
             seed=self.spec.seed,
             title=self.spec.model,
+            shown=self.spec.title,
             on_round=on_round,
         )
         return {"click": trained}
@@ -314,6 +315,7 @@ class SingleTaskModel(NetworkModel):
             config=self.settings,
             seed=self.spec.seed,
             title=title,
+            shown=self.spec.title if task == "click" else f"{self.spec.model} {task}",
             on_round=on_round,
         )
 
