@@ -7,13 +7,17 @@ from pathlib import Path
 
 import click
 
-from gbdt_pwiser.cli._paths import PathOption
+from gbdt_pwiser.cli._choices import DatasetName
+from gbdt_pwiser.cli._help import command
+from gbdt_pwiser.cli._options import data_dir_option, json_option
+from gbdt_pwiser.cli._telling import quiet_option
 
 
-@click.command()
-@click.argument("dataset")
-@click.option("--data-dir", type=PathOption(file_okay=False), help="Where prepared data sets lie.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a screen.")
+@command(["check simulated", "check mine.toml --json"])
+@click.argument("dataset", metavar="DATASET", type=DatasetName())
+@data_dir_option
+@json_option
+@quiet_option
 def check(dataset: str, data_dir: Path | None, as_json: bool) -> None:
     """Tell of DATASET what can be seen without training: counts, leaks, drift, what its test can show.
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from gbdt_pwiser._files import begins_with, check_writable, has_columns, holds, refuse_foreign
+from gbdt_pwiser.cli._help import command
 from gbdt_pwiser.cli._paths import PathOption
+from gbdt_pwiser.cli._telling import note, quiet_option
 
 RESULTS, DETAILS, PAGE = "results.parquet", "details.json", "report.html"
 """What `compare --output` leaves in its folder; the page can be made of the other two."""
@@ -18,6 +19,8 @@ def check_output(folder: Path) -> bool:
 
     That is where a file of one of the names is of another kind, and where the folder takes no file.
     """
+    from gbdt_pwiser._files import begins_with, check_writable, has_columns, holds, refuse_foreign
+
     refuse_foreign(
         folder,
         {
@@ -30,8 +33,9 @@ def check_output(folder: Path) -> bool:
     return (folder / RESULTS).exists()
 
 
-@click.command()
+@command(["report results"])
 @click.argument("folder", type=PathOption(file_okay=False))
+@quiet_option
 def report(folder: Path) -> None:
     """Make report.html in FOLDER again, from the results that compare --output wrote there."""
     from gbdt_pwiser.evaluation import read_details, read_results
@@ -43,8 +47,6 @@ def report(folder: Path) -> None:
     if (folder / DETAILS).exists():
         details = read_details(folder / DETAILS)
     else:
-        click.echo(
-            f"gbdt-pwiser: {folder / DETAILS} is missing, so the page lacks the plots made of it", err=True
-        )
+        note(f"{folder / DETAILS} is missing, so the page lacks the plots made of it")
     write_report(folder / PAGE, results, details)
     click.echo(folder / PAGE)
