@@ -50,8 +50,7 @@ class _Commands(Group):
         return command
 
 
-_HELP: Final = """BCE+PWiseR for LightGBM, XGBoost and networks: prepare data, compare losses, tune the weight,
-serve.
+_HELP: Final = """BCE+PWiseR for LightGBM, XGBoost and networks: prepare data, compare losses, tune, serve.
 
 Each command has its options and examples: gbdt-pwiser compare --help
 

@@ -27,6 +27,7 @@ from gbdt_pwiser.cli._options import (
 from gbdt_pwiser.cli._paths import PathOption
 from gbdt_pwiser.cli._report import DETAILS, PAGE, RESULTS, check_output
 from gbdt_pwiser.cli._specs import base_spec, chosen_settings, given, load_dataset, tell_left_out, tuned_specs
+from gbdt_pwiser.cli._tables import show
 from gbdt_pwiser.cli._telling import also_told, note
 
 MOST_SEEDS: Final = 10_000
@@ -167,7 +168,7 @@ def compare(
     from gbdt_pwiser.report.activity import activity_notes
     from gbdt_pwiser.report.clicks import format_clicks
     from gbdt_pwiser.report.published import format_published
-    from gbdt_pwiser.report.table import format_sweep, format_table
+    from gbdt_pwiser.report.table import tell_results, tell_sweep
 
     check_whole("seeds", seeds, 1, MOST_SEEDS)
     check_choice(choose_by, calibrate, bootstrap)
@@ -227,11 +228,11 @@ def compare(
         click.echo(json.dumps(told, indent=2))
     else:
         notes = [line for note in activity_notes(details.activity) for line in textwrap.wrap(note, 110)]
-        click.echo("\n".join([format_table(results), *notes]))
+        show([*tell_results(results), *notes])
         if details.clicks:
             click.echo("\n" + format_clicks(details.clicks[0]))
         if sweep_weights is not None:
-            click.echo("\n" + format_sweep(details.sweep))
+            show(["", *tell_sweep(details.sweep)])
         if dataset.released and (published := format_published(results[0].dataset)):
             click.echo("\n" + published)
     if output:

@@ -18,10 +18,12 @@ from gbdt_pwiser.cli._help import command
 from gbdt_pwiser.cli._options import dataset_options, text
 from gbdt_pwiser.cli._paths import PathOption, not_empty
 from gbdt_pwiser.cli._specs import base_spec, chosen_settings, given, load_dataset
+from gbdt_pwiser.cli._tables import show
 from gbdt_pwiser.cli._telling import also_told, note
 
 if TYPE_CHECKING:
     from gbdt_pwiser.data import Split
+    from gbdt_pwiser.report.table import Told
     from gbdt_pwiser.tuning import SearchSpace, Trial, Tuning
 
 FEW_CONVERSIONS = 50
@@ -199,7 +201,7 @@ def tune(
     if as_json:
         click.echo(json.dumps(record(tuning), indent=2))
     else:
-        click.echo(_text(tuning))
+        show(_told(tuning))
     _write_page(tuning, output)
     also_told(output / "best.toml")
 
@@ -237,10 +239,10 @@ def _write_page(tuning: Tuning, output: Path) -> None:
     also_told(output / "tuning.html")
 
 
-def _text(tuning: Tuning) -> str:
+def _told(tuning: Tuning) -> Told:
     from gbdt_pwiser.evaluation.sweep import GIVEN_UP
     from gbdt_pwiser.metrics import metric_named
-    from gbdt_pwiser.report.table import format_best_gains
+    from gbdt_pwiser.report.table import tell_best_gains
 
     def line(what: str, trial: Trial) -> str:
         told = "  ".join(
@@ -254,14 +256,14 @@ def _text(tuning: Tuning) -> str:
 
     states = [trial.state for trial in tuning.trials]
     counted = ", ".join(f"{states.count(s)} {s}" for s in ("complete", "pruned", "failed") if s in states)
-    lines = [f"{len(states)} of {tuning.total} trials: {counted}", "", "validation"]
+    lines: Told = [f"{len(states)} of {tuning.total} trials: {counted}", "", "validation"]
     if len(tuning.metrics) > 1:
         lines += [line("front", trial) for trial in tuning.front]
     if tuning.baseline is not None:
         lines.append(line("bce", tuning.baseline))
     lines.append(line("best", tuning.best))
     best = [tuning.best_within(amount) for amount in GIVEN_UP]
-    if told := format_best_gains(["loss", "scale"], best, tuning.metrics[-1]):
+    if told := tell_best_gains(["loss", "scale"], best, tuning.metrics[-1]):
         lines += ["", *told, "Of single trials, and so without an error: the best of many is partly luck."]
     if tuning.confirmation is not None and tuning.confirmation.gains:
         seeds = tuning.confirmation.seeds
@@ -279,4 +281,4 @@ def _text(tuning: Tuning) -> str:
                 )
         if tuning.confirmation.times > 1:
             lines.append(f"The test split has been scored {tuning.confirmation.times} times by this study.")
-    return "\n".join([*lines, "", tuning.verdict])
+    return [*lines, "", tuning.verdict]
