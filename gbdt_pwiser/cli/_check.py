@@ -10,7 +10,7 @@ import click
 from gbdt_pwiser.cli._choices import DatasetName
 from gbdt_pwiser.cli._help import command
 from gbdt_pwiser.cli._options import data_dir_option, json_option
-from gbdt_pwiser.cli._telling import quiet_option
+from gbdt_pwiser.cli._telling import quiet_option, result
 
 
 @command(["check simulated", "check mine.toml --json"])
@@ -28,4 +28,4 @@ def check(dataset: str, data_dir: Path | None, as_json: bool) -> None:
     from gbdt_pwiser.sources import load
 
     found = look_at(load(dataset, data_dir=data_dir))
-    click.echo(json.dumps(found.record(), indent=2) if as_json else format_check(found))
+    result(json.dumps(found.record(), indent=2) if as_json else format_check(found))

@@ -28,7 +28,7 @@ from gbdt_pwiser.cli._paths import PathOption
 from gbdt_pwiser.cli._report import DETAILS, PAGE, RESULTS, check_output
 from gbdt_pwiser.cli._specs import base_spec, chosen_settings, given, load_dataset, tell_left_out, tuned_specs
 from gbdt_pwiser.cli._tables import show
-from gbdt_pwiser.cli._telling import also_told, note
+from gbdt_pwiser.cli._telling import also_told, note, result
 
 MOST_SEEDS: Final = 10_000
 
@@ -225,16 +225,16 @@ def compare(
         # A list of results by itself, as ever; beside the weight path an object.
         beside = {"sweep": records(details.sweep), "clicks": records(details.clicks)}
         told = rows if sweep_weights is None else {"results": rows, **beside}
-        click.echo(json.dumps(told, indent=2))
+        result(json.dumps(told, indent=2))
     else:
         notes = [line for note in activity_notes(details.activity) for line in textwrap.wrap(note, 110)]
         show([*tell_results(results), *notes])
         if details.clicks:
-            click.echo("\n" + format_clicks(details.clicks[0]))
+            result("\n" + format_clicks(details.clicks[0]))
         if sweep_weights is not None:
             show(["", *tell_sweep(details.sweep)])
         if dataset.released and (published := format_published(results[0].dataset)):
-            click.echo("\n" + published)
+            result("\n" + published)
     if output:
         write_results(results, output / RESULTS)
         write_details(details, output / DETAILS)

@@ -6,14 +6,12 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-import click
-
 from gbdt_pwiser.cli._choices import RELEASED, DatasetName
 from gbdt_pwiser.cli._headings import DATA, option
 from gbdt_pwiser.cli._help import command
 from gbdt_pwiser.cli._options import data_dir_option, json_option
 from gbdt_pwiser.cli._paths import PathOption
-from gbdt_pwiser.cli._telling import also_told, quiet_option
+from gbdt_pwiser.cli._telling import also_told, quiet_option, result
 
 
 @command(
@@ -72,7 +70,7 @@ def prepare(
     ):
         if number:
             also_told(f"left out: {number:,} {what}")
-    click.echo(folder)
+    result(folder)
 
 
 @command(["datasets", "datasets --json"])
@@ -84,7 +82,7 @@ def datasets(data_dir: Path | None, as_json: bool) -> None:
 
     known = known_datasets(data_dir)
     if as_json:
-        click.echo(json.dumps([asdict(dataset) for dataset in known], default=str, indent=2))
+        result(json.dumps([asdict(dataset) for dataset in known], default=str, indent=2))
         return
     for dataset in known:
         rows = (
@@ -95,4 +93,4 @@ def datasets(data_dir: Path | None, as_json: bool) -> None:
         if dataset.open:
             rows += f", {dataset.open:,} open"
         state = "ready" if dataset.prepared else "not prepared"
-        click.echo(f"{dataset.name:<10} {state:<13} {rows or dataset.description}")
+        result(f"{dataset.name:<10} {state:<13} {rows or dataset.description}")

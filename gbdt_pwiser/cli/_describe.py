@@ -13,7 +13,7 @@ from gbdt_pwiser.cli._headings import DATA, OUTPUT, option
 from gbdt_pwiser.cli._help import command
 from gbdt_pwiser.cli._options import json_option, text
 from gbdt_pwiser.cli._paths import PathOption
-from gbdt_pwiser.cli._telling import also_told, quiet_option
+from gbdt_pwiser.cli._telling import also_told, quiet_option, result
 
 
 @command(
@@ -89,9 +89,9 @@ def describe(
             place.write_text(guess.toml(), encoding="utf-8")
     if as_json:
         written = None if output is None else str(output)
-        click.echo(json.dumps({"output": written, **guess.record()}, indent=2, ensure_ascii=False))
+        result(json.dumps({"output": written, **guess.record()}, indent=2, ensure_ascii=False))
     else:
-        click.echo(guess.toml() if output is None else output, nl=output is not None)
+        result(guess.toml() if output is None else output, end="" if output is None else "\n")
     for doubt in guess.unsure:
         also_told(f"unsure: {doubt}")
 

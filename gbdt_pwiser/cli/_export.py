@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import click
-
 from gbdt_pwiser.cli._choices import OneOf
 from gbdt_pwiser.cli._headings import OUTPUT, option
 from gbdt_pwiser.cli._help import command
 from gbdt_pwiser.cli._paths import PathOption, model_folder_option
+from gbdt_pwiser.cli._telling import result
 
 
 @command(
@@ -53,4 +52,4 @@ def export(folder: Path, format: Any, target: Path, task: Any, uncalibrated: boo
     from gbdt_pwiser.export import export_model
 
     export_model(folder, target, format=format, task=task, uncalibrated=uncalibrated)
-    click.echo(target)
+    result(target)

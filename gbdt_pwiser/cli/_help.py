@@ -5,8 +5,6 @@ On a terminal rich-click draws the page; anywhere else it is plain text, for whi
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -14,7 +12,7 @@ import click
 from rich_click import RichCommand, RichContext, RichHelpConfiguration, RichOptionPanel
 
 from gbdt_pwiser.cli._headings import HEADINGS, OUTPUT
-from gbdt_pwiser.cli._telling import telling
+from gbdt_pwiser.cli._telling import is_terminal, telling
 
 _WIDEST: Final = 110
 _CONFIG: Final[dict[str, Any]] = {
@@ -23,11 +21,6 @@ _CONFIG: Final[dict[str, Any]] = {
     "max_width": _WIDEST,
     "options_table_column_types": ["opt_long_metavar", "help"],
 }
-
-
-def is_terminal() -> bool:
-    """Whether standard output is a terminal that can show more than text."""
-    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
 class _Context(RichContext):
@@ -118,6 +111,10 @@ class Group(Command, click.Group):  # type: ignore[misc]
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands."""
         return list(self.purposes)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that is named, which tells for itself."""
+        return click.Group.invoke(self, ctx)
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the page, rich or plain."""

@@ -8,13 +8,11 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-import click
-
 from gbdt_pwiser.cli._headings import DATA, OUTPUT, option
 from gbdt_pwiser.cli._help import command
 from gbdt_pwiser.cli._options import device_option, json_option, threads_option
 from gbdt_pwiser.cli._paths import PathOption, model_folder_option
-from gbdt_pwiser.cli._telling import note, quiet_option
+from gbdt_pwiser.cli._telling import also_told, note, quiet_option, result
 
 
 @command(
@@ -81,7 +79,8 @@ def predict(
         note(f"values that training did not have count as missing: {unseen}")
     told = {"output": str(target), **asdict(predicted), "seconds": seconds}
     # Where the predictions themselves went to standard output, nothing else may.
-    click.echo(json.dumps(told, indent=2) if as_json else target, err=_is_standard_output(target))
+    tell = also_told if _is_standard_output(target) else result
+    tell(json.dumps(told, indent=2) if as_json else target)
 
 
 def _is_standard_output(path: Path) -> bool:

@@ -8,7 +8,7 @@ import click
 
 from gbdt_pwiser.cli._help import command
 from gbdt_pwiser.cli._paths import PathOption
-from gbdt_pwiser.cli._telling import note, quiet_option
+from gbdt_pwiser.cli._telling import note, quiet_option, result
 
 RESULTS, DETAILS, PAGE = "results.parquet", "details.json", "report.html"
 """What `compare --output` leaves in its folder; the page can be made of the other two."""
@@ -49,4 +49,4 @@ def report(folder: Path) -> None:
     else:
         note(f"{folder / DETAILS} is missing, so the page lacks the plots made of it")
     write_report(folder / PAGE, results, details)
-    click.echo(folder / PAGE)
+    result(folder / PAGE)

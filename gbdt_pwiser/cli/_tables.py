@@ -5,9 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-import click
-
-from gbdt_pwiser.cli._help import is_terminal
+from gbdt_pwiser.cli._telling import is_terminal, result, results
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -23,12 +21,12 @@ def show(told: Told) -> None:
     from gbdt_pwiser.report.table import as_text
 
     if not is_terminal():
-        click.echo(as_text(told))
+        result(as_text(told))
         return
     from rich.console import Console
     from rich.text import Text
 
-    console = Console(file=sys.stdout, highlight=False)
+    console = Console(file=results(), highlight=False)
     for part in told:
         if isinstance(part, str):
             console.print(Text(part))

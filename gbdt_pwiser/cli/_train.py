@@ -21,6 +21,7 @@ from gbdt_pwiser.cli._help import command
 from gbdt_pwiser.cli._options import choose_by_option, dataset_options, numbers, params_option
 from gbdt_pwiser.cli._paths import PathOption
 from gbdt_pwiser.cli._specs import base_spec, chosen_settings, load_dataset, tuned_specs
+from gbdt_pwiser.cli._telling import result
 
 if TYPE_CHECKING:
     from gbdt_pwiser.data import Split
@@ -151,9 +152,9 @@ def train(
         "calibration": calibrate,
         "validation": {name: value if math.isfinite(value) else None for name, value in fitted.valid.items()},
     }
-    click.echo(json.dumps(trained, indent=2) if as_json else _text(manifest, fitted.model.rounds_used))
+    result(json.dumps(trained, indent=2) if as_json else _text(manifest, fitted.model.rounds_used))
     if not as_json:
-        click.echo(output)
+        result(output)
 
 
 def _chosen(

@@ -19,7 +19,7 @@ from gbdt_pwiser.cli._options import dataset_options, text
 from gbdt_pwiser.cli._paths import PathOption, not_empty
 from gbdt_pwiser.cli._specs import base_spec, chosen_settings, given, load_dataset
 from gbdt_pwiser.cli._tables import show
-from gbdt_pwiser.cli._telling import also_told, note
+from gbdt_pwiser.cli._telling import also_told, note, result
 
 if TYPE_CHECKING:
     from gbdt_pwiser.data import Split
@@ -199,7 +199,7 @@ def tune(
         **search,
     )
     if as_json:
-        click.echo(json.dumps(record(tuning), indent=2))
+        result(json.dumps(record(tuning), indent=2))
     else:
         show(_told(tuning))
     _write_page(tuning, output)

@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, redirect_stdout
-from io import TextIOBase
+from contextlib import contextmanager
 from typing import Any, Final, Literal
 
 from tqdm import tqdm
@@ -24,8 +23,7 @@ _STAGE: Final = "{desc}{bar:0}  {elapsed}"
 PASSING: Final[dict[str, Any]] = {"unit_scale": True, "leave": False}
 """Options of a bar that counts a pass over much, and is gone when that is done."""
 
-_level: Level | None = None
-"""None outside the command line, where what libraries print is left to the caller."""
+_level: Level = "usual"
 _within: list[str] = []
 
 
@@ -148,25 +146,3 @@ def note(text: str) -> None:
     """Tell the user one line above any progress, unless quiet is wanted."""
     if _level != "quiet":
         tqdm.write(text, file=sys.stderr)
-
-
-@contextmanager
-def library_lines() -> Iterator[None]:
-    """Send what the libraries print in the block to standard error, under the command line.
-
-    There standard output is for results. LightGBM and XGBoost print their logs through Python.
-    """
-    if _level is None:
-        yield
-        return
-    with redirect_stdout(_AboveProgress()):
-        yield
-
-
-class _AboveProgress(TextIOBase):
-    """Standard error, where lines stand above the progress and not in it; silent where quiet is wanted."""
-
-    def write(self, text: str) -> int:
-        if text and _level != "quiet":
-            tqdm.write(text, file=sys.stderr, end="")
-        return len(text)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from gbdt_pwiser._sigmoid import fit_sigmoid
 from gbdt_pwiser.data import Exposures
-from gbdt_pwiser.data.progress import PASSING, Rounds, bar, library_lines, stage
+from gbdt_pwiser.data.progress import PASSING, Rounds, bar, stage
 from gbdt_pwiser.data.stored import BLOCK
 from gbdt_pwiser.models.boosters._binning import with_adjacent_groups
 from gbdt_pwiser.models.boosters._features import by_position, refuse_params, with_columns
@@ -145,7 +145,7 @@ class TreeModel(ABC):
             with Rounds(f"{spec.model} conversion", settings.rounds) as rounds:
                 return self._train_conversion(train, valid, rounds.after(of_task(on_round, "conversion")))
 
-        with refusals(spec.model, self._columns), library_lines():
+        with refusals(spec.model, self._columns):
             binned = _kept_with.get(
                 train,
                 (valid, type(self), spec.device, settings.external_memory, bins, grouped),
