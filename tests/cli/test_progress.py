@@ -1,6 +1,7 @@
 """What a user sees while something long runs: on standard error, on a terminal, and nowhere else."""
 
 import io
+import os
 import re
 
 import pytest
@@ -42,12 +43,13 @@ def terminal(monkeypatch):
 
     class Seen(tqdm):
         def __init__(self, *arguments, **options):
-            super().__init__(*arguments, **{"file": made, "mininterval": 0, "miniters": 0, **options})
+            width = int(os.environ["COLUMNS"])  # what tqdm asks of a real terminal
+            ours = {"file": made, "mininterval": 0, "miniters": 0, "dynamic_ncols": False, "ncols": width}
+            super().__init__(*arguments, **{**options, **ours})
 
     monkeypatch.setattr(progress, "tqdm", Seen)
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", "121")  # of which tqdm leaves one free
-    monkeypatch.setenv("LINES", "40")
+    monkeypatch.setenv("COLUMNS", "120")
     return made
 
 

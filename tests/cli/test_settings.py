@@ -68,7 +68,7 @@ def test_options_of_boosters_are_none_of_networks(run):
 
 def test_a_search_that_cannot_stop_by_the_metric_is_refused_before_any_trial(run, tmp_path, monkeypatch):
     """As a comparison is, and with the reason: of a search every trial would fail."""
-    rows = [f"{int(i % 3 > 0)},{int(i % 3 == 2)},{i % 5}" for i in range(300)]
+    rows = [f"{int(i % 3 > 0)},{int(i % 3 == 2)},{i % 5}" for i in range(1500)]
     (tmp_path / "d.csv").write_text("\n".join(["click,buy,x", *rows, ""]))
     (tmp_path / "d.toml").write_text('source = "d.csv"\nclick = "click"\nconversion = "buy"\n')
     monkeypatch.chdir(tmp_path)

@@ -58,7 +58,7 @@ def test_in_a_pipe_it_is_text(monkeypatch):
     assert pipe.getvalue().splitlines()[2:5] == [
         "                                              conversion",
         "model    loss    weight         CTR AUC              AUC           PCOC",
-        "xgboost  bce          0  .7123 ± .0004   .6543 ± .0011   1.002 ± .003",
+        "xgboost  bce          0   .7123 ± .0004    .6543 ± .0011   1.002 ± .003",
     ]
 
 

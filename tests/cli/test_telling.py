@@ -11,6 +11,7 @@ from gbdt_pwiser.cli import COMMANDS, cli
 from gbdt_pwiser.data import progress
 from tests.command_line import COMPARE, SIMULATED, refused
 from tests.folders import names
+from tests.sources.guess.guessed import log
 
 TRAINING = {"compare", "train", "tune"}
 
@@ -64,12 +65,11 @@ def test_quiet_keeps_errors(run):
 
 
 def test_quiet_leaves_out_doubts(run, tmp_path):
-    rows = [f"{int(i % 3 > 0)},{int(i % 3 == 2)},{i % 5}" for i in range(100)]
-    (tmp_path / "log.csv").write_text("\n".join(["click,buy,x", *rows, ""]))
-    code, out, err = run("describe", tmp_path / "log.csv")
+    log().with_columns(rank=log()["search_id"] % 5).write_parquet(tmp_path / "log.parquet")
+    code, out, err = run("describe", tmp_path / "log.parquet")
     assert code == 0
     assert err.startswith("unsure: ")
-    assert run("describe", tmp_path / "log.csv", "--quiet") == (0, out, "")
+    assert run("describe", tmp_path / "log.parquet", "--quiet") == (0, out, "")
 
 
 @pytest.mark.parametrize(
