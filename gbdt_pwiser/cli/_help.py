@@ -45,6 +45,8 @@ class Command(RichCommand):
         settings = {"rich_help_config": RichHelpConfiguration.load_from_globals(**_CONFIG)}
         super().__init__(*arguments, context_settings=settings, **options)
         self.examples = tuple(examples)
+        if self.examples:  # for what else reads a command, such as a site; a page is written below
+            self.epilog = "\n".join(["\b", "Examples:", *(f"  gbdt-pwiser {line}" for line in examples)])
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
         """Return --help, which stands with what else there is to see."""
