@@ -56,6 +56,10 @@ class OneOf(click.Choice):  # type: ignore[type-arg]
         """Return what stands behind the option."""
         return self._called or f"[{'|'.join(self.choices)}]"
 
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """Return what is told beside the option that is missing."""
+        return f"Choose one of {', '.join(self.choices)}"
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the name, known or not: see the module."""
         return str(value)
@@ -84,6 +88,10 @@ class DatasetName(OneOf):
 
     def __init__(self, names: Sequence[str] = DATASETS) -> None:
         super().__init__(names, "NAME|PATH")
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """Return what is told beside the option that is missing."""
+        return f"{super().get_missing_message(param, ctx)}, or give the path of a description (.toml)"
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str

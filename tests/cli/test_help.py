@@ -21,6 +21,7 @@ from gbdt_pwiser.models.spec import DEVICES
 from gbdt_pwiser.objectives import SURROGATES, PWiseRLoss
 from gbdt_pwiser.sources.registry import NAMES, RELEASED
 from gbdt_pwiser.tuning._storage import PRUNERS, SAMPLERS
+from tests.command_line import refused
 
 GROUP = click.Context(cli, info_name="gbdt-pwiser")
 PAGES = {name: cli.get_command(GROUP, name) for name in COMMANDS}
@@ -199,3 +200,21 @@ def test_an_error_on_a_terminal_is_one_plain_line():
         "gbdt-pwiser: unknown surrogate 'hing' (did you mean hinge?); choose one of hinge, squared_hinge, "
         "logistic\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["compare"],
+            "Missing option '--dataset'. Choose one of us, nl, fr, es, ccp, simulated, or give the path of a "
+            "description (.toml)",
+        ),
+        (
+            ["export", "--model", "m", "--output", "o"],
+            "Missing option '--format'. Choose one of native, onnx",
+        ),
+    ],
+)
+def test_what_is_missing_is_told_with_what_there_is(run, arguments, message):
+    assert refused(run(*arguments)) == message
