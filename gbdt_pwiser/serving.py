@@ -21,6 +21,7 @@ from gbdt_pwiser.data.columns import FeatureColumns
 from gbdt_pwiser.data.few import FewRowsEncoder
 from gbdt_pwiser.data.pages import are_adjacent, between_pages, fill_by_page, on_disk, page_keys
 from gbdt_pwiser.data.parquet import write_frames
+from gbdt_pwiser.data.progress import bar
 from gbdt_pwiser.data.relative import given_groups
 from gbdt_pwiser.data.stored import BLOCK, UNREADABLE, as_matrix, nameless
 from gbdt_pwiser.models.protocol import MatrixModel, Predictions
@@ -175,7 +176,7 @@ class Predictor:
 
         needed = scan.select(by_name(*dict.fromkeys([*columns.needed, *kept])))
 
-        def predictions(batches: Iterable[_Batch], progress: tqdm[None]) -> Iterator[pl.DataFrame]:
+        def predictions(batches: Iterable[_Batch], progress: tqdm[Any]) -> Iterator[pl.DataFrame]:
             nonlocal pctr_sum
             for start, stop, relative in batches:
                 batch = _collect(needed.slice(start, stop - start), source)
@@ -188,7 +189,7 @@ class Predictor:
         written: dict[str, Any] = {**kept, **dict.fromkeys(self.outputs, pl.Float64)}
         with (
             replacing_file(target) as temporary,
-            tqdm(total=total, unit=" rows", unit_scale=True, disable=None) as progress,
+            bar(total=total, unit=" rows", unit_scale=True) as progress,
         ):
             batches = _batches(columns, scan, total, batch_size, source, temporary.parent)
             write_frames(predictions(batches, progress), temporary, written)

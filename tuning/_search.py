@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from tqdm import tqdm
 
 from gbdt_pwiser.data import Exposures
+from gbdt_pwiser.data.progress import bar, within
 from gbdt_pwiser.metrics import evaluate, metric_named
 from gbdt_pwiser.models import ModelSpec, make_model
 from gbdt_pwiser.models.protocol import OnRound, Task
@@ -90,7 +91,7 @@ def run_trials(
     def finished() -> list[int]:
         return [min(arm.share.finished, arm.share.total) for arm in arms]
 
-    with tqdm(total=total, initial=sum(finished()), unit="trial", disable=None) as progress:
+    with bar(total=total, initial=sum(finished()), unit="trial") as progress:
         while True:
             done = finished()
             _show(progress, sum(done), arms, metrics)
@@ -104,7 +105,8 @@ def run_trials(
             ):
                 trial = arm.share.claim()
                 if trial is not None:
-                    _run(arm, trial, train, valid, metrics, prune)
+                    with within(f"trial {sum(done) + 1}/{total}"):
+                        _run(arm, trial, train, valid, metrics, prune)
                     run += 1
                     break
             else:

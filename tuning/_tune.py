@@ -123,6 +123,7 @@ def tune(
     check_space(space, spec.model, warm_up=spec.pwiser.warm_up)
     make_model(configured(spec, space.fixed))  # what cannot be is refused before anything is written
     check_metrics(metrics, valid)
+    settings_of(spec).check_validation(valid)  # every trial would fail of it
     total = n_trials if max_total_trials is None else max_total_trials
     check_output(output)
     if storage is None:

@@ -15,6 +15,10 @@ from typing import Final, NoReturn
 import click
 
 from gbdt_pwiser._version import __version__
+from gbdt_pwiser.cli._help import Group
+from gbdt_pwiser.cli._telling import is_quiet
+
+NAME: Final = "gbdt-pwiser"
 
 # In the order in which they are used: the module, and what the command is for.
 COMMANDS: Final = {
@@ -31,14 +35,13 @@ COMMANDS: Final = {
 }
 
 
-class _Commands(click.Group):
+class _Commands(Group):
     """The commands, whose modules, and the libraries behind them, are imported when they are run."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
+            if ctx.resilient_parsing:  # a shell asks what could be completed: nothing
+                return None
             from gbdt_pwiser.objectives.errors import unknown
 
             raise unknown("command", cmd_name, COMMANDS)
@@ -46,15 +49,23 @@ class _Commands(click.Group):
         assert isinstance(command, click.Command)
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, purpose) for name, (_, purpose) in COMMANDS.items()])
+
+_HELP: Final = """BCE+PWiseR for LightGBM, XGBoost and networks: prepare data, compare losses, tune, serve.
+
+Each command has its options and examples: gbdt-pwiser compare --help
+
+The tab key completes commands, options, models, metrics and data sets once the shell has read this; for
+zsh and fish it is zsh_source and fish_source:
+
+\b
+  eval "$(_GBDT_PWISER_COMPLETE=bash_source gbdt-pwiser)"
+"""
 
 
-@click.group(cls=_Commands)
-@click.version_option(__version__, prog_name="gbdt-pwiser")
+@click.group(cls=_Commands, purposes={name: purpose for name, (_, purpose) in COMMANDS.items()}, help=_HELP)
+@click.version_option(__version__, prog_name=NAME)
 def cli() -> None:
-    """BCE+PWiseR for LightGBM, XGBoost and networks: prepare data, compare losses, tune the weight, serve."""
+    """Run one of the commands."""
 
 
 def main() -> None:
@@ -65,7 +76,7 @@ def main() -> None:
     stopped: list[int] = []
     try:
         with _signals(stopped), _warnings_in_one_line():
-            cli.main(sys.argv[1:] or ["--help"], standalone_mode=False)
+            cli.main(sys.argv[1:] or ["--help"], prog_name=NAME, standalone_mode=False)
     except BaseException as error:
         if _is_stop(error, stopped):
             code = stopped[-1] if stopped else signal.SIGINT
@@ -133,6 +144,8 @@ def _warnings_in_one_line() -> Iterator[None]:
     """Print warnings as the errors are: without file, line and source."""
 
     def show(message: Warning | str, *_: object) -> None:
+        if is_quiet():
+            return
         told = "gbdt-pwiser: warning: " + " ".join(str(message).split())
         tqdm = sys.modules.get("tqdm")
         if tqdm is None:

@@ -11,25 +11,24 @@ from typing import Any, Final
 
 import click
 
+from gbdt_pwiser.cli._choices import CALIBRATIONS, LOSSES, MODELS, ONE_OF_MODELS, ModelAndLoss, OneOf
 from gbdt_pwiser.cli._dask import dask_option, maker
+from gbdt_pwiser.cli._errors import input_error
+from gbdt_pwiser.cli._headings import COMPARED, EVALUATION, LOSS, OUTPUT, option
+from gbdt_pwiser.cli._help import command
 from gbdt_pwiser.cli._options import (
-    base_spec,
     choose_by_option,
-    chosen_settings,
     dataset_options,
-    given,
-    load_dataset,
     numbers,
     params_option,
     rival_weight_option,
-    tell_left_out,
     text,
-    tuned_specs,
 )
 from gbdt_pwiser.cli._paths import PathOption
 from gbdt_pwiser.cli._report import DETAILS, PAGE, RESULTS, check_output
-from gbdt_pwiser.objectives import InputError
-from gbdt_pwiser.objectives.errors import check_whole
+from gbdt_pwiser.cli._specs import base_spec, chosen_settings, given, load_dataset, tell_left_out, tuned_specs
+from gbdt_pwiser.cli._tables import show
+from gbdt_pwiser.cli._telling import also_told, note, result
 
 MOST_SEEDS: Final = 10_000
 
@@ -41,16 +40,26 @@ def _places(_: click.Context, param: click.Parameter, value: str | None) -> tupl
     return () if value is None else metrics_at(part.strip() for part in value.split(","))
 
 
-@click.command()
-@click.option(
+@command(
+    [
+        "compare --dataset simulated --seeds 2",
+        "compare --dataset us --model xgboost --weight 0.003,0.01,0.03 --output results",
+        "compare --dataset mine.toml --loss bce --loss pwiser --loss weighted_bce --stop-by gauc",
+        "compare --dataset mine.toml --sweep-weight 0,0.01,0.03,0.1 --json --quiet > path.json",
+        "compare --dataset mine.toml --params tune-mine-xgboost/best.toml --seeds 5",
+    ]
+)
+@option(
     "--model",
     "models",
     multiple=True,
     default=("lightgbm", "xgboost"),
     show_default=True,
-    help="May be repeated.",
+    help=f"{ONE_OF_MODELS} May be repeated.",
+    type=OneOf(MODELS, "MODEL"),
+    panel=COMPARED,
 )
-@click.option(
+@option(
     "--loss",
     "losses",
     multiple=True,
@@ -58,55 +67,74 @@ def _places(_: click.Context, param: click.Parameter, value: str | None) -> tupl
     show_default=True,
     help="bce, pwiser or weighted_bce; lambdarank (lightgbm), rank_pairwise (xgboost), combined_pair "
     "(networks). May be repeated.",
+    type=OneOf(LOSSES, "LOSS"),
+    panel=COMPARED,
 )
-@click.option("--seeds", type=int, default=3, show_default=True, help="Seeds 0 .. N-1.")
-@click.option(
+@option(
+    "--seeds",
+    type=int,
+    default=3,
+    show_default=True,
+    help="Seeds 0 .. N-1.",
+    panel=COMPARED,
+)
+@option(
     "--weight",
     "weights",
     callback=numbers,
+    metavar="NUMBERS",
     default="0.003,0.01,0.03",
     show_default=True,
     help="Weight of the pairwise term; of several the best on validation.",
+    panel=LOSS,
 )
-@click.option(
+@option(
     "--sweep-weight",
     "sweep_weights",
     callback=numbers,
+    metavar="NUMBERS",
     help="In place of --weight, as in 0,0.003,0.01,0.03,0.1; the weight path on validation is printed too.",
+    panel=LOSS,
 )
 @rival_weight_option
 @choose_by_option
-@click.option(
+@option(
     "--against",
     callback=text,
-    metavar="MODEL[:LOSS]",
     help="One of those compared, as in xgboost or xgboost:pwiser: every gain is the difference to it, on "
     "the same test rows. Without a loss: its bce. Default: each model's own bce.",
+    type=ModelAndLoss(),
+    panel=COMPARED,
 )
-@click.option(
+@option(
     "--at",
     callback=_places,
     metavar="K,K",
     help="Measure the first K places of each group (ndcg@K, map@K, conversions@K), as in 1,10, beside 5.",
+    panel=EVALUATION,
 )
 @params_option
-@click.option(
+@option(
     "--calibrate",
     default="none",
     show_default=True,
-    help="none, isotonic or sigmoid, fitted on validation; test is scored before and after.",
+    help="Fitted on validation; test is scored before and after.",
+    type=OneOf(CALIBRATIONS),
+    panel=EVALUATION,
 )
-@click.option(
+@option(
     "--bootstrap",
     type=int,
     default=200,
     show_default=True,
     help="Draws behind the error of a gain; 0: the seeds alone.",
+    panel=EVALUATION,
 )
-@click.option(
+@option(
     "--output",
     type=PathOption(file_okay=False),
     help="Folder for results.parquet, details.json and report.html.",
+    panel=OUTPUT,
 )
 @dask_option
 @dataset_options
@@ -135,11 +163,12 @@ def compare(
     from gbdt_pwiser.evaluation import compare as run
     from gbdt_pwiser.evaluation.compare import check_choice
     from gbdt_pwiser.evaluation.plan import baseline_named, plan
+    from gbdt_pwiser.objectives.errors import check_whole
     from gbdt_pwiser.report import require_report_extra, write_report
     from gbdt_pwiser.report.activity import activity_notes
     from gbdt_pwiser.report.clicks import format_clicks
     from gbdt_pwiser.report.published import format_published
-    from gbdt_pwiser.report.table import format_sweep, format_table
+    from gbdt_pwiser.report.table import tell_results, tell_sweep
 
     check_whole("seeds", seeds, 1, MOST_SEEDS)
     check_choice(choose_by, calibrate, bootstrap)
@@ -172,7 +201,7 @@ def compare(
         dataset = load_dataset(options)
         tell_left_out(models, losses)
         if replaces:
-            click.echo(f"gbdt-pwiser: replaces the earlier comparison in {output}", err=True)
+            note(f"replaces the earlier comparison in {output}")
         results = run(
             dataset,
             models=models,
@@ -196,27 +225,27 @@ def compare(
         # A list of results by itself, as ever; beside the weight path an object.
         beside = {"sweep": records(details.sweep), "clicks": records(details.clicks)}
         told = rows if sweep_weights is None else {"results": rows, **beside}
-        click.echo(json.dumps(told, indent=2))
+        result(json.dumps(told, indent=2))
     else:
         notes = [line for note in activity_notes(details.activity) for line in textwrap.wrap(note, 110)]
-        click.echo("\n".join([format_table(results), *notes]))
+        show([*tell_results(results), *notes])
         if details.clicks:
-            click.echo("\n" + format_clicks(details.clicks[0]))
+            result("\n" + format_clicks(details.clicks[0]))
         if sweep_weights is not None:
-            click.echo("\n" + format_sweep(details.sweep))
+            show(["", *tell_sweep(details.sweep)])
         if dataset.released and (published := format_published(results[0].dataset)):
-            click.echo("\n" + published)
+            result("\n" + published)
     if output:
         write_results(results, output / RESULTS)
         write_details(details, output / DETAILS)
         write_report(output / PAGE, results, details)
-        click.echo(f"{output / PAGE}", err=True)
+        also_told(output / PAGE)
 
 
 def _check_sweep(context: click.Context, losses: tuple[str, ...]) -> None:
     """Refuse a sweep beside what decides the weight otherwise, and one that nothing is trained with."""
-    for name, option in (("weights", "--weight"), ("params", "--params")):
+    for name, other in (("weights", "--weight"), ("params", "--params")):
         if given(context, name):
-            raise InputError(f"--sweep-weight stands in place of {option}; give one of the two")
+            raise input_error(f"--sweep-weight stands in place of {other}; give one of the two")
     if "pwiser" not in losses:
-        raise InputError(f"--sweep-weight is for pwiser, not for {', '.join(losses)}; add --loss pwiser")
+        raise input_error(f"--sweep-weight is for pwiser, not for {', '.join(losses)}; add --loss pwiser")

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import click
-
+from gbdt_pwiser.cli._errors import input_error
+from gbdt_pwiser.cli._headings import MODEL, option
 from gbdt_pwiser.cli._options import text
-from gbdt_pwiser.objectives import InputError
 
 if TYPE_CHECKING:
     from gbdt_pwiser.models import Model, ModelSpec
 
 SECONDS_TO_CONNECT: Final = 10
 
-dask_option = click.option(
+dask_option = option(
     "--dask",
     "scheduler",
     metavar="ADDRESS",
     callback=text,
     help="xgboost: train on the workers of this Dask scheduler, e.g. tcp://host:8786.",
+    panel=MODEL,
 )
 
 
@@ -55,6 +54,8 @@ def maker(scheduler: str | None, *specs: ModelSpec) -> Iterator[Callable[[ModelS
     require_distributed_extra()
     for spec in specs:
         make_on_workers(spec, client=None)
+    import asyncio
+
     from distributed import Client
 
     try:
@@ -62,6 +63,6 @@ def maker(scheduler: str | None, *specs: ModelSpec) -> Iterator[Callable[[ModelS
         asyncio.run(_knock(scheduler))
         client = Client(scheduler, timeout=SECONDS_TO_CONNECT)
     except Exception as error:  # the many kinds of transports have many kinds of errors
-        raise InputError(f"no Dask scheduler answers at {scheduler} ({error}); give its address") from error
+        raise input_error(f"no Dask scheduler answers at {scheduler} ({error}); give its address") from error
     with client:
         yield partial(make_on_workers, client=client)

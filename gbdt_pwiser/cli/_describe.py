@@ -8,26 +8,61 @@ from pathlib import Path
 
 import click
 
-from gbdt_pwiser._files import replacing_file
-from gbdt_pwiser.cli._options import text
+from gbdt_pwiser.cli._errors import input_error
+from gbdt_pwiser.cli._headings import DATA, OUTPUT, option
+from gbdt_pwiser.cli._help import command
+from gbdt_pwiser.cli._options import json_option, text
 from gbdt_pwiser.cli._paths import PathOption
-from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.cli._telling import also_told, quiet_option, result
 
 
-@click.command()
+@command(
+    [
+        "describe log.parquet --output mine.toml",
+        "describe logs --click clicked --conversion bought --group search --time at",
+    ]
+)
 @click.argument("source", type=PathOption(), metavar="FILE-OR-FOLDER")
-@click.option(
+@option(
     "--output",
     type=PathOption(),
     help="The description to write (.toml), which must not exist yet; else it is printed.",
+    panel=OUTPUT,
 )
-@click.option("--click", "clicked", callback=text, metavar="COLUMN", help="The click, a column of 0 and 1.")
-@click.option(
-    "--conversion", "converted", callback=text, metavar="COLUMN", help="The conversion, a column of 0 and 1."
+@option(
+    "--click",
+    "clicked",
+    callback=text,
+    metavar="COLUMN",
+    help="The click, a column of 0 and 1.",
+    panel=DATA,
 )
-@click.option("--group", "group", callback=text, metavar="COLUMN", help="The search, page or user.")
-@click.option("--time", "time", callback=text, metavar="COLUMN", help="When the exposure was.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+@option(
+    "--conversion",
+    "converted",
+    callback=text,
+    metavar="COLUMN",
+    help="The conversion, a column of 0 and 1.",
+    panel=DATA,
+)
+@option(
+    "--group",
+    "group",
+    callback=text,
+    metavar="COLUMN",
+    help="The search, page or user.",
+    panel=DATA,
+)
+@option(
+    "--time",
+    "time",
+    callback=text,
+    metavar="COLUMN",
+    help="When the exposure was.",
+    panel=DATA,
+)
+@json_option
+@quiet_option
 def describe(
     source: Path,
     output: Path | None,
@@ -42,6 +77,7 @@ def describe(
     A sample of the rows is looked at, and what is unsure told on standard error. Read the description before
     it is used: names and values tell much, and not all.
     """
+    from gbdt_pwiser._files import replacing_file
     from gbdt_pwiser.sources.guess import describe as guess_of
 
     if output is not None:
@@ -53,18 +89,18 @@ def describe(
             place.write_text(guess.toml(), encoding="utf-8")
     if as_json:
         written = None if output is None else str(output)
-        click.echo(json.dumps({"output": written, **guess.record()}, indent=2, ensure_ascii=False))
+        result(json.dumps({"output": written, **guess.record()}, indent=2, ensure_ascii=False))
     else:
-        click.echo(guess.toml() if output is None else output, nl=output is not None)
+        result(guess.toml() if output is None else output, end="" if output is None else "\n")
     for doubt in guess.unsure:
-        click.echo(f"unsure: {doubt}", err=True)
+        also_told(f"unsure: {doubt}")
 
 
 def _check_new(output: Path) -> None:
     """Refuse what is no new .toml file."""
     if output.suffix != ".toml":
-        raise InputError(f"--output is {output}; name it .toml, by which a description is known")
+        raise input_error(f"--output is {output}; name it .toml, by which a description is known")
     if output.exists() or output.is_symlink():
         names = (output.with_stem(f"{output.stem}-{number}") for number in count(2))
         free = next(path for path in names if not path.exists())
-        raise InputError(f"{output} exists, and is not overwritten; give another path, as {free}")
+        raise input_error(f"{output} exists, and is not overwritten; give another path, as {free}")

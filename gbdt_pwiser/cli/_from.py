@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from gbdt_pwiser.cli._options import OF_LOSS, given, load_dataset
+from gbdt_pwiser.cli._errors import input_error
+from gbdt_pwiser.cli._headings import MODEL, option
 from gbdt_pwiser.cli._paths import PathOption
-from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.cli._specs import OF_LOSS, given, load_dataset
+from gbdt_pwiser.cli._telling import note
 
 if TYPE_CHECKING:
     from gbdt_pwiser.evaluation.compare import Fitted
@@ -22,22 +24,24 @@ _OF_TRAINING: Final = ("params", "choose_by", "scheduler", "network", "settings"
 
 def from_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that name a saved model to go on from."""
-    for option in (
-        click.option(
+    for add in (
+        option(
             "--refit",
             type=float,
             metavar="DECAY",
             help="With --from: grow no trees; leaf values become DECAY times the old plus 1 - DECAY times "
             "the new.",
+            panel=MODEL,
         ),
-        click.option(
+        option(
             "--from",
             "earlier",
             type=PathOption(file_okay=False),
             help="lightgbm, xgboost: go on from this model folder, with its model, loss and parameters.",
+            panel=MODEL,
         ),
     ):
-        command = option(command)
+        command = add(command)
     return command
 
 
@@ -57,7 +61,7 @@ def go_on(
     _refuse_others(context, folder, manifest)
     if manifest.calibration is not None and not given(context, "calibrate"):
         method = manifest.calibration.get("method")
-        raise InputError(
+        raise input_error(
             f"the model in {folder} is calibrated {method}; give --calibrate {method} to fit it again, or "
             "--calibrate none"
         )
@@ -73,7 +77,7 @@ def go_on(
     )
     if continued.unseen:
         unseen = ", ".join(f"{name} {count:,}" for name, count in continued.unseen.items())
-        click.echo(f"gbdt-pwiser: values that training did not have count as missing: {unseen}", err=True)
+        note(f"values that training did not have count as missing: {unseen}")
     return judged(continued.model, continued.split.valid), continued
 
 
@@ -95,7 +99,7 @@ def _refuse_others(context: click.Context, folder: Path, manifest: Manifest) -> 
         if given(context, name) and (name not in saved or asked[name] != saved[name]):
             told = next(param.opts[0] for param in context.command.params if param.name == name)
             differs = f" as {_text(asked[name])}, where it is {_text(saved[name])}" if name in saved else ""
-            raise InputError(
+            raise input_error(
                 f"{told} is given{differs}, and --from takes model, loss and parameters of {folder}; leave "
                 "it out, or train without --from"
             )

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.cli._errors import input_error
+from gbdt_pwiser.cli._headings import MODEL, option
 
 
 class PathOption(click.Path):
@@ -31,10 +32,15 @@ def not_empty(_: click.Context | None, param: click.Parameter | None, value: Any
         return None
     if not str(value).strip():
         name = param.opts[0] if param else "a path"
-        raise InputError(f"{name} is empty; give a path, or . for the current folder")
+        raise input_error(f"{name} is empty; give a path, or . for the current folder")
     return os.path.expanduser(value)
 
 
-model_folder_option = click.option(
-    "--model", "folder", required=True, type=PathOption(), help="Model folder that train wrote."
+model_folder_option = option(
+    "--model",
+    "folder",
+    required=True,
+    type=PathOption(),
+    help="Model folder that train wrote.",
+    panel=MODEL,
 )

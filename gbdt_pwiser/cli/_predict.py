@@ -8,34 +8,55 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-import click
-
+from gbdt_pwiser.cli._headings import DATA, OUTPUT, option
+from gbdt_pwiser.cli._help import command
+from gbdt_pwiser.cli._options import device_option, json_option, threads_option
 from gbdt_pwiser.cli._paths import PathOption, model_folder_option
+from gbdt_pwiser.cli._telling import also_told, note, quiet_option, result
 
 
-@click.command()
+@command(
+    [
+        "predict --model model --input new.parquet --output predicted.parquet",
+        "predict --model model --input new.parquet --output p.parquet --keep id --quiet",
+    ]
+)
 @model_folder_option
-@click.option(
+@option(
     "--input",
     "source",
     required=True,
     type=PathOption(),
     help="Parquet file of exposures with the columns of training; more are ignored.",
+    panel=DATA,
 )
-@click.option(
+@option(
     "--output",
     "target",
     required=True,
     type=PathOption(dir_okay=False),
     help="Parquet file for pctr, pcvr and pctcvr; appears when it is complete.",
+    panel=OUTPUT,
 )
-@click.option("--keep", multiple=True, metavar="COLUMN", help="Copied from the input; may be repeated.")
-@click.option("--batch-size", type=int, default=65536, show_default=True, help="Exposures at a time.")
-@click.option("--device", default="cpu", show_default=True, help="cpu or cuda; for networks also auto.")
-@click.option(
-    "--threads", type=int, default=0, show_default=True, help="CPU threads; 0: the library's choice."
+@option(
+    "--keep",
+    multiple=True,
+    metavar="COLUMN",
+    help="Copied from the input; may be repeated.",
+    panel=DATA,
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the path.")
+@option(
+    "--batch-size",
+    type=int,
+    default=65536,
+    show_default=True,
+    help="Exposures at a time.",
+    panel=DATA,
+)
+@device_option
+@threads_option
+@json_option
+@quiet_option
 def predict(
     folder: Path,
     source: Path,
@@ -55,10 +76,11 @@ def predict(
     seconds = time.perf_counter() - started
     if predicted.unseen:
         unseen = ", ".join(f"{name} {count:,}" for name, count in predicted.unseen.items())
-        click.echo(f"gbdt-pwiser: values that training did not have count as missing: {unseen}", err=True)
+        note(f"values that training did not have count as missing: {unseen}")
     told = {"output": str(target), **asdict(predicted), "seconds": seconds}
     # Where the predictions themselves went to standard output, nothing else may.
-    click.echo(json.dumps(told, indent=2) if as_json else target, err=_is_standard_output(target))
+    tell = also_told if _is_standard_output(target) else result
+    tell(json.dumps(told, indent=2) if as_json else target)
 
 
 def _is_standard_output(path: Path) -> bool:

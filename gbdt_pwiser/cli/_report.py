@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
-from gbdt_pwiser._files import begins_with, check_writable, has_columns, holds, refuse_foreign
+from gbdt_pwiser.cli._headings import OUTPUT, option
+from gbdt_pwiser.cli._help import command
 from gbdt_pwiser.cli._paths import PathOption
+from gbdt_pwiser.cli._telling import note, quiet_option, result
 
 RESULTS, DETAILS, PAGE = "results.parquet", "details.json", "report.html"
 """What `compare --output` leaves in its folder; the page can be made of the other two."""
@@ -18,6 +20,8 @@ def check_output(folder: Path) -> bool:
 
     That is where a file of one of the names is of another kind, and where the folder takes no file.
     """
+    from gbdt_pwiser._files import begins_with, check_writable, has_columns, holds, refuse_foreign
+
     refuse_foreign(
         folder,
         {
@@ -30,15 +34,18 @@ def check_output(folder: Path) -> bool:
     return (folder / RESULTS).exists()
 
 
-@click.command()
+@command(["report results", "report results --figures figures"])
 @click.argument("folder", type=PathOption(file_okay=False))
-@click.option(
+@option(
     "--figures",
     type=PathOption(file_okay=False),
     help="Folder for every plot as SVG, light or dark as the reader's screen, and its data as CSV.",
+    panel=OUTPUT,
 )
+@quiet_option
 def report(folder: Path, figures: Path | None) -> None:
     """Make report.html in FOLDER again, from the results that compare --output wrote there."""
+    from gbdt_pwiser._files import check_writable
     from gbdt_pwiser.evaluation import read_details, read_results
     from gbdt_pwiser.report import write_figures, write_report
 
@@ -50,10 +57,8 @@ def report(folder: Path, figures: Path | None) -> None:
     if (folder / DETAILS).exists():
         details = read_details(folder / DETAILS)
     else:
-        click.echo(
-            f"gbdt-pwiser: {folder / DETAILS} is missing, so the page lacks the plots made of it", err=True
-        )
+        note(f"{folder / DETAILS} is missing, so the page lacks the plots made of it")
     written = write_figures(figures, results, details) if figures else []
     write_report(folder / PAGE, results, details)
     for path in (folder / PAGE, *written):
-        click.echo(path)
+        result(path)

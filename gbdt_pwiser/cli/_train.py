@@ -12,20 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gbdt_pwiser.cli._choices import CALIBRATIONS, LOSSES, MODELS, ONE_OF_MODELS, OneOf
 from gbdt_pwiser.cli._dask import dask_option, maker
+from gbdt_pwiser.cli._errors import input_error
 from gbdt_pwiser.cli._from import from_options, go_on
-from gbdt_pwiser.cli._options import (
-    base_spec,
-    choose_by_option,
-    chosen_settings,
-    dataset_options,
-    load_dataset,
-    numbers,
-    params_option,
-    tuned_specs,
-)
+from gbdt_pwiser.cli._headings import EVALUATION, LOSS, MODEL, OUTPUT, option
+from gbdt_pwiser.cli._help import command
+from gbdt_pwiser.cli._options import choose_by_option, dataset_options, numbers, params_option
 from gbdt_pwiser.cli._paths import PathOption
-from gbdt_pwiser.objectives import InputError
+from gbdt_pwiser.cli._specs import base_spec, chosen_settings, load_dataset, tuned_specs
+from gbdt_pwiser.cli._telling import result
 
 if TYPE_CHECKING:
     from gbdt_pwiser.data import Split
@@ -33,29 +29,60 @@ if TYPE_CHECKING:
     from gbdt_pwiser.models import Manifest, ModelSpec
 
 
-@click.command()
-@click.option("--model", help="lightgbm, xgboost or a network. [lightgbm, or that of --params]")
-@click.option("--loss", default="pwiser", show_default=True, help="bce, pwiser or a rival of it.")
-@click.option(
+@command(
+    [
+        "train --dataset simulated --model xgboost --output model",
+        "train --dataset mine.toml --params tune-mine-xgboost/best.toml --calibrate isotonic --output model",
+        "train --dataset tomorrow.toml --from model --rounds 50 --output model-2",
+        "train --dataset tomorrow.toml --from model --refit 0.9 --output model-2",
+    ]
+)
+@option(
+    "--model",
+    help=f"{ONE_OF_MODELS} [lightgbm, or that of --params]",
+    type=OneOf(MODELS, "MODEL"),
+    panel=MODEL,
+)
+@option(
+    "--loss",
+    default="pwiser",
+    show_default=True,
+    help=f"One of {', '.join(LOSSES)}.",
+    type=OneOf(LOSSES, "LOSS"),
+    panel=LOSS,
+)
+@option(
     "--weight",
     "weights",
     callback=numbers,
+    metavar="NUMBERS",
     help="Weight of the loss; of several the best on validation. [those that compare tries for the loss]",
+    panel=LOSS,
 )
 @choose_by_option
 @params_option
-@click.option(
+@option(
     "--calibrate",
     default="none",
     show_default=True,
-    help="none, isotonic or sigmoid, fitted on validation and saved with the model.",
+    help="Fitted on validation and saved with the model.",
+    type=OneOf(CALIBRATIONS),
+    panel=EVALUATION,
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of split and model.")
-@click.option(
+@option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Of split and model.",
+    panel=MODEL,
+)
+@option(
     "--output",
     required=True,
     type=PathOption(file_okay=False),
     help="Model folder; appears, or replaces an older model, when everything is written.",
+    panel=OUTPUT,
 )
 @from_options
 @dask_option
@@ -95,7 +122,7 @@ def train(
     if earlier is not None:
         fitted, (_, split, record, _) = go_on(context, earlier, calibrate, options)
     elif refit is not None:
-        raise InputError(f"--refit is {refit:g}, and there is no model to refit; give its folder as --from")
+        raise input_error(f"--refit is {refit:g}, and there is no model to refit; give its folder as --from")
     else:
         base = base_spec(options, "lightgbm" if model is None else model, loss=loss, seed=seed)
         candidates = _candidates(context, base, weights, params)
@@ -125,24 +152,23 @@ def train(
         "calibration": calibrate,
         "validation": {name: value if math.isfinite(value) else None for name, value in fitted.valid.items()},
     }
-    click.echo(json.dumps(trained, indent=2) if as_json else _text(manifest, fitted.model.rounds_used))
+    result(json.dumps(trained, indent=2) if as_json else _text(manifest, fitted.model.rounds_used))
     if not as_json:
-        click.echo(output)
+        result(output)
 
 
 def _chosen(
     candidates: list[ModelSpec], scheduler: str | None, choose_by: str, options: dict[str, Any]
 ) -> tuple[Fitted, Split]:
     """Train the candidates and return the best on validation, and the data."""
-    from tqdm import tqdm
-
     from gbdt_pwiser.data.columns import FeatureColumns
+    from gbdt_pwiser.data.progress import bar
     from gbdt_pwiser.evaluation.compare import choose
 
     with maker(scheduler, *candidates) as make:
         split = load_dataset(options).split(candidates[0].seed)
         FeatureColumns.of(split.train)  # categories that cannot be saved are better known now
-        with tqdm(total=len(candidates), unit="fit", disable=None) as progress:
+        with bar(total=len(candidates), desc="all", unit="fit") as progress:
             return choose(candidates, split, choose_by, progress=progress, make=make), split
 
 
@@ -156,7 +182,7 @@ def _candidates(
     if params is not None:
         tuned = tuned_specs(context, params, spec)
         if spec.loss not in tuned:
-            raise InputError(f"{params} holds {' and '.join(tuned)}, not {spec.loss}; leave --params out")
+            raise input_error(f"{params} holds {' and '.join(tuned)}, not {spec.loss}; leave --params out")
         spec = tuned[spec.loss]
     else:
         (settings,) = chosen_settings(context.params, [spec.model])

@@ -11,12 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gbdt_pwiser.cli._options import base_spec, chosen_settings, dataset_options, given, load_dataset, text
+from gbdt_pwiser.cli._choices import METRICS, MODELS, ONE_OF_MODELS, MetricName, OneOf
+from gbdt_pwiser.cli._errors import input_error
+from gbdt_pwiser.cli._headings import LOSS, MODEL, OUTPUT, SEARCH, option
+from gbdt_pwiser.cli._help import command
+from gbdt_pwiser.cli._options import dataset_options, text
 from gbdt_pwiser.cli._paths import PathOption, not_empty
-from gbdt_pwiser.objectives import InputError, PWiseRLoss
+from gbdt_pwiser.cli._specs import base_spec, chosen_settings, given, load_dataset
+from gbdt_pwiser.cli._tables import show
+from gbdt_pwiser.cli._telling import also_told, note, result
 
 if TYPE_CHECKING:
     from gbdt_pwiser.data import Split
+    from gbdt_pwiser.report.table import Told
     from gbdt_pwiser.tuning import SearchSpace, Trial, Tuning
 
 FEW_CONVERSIONS = 50
@@ -26,50 +33,118 @@ def _pair(_: click.Context, param: click.Parameter, value: str | None) -> tuple[
     return () if value is None else tuple(part.strip() for part in value.split(","))
 
 
-@click.command()
-@click.option("--model", default="lightgbm", show_default=True)
-@click.option(
+@command(
+    [
+        "tune --dataset simulated --model xgboost --n-trials 20",
+        "tune --dataset mine.toml --space both --timeout 3600 --output search",
+        "tune --dataset mine.toml --pareto ctr_auc,conversion_auc --n-trials 100",
+    ]
+)
+@option(
+    "--model",
+    default="lightgbm",
+    show_default=True,
+    type=OneOf(MODELS, "MODEL"),
+    help=ONE_OF_MODELS,
+    panel=MODEL,
+)
+@option(
     "--n-trials",
     type=int,
     default=50,
     show_default=True,
     help="Finished trials to have, earlier runs included; with --max-total-trials, most of this process.",
+    panel=SEARCH,
 )
-@click.option("--max-total-trials", type=int, help="Finished trials to have, of all processes of a study.")
-@click.option("--timeout", type=float, help="Seconds after which no further trial starts.")
-@click.option(
-    "--metric", default="ctr_auc", show_default=True, help="Optimised on validation, as in gauc or ndcg@5."
+@option(
+    "--max-total-trials",
+    type=int,
+    help="Finished trials to have, of all processes of a study.",
+    panel=SEARCH,
 )
-@click.option(
-    "--pareto", callback=_pair, help="Two metrics to optimise together, as in ctr_auc,conversion_auc."
+@option(
+    "--timeout",
+    type=float,
+    help="Seconds after which no further trial starts.",
+    panel=SEARCH,
 )
-@click.option(
+@option(
+    "--metric",
+    default="ctr_auc",
+    show_default=True,
+    help="Optimised on validation, as in gauc or ndcg@5.",
+    type=MetricName(METRICS),
+    panel=SEARCH,
+)
+@option(
+    "--pareto",
+    callback=_pair,
+    help="Two metrics to optimise together, as in ctr_auc,conversion_auc.",
+    type=MetricName(METRICS, "METRIC,METRIC"),
+    panel=SEARCH,
+)
+@option(
     "--space",
     default="loss",
     show_default=True,
-    help="loss, quantiles (the loss with such margins), booster (the model's own parameters) or both.",
+    help="What is searched: the loss, the loss with margins as quantiles, the model's own parameters, or "
+    "loss and parameters.",
+    type=OneOf(("loss", "quantiles", "booster", "both")),
+    panel=SEARCH,
 )
-@click.option("--space-file", type=PathOption(), help="TOML with ranges, choices or fixed values.")
-@click.option("--sampler", default="tpe", show_default=True, help="tpe, gp or random.")
-@click.option("--pruner", help="median, hyperband or none; else median for CTR AUC alone, none otherwise.")
-@click.option(
+@option(
+    "--space-file",
+    type=PathOption(),
+    help="TOML with ranges, choices or fixed values.",
+    panel=SEARCH,
+)
+@option(
+    "--sampler",
+    default="tpe",
+    show_default=True,
+    help="What proposes the trials; gp needs PyTorch.",
+    type=OneOf(("tpe", "gp", "random")),
+    panel=SEARCH,
+)
+@option(
+    "--pruner",
+    help="What ends poor trials early; else median for CTR AUC alone, none otherwise.",
+    type=OneOf(("median", "hyperband", "none")),
+    panel=SEARCH,
+)
+@option(
     "--storage",
     callback=not_empty,
     help="Database URL or journal file; else a database in the output folder.",
+    panel=SEARCH,
 )
-@click.option("--study-name", callback=text, help="Name in the storage; else made of data set and model.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of split, model and search.")
-@click.option(
+@option(
+    "--study-name",
+    callback=text,
+    help="Name in the storage; else made of data set and model.",
+    panel=SEARCH,
+)
+@option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Of split, model and search.",
+    panel=MODEL,
+)
+@option(
     "--weight",
     type=float,
-    default=PWiseRLoss().weight,
+    default=0.03,
     show_default=True,
     help="Where the search starts; with --space booster the weight of all trials.",
+    panel=LOSS,
 )
-@click.option(
+@option(
     "--output",
     type=PathOption(file_okay=False),
     help="Folder for best.toml, trials.parquet, tuning.html; else tune-DATASET-MODEL.",
+    panel=OUTPUT,
 )
 @dataset_options
 @click.pass_context
@@ -101,7 +176,7 @@ def tune(
     (settings,) = chosen_settings(options, [model])
     base = replace(base, pwiser=replace(base.pwiser, weight=weight), settings=settings)
     if pareto and given(context, "metric"):
-        raise InputError("--pareto stands in place of --metric; give one of the two")
+        raise input_error("--pareto stands in place of --metric; give one of the two")
     told = {name: value for name, value in search.items() if name != "storage"}
     check_search(base, metric=metric, pareto=pareto, seed=seed, **told)
 
@@ -124,11 +199,11 @@ def tune(
         **search,
     )
     if as_json:
-        click.echo(json.dumps(record(tuning), indent=2))
+        result(json.dumps(record(tuning), indent=2))
     else:
-        click.echo(_text(tuning))
+        show(_told(tuning))
     _write_page(tuning, output)
-    click.echo(f"{output / 'best.toml'}", err=True)
+    also_told(output / "best.toml")
 
 
 def _warn_of_few(split: Split) -> None:
@@ -139,21 +214,21 @@ def _warn_of_few(split: Split) -> None:
     }
     if few:
         told = ", ".join(f"{name} {count}" for name, count in few.items())
-        click.echo(
-            f"gbdt-pwiser: fewer than {FEW_CONVERSIONS} conversions ({told}): "
-            "metrics of conversions, and the choice of a weight, mean little",
-            err=True,
+        note(
+            f"fewer than {FEW_CONVERSIONS} conversions ({told}): "
+            "metrics of conversions, and the choice of a weight, mean little"
         )
 
 
 def _write_page(tuning: Tuning, output: Path) -> None:
+    from gbdt_pwiser.objectives import InputError
     from gbdt_pwiser.report import require_report_extra
     from gbdt_pwiser.report.tuning import write_tuning_report
 
     try:
         require_report_extra()
     except InputError as error:
-        click.echo(f"gbdt-pwiser: no page was written: {error}", err=True)
+        note(f"no page was written: {error}")
         return
     write_tuning_report(
         output / "tuning.html",
@@ -161,13 +236,13 @@ def _write_page(tuning: Tuning, output: Path) -> None:
         title=str(output.name),
         command=shlex.join(["gbdt-pwiser", *sys.argv[1:]]),
     )
-    click.echo(f"{output / 'tuning.html'}", err=True)
+    also_told(output / "tuning.html")
 
 
-def _text(tuning: Tuning) -> str:
+def _told(tuning: Tuning) -> Told:
     from gbdt_pwiser.evaluation.sweep import GIVEN_UP
     from gbdt_pwiser.metrics import metric_named
-    from gbdt_pwiser.report.table import format_best_gains
+    from gbdt_pwiser.report.table import tell_best_gains
 
     def line(what: str, trial: Trial) -> str:
         told = "  ".join(
@@ -181,14 +256,14 @@ def _text(tuning: Tuning) -> str:
 
     states = [trial.state for trial in tuning.trials]
     counted = ", ".join(f"{states.count(s)} {s}" for s in ("complete", "pruned", "failed") if s in states)
-    lines = [f"{len(states)} of {tuning.total} trials: {counted}", "", "validation"]
+    lines: Told = [f"{len(states)} of {tuning.total} trials: {counted}", "", "validation"]
     if len(tuning.metrics) > 1:
         lines += [line("front", trial) for trial in tuning.front]
     if tuning.baseline is not None:
         lines.append(line("bce", tuning.baseline))
     lines.append(line("best", tuning.best))
     best = [tuning.best_within(amount) for amount in GIVEN_UP]
-    if told := format_best_gains(["loss", "scale"], best, tuning.metrics[-1]):
+    if told := tell_best_gains(["loss", "scale"], best, tuning.metrics[-1]):
         lines += ["", *told, "Of single trials, and so without an error: the best of many is partly luck."]
     if tuning.confirmation is not None and tuning.confirmation.gains:
         seeds = tuning.confirmation.seeds
@@ -206,4 +281,4 @@ def _text(tuning: Tuning) -> str:
                 )
         if tuning.confirmation.times > 1:
             lines.append(f"The test split has been scored {tuning.confirmation.times} times by this study.")
-    return "\n".join([*lines, "", tuning.verdict])
+    return [*lines, "", tuning.verdict]

@@ -9,10 +9,10 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from gbdt_pwiser.data import Dataset, Exposures, Split
 from gbdt_pwiser.data.leaks import find_leaks
+from gbdt_pwiser.data.progress import bar
 from gbdt_pwiser.data.stored import nameless
 from gbdt_pwiser.data.values import SHARED, has_shared_code
 from gbdt_pwiser.metrics.drift import Drift, drift
@@ -278,7 +278,7 @@ class _Seen:
 
 
 def _frames(exposures: Exposures, part: str) -> Iterator[pl.DataFrame]:
-    yield from tqdm(exposures.frames(), desc=f"reading {part}", disable=None, delay=2, leave=False)
+    yield from bar(exposures.frames(), desc=f"reading {part}", delay=2, leave=False)
 
 
 def _unit(exposures: Exposures, by: str) -> str:

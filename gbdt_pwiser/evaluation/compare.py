@@ -6,7 +6,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from tqdm import tqdm
@@ -14,6 +14,7 @@ from tqdm import tqdm
 from gbdt_pwiser.calibration import Calibrator, Method, check_calibration
 from gbdt_pwiser.data import Dataset, Exposures, Split
 from gbdt_pwiser.data.leaks import too_good
+from gbdt_pwiser.data.progress import bar, within
 from gbdt_pwiser.evaluation.activity import ActivityCurve
 from gbdt_pwiser.evaluation.details import Details, TrainingCurve
 from gbdt_pwiser.evaluation.plan import baseline_named, check_named, plan
@@ -152,8 +153,8 @@ def compare(
     results: list[Result] = []
     doubted = False
     fits = sum(len(candidates) for _, _, candidates in jobs) * len(seeds)
-    with tqdm(total=fits, unit="fit", disable=None) as progress:
-        for seed in seeds:
+    with bar(total=fits, desc="all", unit="fit") as progress:
+        for place, seed in enumerate(seeds, 1):
             split = dataset.split(seed)
             drawn = details if seed == seeds[0] else None
             if drawn is not None:
@@ -161,15 +162,16 @@ def compare(
             baselines: dict[tuple[str, str], Predictions] = {}
             rows: dict[tuple[str, str], list[Result]] = {}
             for model, loss, candidates in training:
-                fitted = choose(
-                    [replace(spec, seed=seed) for spec in candidates],
-                    split,
-                    choose_by,
-                    also=also,
-                    progress=progress,
-                    details=details,
-                    make=make,
-                )
+                with within(f"seed {place}/{len(seeds)}"):
+                    fitted = choose(
+                        [replace(spec, seed=seed) for spec in candidates],
+                        split,
+                        choose_by,
+                        also=also,
+                        progress=progress,
+                        details=details,
+                        make=make,
+                    )
                 started = time.perf_counter()
                 predictions = fitted.model.predict(split.test)
                 seconds = time.perf_counter() - started
@@ -216,7 +218,7 @@ def choose(
     metric: str,
     *,
     also: Sequence[str] = (),
-    progress: tqdm[None] | None = None,
+    progress: tqdm[Any] | None = None,
     details: Details | None = None,
     make: Make = make_model,
 ) -> Fitted:
@@ -230,8 +232,6 @@ def choose(
     tried: list[tuple[ModelSpec, dict[str, float]]] = []
     chosen: ModelSpec | None = None
     for spec in specs:
-        if progress is not None:
-            progress.set_description(f"seed {spec.seed} {spec.model} {spec.loss} {spec.weight:g}")
         fitted = fit(spec, split.train, split.valid, make, (*also, metric))
         tried.append((spec, fitted.valid))
         if progress is not None:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 
+from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives.errors import unknown
 
@@ -58,6 +59,9 @@ class Settings:
 
     def check(self, model: str) -> None:
         """Raise InputError for what a model of the family cannot have, though others of the family can."""
+
+    def check_validation(self, valid: Exposures) -> None:
+        """Raise InputError for validation exposures on which a training with these settings cannot stop."""
 
     def value(self, name: str) -> Any:
         """Return what is set under a name; None where that is left to the model."""

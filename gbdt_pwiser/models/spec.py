@@ -77,6 +77,17 @@ class ModelSpec:
             return 0.0
         return float(self.pwiser.weight if self.loss == "pwiser" else self.rival_weight)
 
+    @property
+    def title(self) -> str:
+        """What the model is called while it trains.
+
+        Examples
+        --------
+        >>> ModelSpec(model="xgboost").title, ModelSpec(model="xgboost", loss="weighted_bce").title
+        ('xgboost:bce', 'xgboost:weighted_bce 0.5')
+        """
+        return f"{self.model}:{self.loss}" + (f" {self.weight:g}" if LOSSES[self.loss].weights else "")
+
     def with_weight(self, weight: float) -> ModelSpec:
         """Return the spec with another weight of its loss.
 

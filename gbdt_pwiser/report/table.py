@@ -1,4 +1,4 @@
-"""A comparison as plain text."""
+"""A comparison as plain text, or as the lines and tables that the text is made of."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -23,6 +24,36 @@ from gbdt_pwiser.evaluation.summary import (
 from gbdt_pwiser.evaluation.sweep import GIVEN_UP, BestGain, SweepPoint, best_within, sweep_means
 from gbdt_pwiser.metrics import metric_named
 from gbdt_pwiser.report.advice import calibration_notes
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table among lines of text.
+
+    Attributes
+    ----------
+    rows
+        Cells, the headings first.
+    keys
+        Columns, from the left, that say what a row is of.
+    headings
+        Rows of headings.
+    """
+
+    rows: list[list[str]]
+    keys: int
+    headings: int = 1
+
+
+Told = list[str | Table]
+"""Lines of text, and tables among them."""
+
+
+def as_text(told: Told) -> str:
+    """Print lines and tables as plain text, columns two spaces apart."""
+    return "\n".join(
+        line for part in told for line in ([part] if isinstance(part, str) else _align(part.rows))
+    )
 
 
 def format_estimate(value: float, error: float, decimals: int, *, signed: bool = False) -> str:
@@ -54,9 +85,15 @@ def format_table(results: Sequence[Result]) -> str:
     InputError
         A cell is doubled or missing.
     """
+    return as_text(tell_results(results))
+
+
+def tell_results(results: Sequence[Result]) -> Told:
+    """Return what `format_table` prints."""
     datasets = dict.fromkeys(r.dataset for r in results if r.split == "test")
     check_complete(results)
-    return "\n\n".join(_format_dataset([r for r in results if r.dataset == d]) for d in datasets)
+    blocks = [_tell_dataset([r for r in results if r.dataset == d]) for d in datasets]
+    return [part for i, block in enumerate(blocks) for part in (*[""] * (i > 0), *block)]
 
 
 def format_smallest(summaries: Sequence[Summary]) -> str:
@@ -136,12 +173,12 @@ def best_gain_rows(
     return [[*names, *amounts], *([*key, *(told(gains[key]) for gains in best)] for key in best[0])]
 
 
-def format_best_gains(
+def tell_best_gains(
     names: Sequence[str], best: Sequence[Mapping[tuple[str, ...], BestGain | None]], metric: str
-) -> list[str]:
-    """Print `best_gain_rows` of a metric below what they are; nothing where there are none."""
+) -> Told:
+    """Return `best_gain_rows` of a metric below what they are; nothing where there are none."""
     rows = best_gain_rows(names, best)
-    return [best_gains_label(metric), *_align(rows)] if rows else []
+    return [best_gains_label(metric), Table(rows, keys=len(names))] if rows else []
 
 
 def format_sweep(points: Sequence[SweepPoint]) -> str:
@@ -156,6 +193,11 @@ def format_sweep(points: Sequence[SweepPoint]) -> str:
     model     loss    weight  CTR AUC  conversion AUC  CTCVR AUC  chosen
     lightgbm  pwiser    0.01    .7000           .7500      .8000  1 of 1
     """
+    return as_text(tell_sweep(points))
+
+
+def tell_sweep(points: Sequence[SweepPoint]) -> Told:
+    """Return what `format_sweep` prints."""
     means = sweep_means(points)
     seeds = len({p.seed for p in points})
     labels = (metric_named(m).label for m in ("ctr_auc", "conversion_auc", "ctcvr_auc"))
@@ -163,26 +205,26 @@ def format_sweep(points: Sequence[SweepPoint]) -> str:
     for s in means:
         estimates = (format_estimate(e.mean, e.error, 4) for e in (s.ctr_auc, s.conversion_auc, s.ctcvr_auc))
         rows.append([s.model, s.loss, f"{s.weight:g}", *estimates, f"{s.chosen} of {s.seeds}"])
-    lines = [f"weight path on validation, {seeds} seed{'s' * (seeds != 1)}", *_align(rows)]
+    told: Told = [f"weight path on validation, {seeds} seed{'s' * (seeds != 1)}", Table(rows, keys=3)]
     best = [best_within(means, amount) for amount in GIVEN_UP]
-    if told := format_best_gains(["model", "loss"], best, "conversion_auc"):
-        lines += ["", *told, *best_gains_notes(seeds)]
-    return "\n".join(lines)
+    if gains := tell_best_gains(["model", "loss"], best, "conversion_auc"):
+        told += ["", *gains, *best_gains_notes(seeds)]
+    return told
 
 
-def _format_dataset(results: Sequence[Result]) -> str:
+def _tell_dataset(results: Sequence[Result]) -> Told:
     summaries, spent = summarize(results), costs(results)
     seeds = summaries[0].seeds
-    lines = [f"{summaries[0].dataset}, test split, {seeds} seed{'s' * (seeds != 1)}"]
+    lines: Told = [f"{summaries[0].dataset}, test split, {seeds} seed{'s' * (seeds != 1)}"]
     for family, title in FAMILIES.items():
         if metrics := shown_metrics(summaries, family):
-            lines += ["", title, *_block(summaries, spent, metrics)]
+            lines += ["", title, _block(summaries, spent, metrics)]
     for split, method in CALIBRATED.items():
         calibrated = summarize(results, split)
         if calibrated:
             metrics = ["ctr_auc", *shown_metrics(calibrated, "calibration")]
-            lines += ["", f"after {method} calibration on validation", *_block(calibrated, spent, metrics)]
-    lines += ["", "cost (means over the seeds)", *_cost_block(spent)]
+            lines += ["", f"after {method} calibration on validation", _block(calibrated, spent, metrics)]
+    lines += ["", "cost (means over the seeds)", _cost_block(spent)]
     lines += [
         "",
         "± is the standard error over the seeds." if seeds > 1 else "One seed: means have no error.",
@@ -200,10 +242,10 @@ def _format_dataset(results: Sequence[Result]) -> str:
             "It is half the width of a typical gain's 95 % interval; Holm's correction asks for more.",
             "A smaller gain without a star means too little data to tell, not that there is no gain.",
         ]
-    return "\n".join([*lines, *format_left_out(summaries), *calibration_notes(results)])
+    return [*lines, *format_left_out(summaries), *calibration_notes(results)]
 
 
-def _block(summaries: list[Summary], spent: list[Cost], metrics: list[str]) -> list[str]:
+def _block(summaries: list[Summary], spent: list[Cost], metrics: list[str]) -> Table:
     """Lay out a row per model and loss, and one for its gain."""
     by_cell = {(s.model, s.loss, s.metric): s for s in summaries}
     # Two lines per heading keep the columns as narrow as their numbers.
@@ -221,10 +263,10 @@ def _block(summaries: list[Summary], spent: list[Cost], metrics: list[str]) -> l
             baseline = row[0].baseline
             named = ["  gain over", baseline] if names_cell(baseline) else ["", "  gain"]
             rows.append([*named, "", *map(_format_gain, row)])
-    return _align(rows)
+    return Table(rows, keys=3, headings=1 + any(len(h) > 1 for h in headings))
 
 
-def _cost_block(spent: list[Cost]) -> list[str]:
+def _cost_block(spent: list[Cost]) -> Table:
     rows = [["model", "loss", "rounds", "trees or parameters", "fit s", "predict s"]]
     for c in spent:
         rows.append(
@@ -233,7 +275,7 @@ def _cost_block(spent: list[Cost]) -> list[str]:
                 *(f"{c.fit_seconds:.1f}", f"{c.predict_seconds:.2f}"),
             ]
         )
-    return _align(rows)
+    return Table(rows, keys=2)
 
 
 def _format_gain(s: Summary) -> str:

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from tqdm import tqdm
 
+from gbdt_pwiser.data.progress import bar
 from gbdt_pwiser.metrics.checks import check_group
 from gbdt_pwiser.metrics.metric import Statistic
 from gbdt_pwiser.objectives import InputError
@@ -85,9 +85,7 @@ def bootstrap_groups(
         raise InputError(f"replicates is {replicates}; give at least 2, better 1000")
     rng = np.random.default_rng(seed)
     drawn: dict[str, list[float]] = {name: [] for name in gains}
-    for _ in tqdm(
-        range(replicates if groups > 1 else 0), desc="bootstrap", disable=None, delay=2, leave=False
-    ):
+    for _ in bar(range(replicates if groups > 1 else 0), desc="bootstrap", delay=2, leave=False):
         weight = np.bincount(rng.integers(0, groups, groups), minlength=groups).astype(np.float64)
         for name, gain in gains.items():
             drawn[name].append(gain(weight))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import platformdirs
 
 from gbdt_pwiser.data.exposures import Exposures
 from gbdt_pwiser.data.prepared import Schema, load_prepared
+from gbdt_pwiser.data.progress import note
 from gbdt_pwiser.data.split import Dataset
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives.errors import did_you_mean, unknown
@@ -235,7 +235,7 @@ def _load_described(path: Path, data_dir: Path, source: Path | None = None) -> D
             return load_description(path, source=source)
     first = "is of objects" if parts is None else "is large"
     why = "changed since it was prepared" if prepared else first
-    print(f"gbdt-pwiser: {path} {why}; it is prepared in {folder}", file=sys.stderr)
+    note(f"gbdt-pwiser: {path} {why}; it is prepared in {folder}")
     prepare_description(path, data_dir, source=source)
     return load_prepared_description(folder, described)
 

@@ -56,6 +56,8 @@ ODD = (
         "sqlite://",
         "sqlite:///file",
         "--json",
+        "--quiet",
+        "--verbose",
     ),
 )
 

@@ -1,6 +1,7 @@
 """Settings of families of models on the command line: `--set`, and options that no model would take."""
 
 import json
+import re
 
 import pytest
 
@@ -8,6 +9,7 @@ from gbdt_pwiser.evaluation import compare
 from gbdt_pwiser.models import load_model
 from gbdt_pwiser.sources import load
 from tests.command_line import SIMULATED, refused
+from tests.folders import names
 from tests.specs import spec_of
 
 
@@ -62,3 +64,19 @@ def test_options_of_boosters_are_none_of_networks(run):
     assert told.startswith("rounds, early_stopping, learning_rate is set for a booster, and mmoe is none")
     told = refused(run("compare", *SIMULATED[:8], "--model", "mmoe", "--stop-by", "ndcg@5"))
     assert told.startswith("stop_by is set for a booster, and mmoe is none; leave it out, or add")
+
+
+def test_a_search_that_cannot_stop_by_the_metric_is_refused_before_any_trial(run, tmp_path, monkeypatch):
+    """As a comparison is, and with the reason: of a search every trial would fail."""
+    rows = [f"{int(i % 3 > 0)},{int(i % 3 == 2)},{i % 5}" for i in range(1500)]
+    (tmp_path / "d.csv").write_text("\n".join(["click,buy,x", *rows, ""]))
+    (tmp_path / "d.toml").write_text('source = "d.csv"\nclick = "click"\nconversion = "buy"\n')
+    monkeypatch.chdir(tmp_path)
+    before = names(tmp_path)
+    given = ["--dataset", "d.toml", "--rounds", "2", "--stop-by", "gauc"]
+    told = refused(run("tune", *given, "--n-trials", "1"))
+    assert told == refused(run("compare", *given, "--model", "lightgbm", "--seeds", "1"))
+    assert re.match(
+        r"d.*: gauc has no value on validation, .* and no groups; stop by ctr_auc or another", told
+    )
+    assert names(tmp_path) == before

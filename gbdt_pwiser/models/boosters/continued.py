@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gbdt_pwiser.data import Exposures
+from gbdt_pwiser.data.progress import bar
 from gbdt_pwiser.data.stored import BLOCK
 from gbdt_pwiser.models.boosters._binning import with_adjacent_groups
 from gbdt_pwiser.models.boosters._losses import Derivatives, derivatives_on
@@ -133,7 +134,8 @@ class ContinuableModel(TreeModel):
         raw = np.full(len(train), self._start(earlier))
         leaves = self._leaves(earlier, train)
         new = renewed(raw, leaves, [len(values) for values in old], derivatives, newton)
-        blended = [decay * a + (1 - decay) * b for a, b in zip(old, new, strict=True)]
+        renewing = bar(zip(old, new, strict=True), total=len(old), desc="refit", unit="tree", leave=False)
+        blended = [decay * a + (1 - decay) * b for a, b in renewing]
         booster = self._grown.with_values(earlier.booster, blended)
         return replace(earlier, booster=booster, seconds=time.perf_counter() - started)
 

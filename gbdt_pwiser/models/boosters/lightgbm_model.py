@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from gbdt_pwiser.data import Exposures
+from gbdt_pwiser.data.progress import is_verbose
 from gbdt_pwiser.data.stored import BLOCK
 from gbdt_pwiser.models.boosters._binning import BlockSequence
 from gbdt_pwiser.models.boosters._features import plain_names
@@ -42,7 +43,7 @@ class LightGBMModel(ContinuableModel):
             "feature_name": plain_names(columns),
             "categorical_feature": [columns.index(name) for name in train.categorical],
             "params": {
-                "verbose": -1,
+                "verbose": 1 if is_verbose() else -1,
                 "device_type": self.spec.device,
                 # Dropping what cannot be split would tie the bins to one min_data_in_leaf.
                 "feature_pre_filter": False,
@@ -78,7 +79,7 @@ class LightGBMModel(ContinuableModel):
             "force_row_wise": True,
             "num_threads": spec.threads,
             "device_type": spec.device,
-            "verbose": -1,
+            "verbose": 1 if is_verbose() else -1,
             **self._own_params,
         }
 

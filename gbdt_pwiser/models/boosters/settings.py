@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from gbdt_pwiser.data import Exposures
 from gbdt_pwiser.metrics import check_ranks_by_pctr
+from gbdt_pwiser.models.boosters._stopping import StopBy
 from gbdt_pwiser.models.settings import Settings, any_value
 from gbdt_pwiser.objectives import InputError
 from gbdt_pwiser.objectives.errors import LARGEST, check_whole
@@ -110,6 +112,10 @@ class BoosterSettings(Settings):
             raise InputError(
                 f"conversion_weight is for trees that both tasks share, and {model} has none; leave it out"
             )
+
+    def check_validation(self, valid: Exposures) -> None:
+        """Raise InputError where validation cannot give the metric that stops the click's training."""
+        StopBy.of(self.stop_by, valid)
 
     def value(self, name: str) -> Any:
         """Return a field, or a parameter in the library's own words; None where the model decides it."""

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from gbdt_pwiser._sigmoid import fit_sigmoid
 from gbdt_pwiser.data import Exposures
+from gbdt_pwiser.data.progress import PASSING, Rounds, bar, stage
 from gbdt_pwiser.data.stored import BLOCK
 from gbdt_pwiser.models.boosters._binning import with_adjacent_groups
 from gbdt_pwiser.models.boosters._features import by_position, refuse_params, with_columns
@@ -135,20 +136,35 @@ class TreeModel(ABC):
         stop_by = StopBy.of(settings.stop_by, valid)
         # Others, such as max_bin, may decide the bins.
         bins = repr(sorted(item for item in settings.params.items() if item[0] not in _NOT_OF_BINS))
+
+        def bin_features() -> Binned:
+            with stage(f"{spec.model} bins the features"):
+                return self._bin(with_adjacent_groups(train) if grouped else train, valid, grouped)
+
+        def train_conversion() -> Trained | None:
+            with Rounds(f"{spec.model} conversion", settings.rounds) as rounds:
+                return self._train_conversion(train, valid, rounds.after(of_task(on_round, "conversion")))
+
         with refusals(spec.model, self._columns):
             binned = _kept_with.get(
                 train,
                 (valid, type(self), spec.device, settings.external_memory, bins, grouped),
-                lambda: self._bin(with_adjacent_groups(train) if grouped else train, valid, grouped),
+                bin_features,
             )
-            click = self._train_task(
-                "click", binned, (train, valid), spec.loss, of_task(on_round, "click"), stop_by
-            )
+            with Rounds(spec.title, settings.rounds) as rounds:
+                click = self._train_task(
+                    "click",
+                    binned,
+                    (train, valid),
+                    spec.loss,
+                    rounds.after(of_task(on_round, "click")),
+                    stop_by,
+                )
             decided = repr(sorted(settings.record().items()))
             self._conversion = _kept_with.get(
                 train,
                 (valid, spec.model, spec.device, spec.seed, decided, self._earlier),
-                lambda: self._train_conversion(train, valid, of_task(on_round, "conversion")),
+                train_conversion,
             )
         self._click = click if LOSSES[spec.loss].is_log_odds else self._with_sigmoid(click, valid)
 
@@ -157,9 +173,11 @@ class TreeModel(ABC):
         click = self._click_of(exposures)
         pctr, pcvr = np.empty(len(exposures)), np.empty(len(exposures))
         start = 0
-        for block in exposures.blocks(BLOCK):
-            rows = slice(start, start := start + len(block))
-            pctr[rows], pcvr[rows] = self._of_block(click, block)
+        with bar(total=len(exposures), desc="predict", unit=" rows", delay=2, **PASSING) as progress:
+            for block in exposures.blocks(BLOCK):
+                rows = slice(start, start := start + len(block))
+                pctr[rows], pcvr[rows] = self._of_block(click, block)
+                progress.update(len(block))
         return Predictions(pctr=pctr, pctcvr=pctr * pcvr, pcvr=pcvr)
 
     def predict_matrix(self, matrix: NDArray[np.float32]) -> Predictions:

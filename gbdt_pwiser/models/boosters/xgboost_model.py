@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from gbdt_pwiser.data import Exposures
+from gbdt_pwiser.data.progress import is_verbose
 from gbdt_pwiser.data.stored import BLOCK
 from gbdt_pwiser.models.boosters._binning import block_dmatrix
 from gbdt_pwiser.models.boosters._files import read_xgboost
@@ -81,7 +82,7 @@ class XGBoostModel(ContinuableModel):
             "seed": spec.seed,
             "nthread": spec.threads,
             "device": spec.device,
-            "verbosity": 0,
+            "verbosity": 2 if is_verbose() else 0,
             **self._own_params,
         }
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from gbdt_pwiser._files import replacing_file
 from gbdt_pwiser.data import Exposures
+from gbdt_pwiser.data.progress import stage
 from gbdt_pwiser.models.kept import KeptWith
 from gbdt_pwiser.models.neural import ARCHITECTURES, FILE
 from gbdt_pwiser.models.neural._blocks import Network, Outputs, Probabilities, exact
@@ -88,8 +89,9 @@ class NetworkModel(ABC):
         base_score(train.click)  # refuses one class only
 
         def encode() -> Data:
-            encoder = FeatureEncoder.fit(train, self.settings.bins)
-            return Data(encoder, *(encoded_rows(part, encoder, self._device) for part in (train, valid)))
+            with stage(f"{spec.model} encodes the features"):
+                encoder = FeatureEncoder.fit(train, self.settings.bins)
+                return Data(encoder, *(encoded_rows(part, encoder, self._device) for part in (train, valid)))
 
         data: Data = _kept_with.get(train, (valid, self._device, self.settings.bins), encode)
         self._check_size(data.encoder.layout)
@@ -242,6 +244,7 @@ class MultiTaskModel(NetworkModel):
             config=self.settings,
             seed=self.spec.seed,
             title=self.spec.model,
+            shown=self.spec.title,
             on_round=on_round,
         )
         return {"click": trained}
@@ -314,6 +317,7 @@ class SingleTaskModel(NetworkModel):
             config=self.settings,
             seed=self.spec.seed,
             title=title,
+            shown=self.spec.title if task == "click" else f"{self.spec.model} {task}",
             on_round=on_round,
         )
 

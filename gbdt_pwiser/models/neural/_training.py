@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from tqdm import tqdm
 
+from gbdt_pwiser.data.progress import PASSING, Rounds, bar
 from gbdt_pwiser.models.neural._rows import Rows, StoredRows
 from gbdt_pwiser.models.neural.settings import NetworkSettings
 from gbdt_pwiser.models.protocol import OnRound, Task
@@ -29,10 +29,9 @@ def by_block(
 ) -> NDArray[np.float64]:
     """Return what `read` takes from the network's outputs, block by block; float64 (..., n)."""
     network.eval()
+    passed = bar(rows.features(BLOCK), total=-(-len(rows) // BLOCK), desc="predict", delay=2, **PASSING)
     with torch.inference_mode():
-        blocks: list[Tensor] = [
-            read(network(codes, numbers)).cpu() for codes, numbers in rows.features(BLOCK)
-        ]
+        blocks: list[Tensor] = [read(network(codes, numbers)).cpu() for codes, numbers in passed]
     scores: NDArray[np.float64] = torch.cat(blocks, dim=-1).double().numpy()
     return scores
 
@@ -56,6 +55,7 @@ def train_network(
     config: NetworkSettings,
     seed: int,
     title: str,
+    shown: str,
     on_round: OnRound | None = None,
 ) -> Trained:
     """Minimise the mean loss with Adam and return the weights of the epoch with the best AUC on validation.
@@ -75,7 +75,9 @@ def train_network(
     seed
         Of the order of the batches: equal for all losses.
     title
-        For the progress bar and the message of an interrupt.
+        For messages.
+    shown
+        What its progress is called.
     on_round
         Called with each epoch, from 0, and its AUCs on validation; what it raises ends the training.
 
@@ -93,7 +95,7 @@ def train_network(
     schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, config.decay)
     best_epoch, best, kept = 0, -1.0, {}
     started = time.perf_counter()
-    progress = tqdm(unit="rows", unit_scale=True, desc=title, leave=False, disable=None)
+    progress = Rounds(shown, config.epochs, "epoch")
     try:
         for epoch in range(1, config.epochs + 1):
             network.train()
@@ -103,13 +105,13 @@ def train_network(
                 if config.clip_norm is not None:
                     nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm)
                 optimizer.step()
-                progress.update(len(batch))
+                progress.part(len(batch) / len(rows))
             schedule.step()
             aucs = validate()
             value = aucs[task]
             if np.isnan(value):
                 raise InputError(f"{title}: validation has one class only, so no epoch is best; give it both")
-            progress.set_postfix(epoch=epoch, auc=f"{value:.4f}")
+            progress.told(epoch - 1, value)
             if value > best:
                 weights = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
                 best_epoch, best, kept = epoch, value, weights

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tarfile
 import zipfile
 import zlib
@@ -10,8 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from tqdm import tqdm
-
+from gbdt_pwiser.data.progress import PASSING, bar
 from gbdt_pwiser.objectives import InputError
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
@@ -87,13 +85,8 @@ def _members(archive: Path, wanted: Callable[[str], str | None]) -> Iterator[tup
 def _copy(packed: IO[bytes], size: int, target: Path, progress: bool) -> None:
     with (
         target.open("wb") as unpacked,
-        tqdm.wrapattr(
-            packed,
-            "read",
-            total=size,
-            desc=f"unpack {target.name}",
-            leave=False,
-            disable=None if progress else True,
-        ) as stream,
+        bar(total=size, desc=f"unpack {target.name}", unit="B", shown=progress, **PASSING) as passed,
     ):
-        shutil.copyfileobj(stream, unpacked, 1 << 20)
+        while piece := packed.read(1 << 20):
+            unpacked.write(piece)
+            passed.update(len(piece))

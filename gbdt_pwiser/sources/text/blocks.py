@@ -12,8 +12,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from gbdt_pwiser.data.progress import PASSING, bar
 from gbdt_pwiser.objectives import InputError
 
 BLOCK = 1 << 24
@@ -133,24 +133,17 @@ def _blocks(path: Path, header: bool, progress: bool) -> Iterator[_Block]:
     number = 1
     with (
         path.open("rb") as file,
-        tqdm(
-            total=path.stat().st_size,
-            desc=path.name,
-            unit="B",
-            unit_scale=True,
-            leave=False,
-            disable=None if progress else True,
-        ) as bar,
+        bar(total=path.stat().st_size, desc=path.name, unit="B", shown=progress, **PASSING) as passed,
     ):
         if header:
-            bar.update(len(file.readline(BLOCK)))
+            passed.update(len(file.readline(BLOCK)))
             number += 1
         # A line longer than a block is no line of these files: it is cut, and both pieces are bad.
         while lines := file.read(BLOCK):
             lines += file.readline(BLOCK)
             yield _Block(number, lines)
             number += lines.count(b"\n")
-            bar.update(len(lines))
+            passed.update(len(lines))
 
 
 def _parse(path: Path, form: LineFormat, block: _Block, complete: bool) -> _Parsed:

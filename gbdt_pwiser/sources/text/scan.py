@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import polars as pl
 from polars.selectors import by_name
-from tqdm import tqdm
 
 from gbdt_pwiser.data.parquet import write_frames
+from gbdt_pwiser.data.progress import PASSING, bar
 from gbdt_pwiser.data.stored import BLOCK
 from gbdt_pwiser.sources.text.parts import Part, Parts
 from gbdt_pwiser.sources.text.table import (
@@ -87,14 +87,7 @@ class Scan:
         before = 0
         with (
             telling_damage(self.parts.shown),
-            tqdm(
-                total=self.rows,
-                desc=doing,
-                unit=" rows",
-                unit_scale=True,
-                leave=False,
-                disable=None if self.progress else True,
-            ) as bar,
+            bar(total=self.rows, desc=doing, unit=" rows", shown=self.progress, **PASSING) as passed,
         ):
             for place, part in enumerate(self.parts.parts):
                 scan = part.scan().select(by_name(*read))
@@ -102,7 +95,7 @@ class Scan:
                     table = with_keys(frame, self.parts, place)[list(columns)]
                     yield Block(before, without_words(table, self.missing))
                     before += table.height
-                    bar.update(table.height)
+                    passed.update(table.height)
 
 
 def _typed(parts: Parts, reading: Reading, scratch: Path, progress: bool) -> Path:
@@ -110,12 +103,10 @@ def _typed(parts: Parts, reading: Reading, scratch: Path, progress: bool) -> Pat
     types, target = TextTypes(reading), scratch / "typed.parquet"
 
     def texts(doing: str) -> Iterator[pl.DataFrame]:
-        with tqdm(
-            desc=doing, unit=" rows", unit_scale=True, leave=False, disable=None if progress else True
-        ) as bar:
+        with bar(desc=doing, unit=" rows", shown=progress, **PASSING) as passed:
             for frame in text_frames(parts, reading, scratch):
                 yield frame
-                bar.update(frame.height)
+                passed.update(frame.height)
 
     for frame in texts("types of columns"):
         types.add(frame)
