@@ -29,6 +29,7 @@ def start() -> None:
     folder = mkdtemp(prefix="tutorial-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ["GBDT_PWISER_DATA"] = str(Path(folder, "data"))
+    sys.path.insert(0, str(Path(__file__).parent))  # an empty entry is the working folder, which is another now
     os.chdir(folder)
     get_ipython().system = _run
 
