@@ -26,12 +26,19 @@ by = "{by}"
 
 
 def shop_log(
-    pages: int, *, seed: int, first: str = "2026-10-01", days: int = 14, accidents: bool = True
+    pages: int,
+    *,
+    seed: int,
+    first: str = "2026-10-01",
+    days: int = 14,
+    accidents: bool = True,
+    sale: bool = False,
 ) -> pl.DataFrame:
     """Return a row for each offer on pages of ten.
 
     A click that is meant follows the offer. More than half of the clicks are accidents, which follow the
     phone and the banner; without accidents about as many more are meant. A purchase follows a meant click.
+    In a sale discounts count for more.
     """
     rng = np.random.default_rng(seed)
     n = pages * SIZE
@@ -57,7 +64,7 @@ def shop_log(
         0.9 * match
         + 1.2 * (rating - 4)
         - 1.4 * np.log(price / usual_price)
-        + 0.03 * discount
+        + (0.08 if sale else 0.03) * discount
         + 0.3 * haste
         - 0.15 * (delivery - 4)
         - 0.07
