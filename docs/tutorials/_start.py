@@ -1,0 +1,43 @@
+"""What a tutorial begins with, in a hidden cell: a folder that goes when it ends, and commands that must succeed.
+
+    from _start import start
+
+    start()
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import mkdtemp
+
+from IPython import get_ipython
+
+
+def start() -> None:
+    """Work in a new temporary folder, on one thread, with the commands of this environment.
+
+    A line that begins with ! prints what the command prints where it is no terminal, so no progress bars, and
+    raises if the command fails: IPython's own would go on.
+    """
+    os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "POLARS_MAX_THREADS"), "1"))
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    folder = mkdtemp(prefix="tutorial-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["GBDT_PWISER_DATA"] = str(Path(folder, "data"))
+    sys.path.insert(0, str(Path(__file__).parent))  # an empty entry is the working folder, which is another now
+    os.chdir(folder)
+    get_ipython().system = _run
+
+
+def _run(command: str) -> None:
+    done = subprocess.run(
+        command, shell=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    print(done.stdout, end="")
+    if done.returncode:
+        raise RuntimeError(f"{command!r} ended with {done.returncode}")
