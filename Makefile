@@ -4,9 +4,9 @@ VENV   ?= .venv
 EXTRAS ?= dev,report,neural,distributed,export
 BIN     = $(VENV)/bin
 PIP     = $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
-SOURCES = gbdt_pwiser objectives tuning tests benchmarks
+SOURCES = gbdt_pwiser objectives tuning tests benchmarks release
 
-.PHONY: demo test lint types bench clean
+.PHONY: demo test lint types bench release-check lowest clean
 
 # One stamp per set of extras; an edit of the pins or of pyproject.toml installs again.
 $(VENV)/.installed-%: pyproject.toml constraints.txt
@@ -30,7 +30,7 @@ lint: $(VENV)/.installed-$(EXTRAS)
 types: $(VENV)/.installed-$(EXTRAS)
 	$(BIN)/mypy
 
-bench: $(VENV)/.installed-$(EXTRAS)  ## times and memory: the objective, training, networks, metrics, preparation, tuning, serving, sets larger than memory, own data
+bench: $(VENV)/.installed-$(EXTRAS)  ## times and memory: the objective, training, networks, metrics, preparation, tuning, serving, sets larger than memory, own data, start-up
 	$(BIN)/python -m benchmarks.objective
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.networks
@@ -40,6 +40,13 @@ bench: $(VENV)/.installed-$(EXTRAS)  ## times and memory: the objective, trainin
 	$(BIN)/python -m benchmarks.serving
 	$(BIN)/python -m benchmarks.large --rows 500000 --rounds 10
 	$(BIN)/python -m benchmarks.own --rows 300000 --rounds 5
+	$(BIN)/python -m benchmarks.startup --demo
+
+release-check: $(VENV)/.installed-release  ## build dist/, install the wheel without and with each extra, use it
+	$(BIN)/python -m release.check
+
+lowest: $(VENV)/.installed-release  ## tests on the lowest versions that pyproject.toml allows
+	$(BIN)/python -m release.lowest
 
 clean:
 	rm -rf $(VENV) demo-output build dist *.egg-info

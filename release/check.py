@@ -20,7 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from gbdt_pwiser._version import __version__
-from release.environments import ROOT, environment
+from release.environments import ROOT, as_pip, environment
 
 EXTRAS = ("report", "distributed", "export", "neural")  # those of users; the others are for working on this
 IN_SDIST = ("LICENSE", "README.md", "CHANGELOG.md", "pyproject.toml")
@@ -28,7 +28,7 @@ IN_SDIST = ("LICENSE", "README.md", "CHANGELOG.md", "pyproject.toml")
 
 def run(*command: object, cwd: Path = ROOT) -> None:
     """Run a command; show what it says only where it fails."""
-    done = subprocess.run([*map(str, command)], cwd=cwd, text=True, capture_output=True)
+    done = subprocess.run([*map(str, command)], cwd=cwd, text=True, capture_output=True, env=as_pip())
     if done.returncode:
         raise SystemExit(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
 
@@ -85,7 +85,15 @@ def main() -> None:
             requirement = f"{wheel}[{extra}]" if extra else wheel
             python = environment(place / ".venv", "--constraint", ROOT / "constraints.txt", requirement)
             shutil.copy(ROOT / "release" / "smoke.py", place)  # alone: nothing of the repository is imported
-            run(python, "-I", "-W", "error::ImportWarning", place / "smoke.py", *filter(None, [extra]), cwd=place)
+            run(
+                python,
+                "-I",
+                "-W",
+                "error::ImportWarning",
+                place / "smoke.py",
+                *filter(None, [extra]),
+                cwd=place,
+            )
             print(f"extra {extra or 'none'}: installed alone, and it works", flush=True)
             shutil.rmtree(place)
         (ROOT / "dist").mkdir(exist_ok=True)

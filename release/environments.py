@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import shlex
 import subprocess
 import sys
+from ast import literal_eval
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -20,24 +20,31 @@ _NAMES = {
 }
 
 
-def _as_pip() -> dict[str, str]:
-    """Return the environment in which uv finds the releases that pip finds, and prefers the same ones."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True
-    )
+def translated(configuration: str) -> dict[str, str]:
+    """Return uv's variables for what `pip config list` printed, such as global.index-url='...'.
+
+    Of a name that comes twice the last one counts, which is how pip lists them.
+    """
     found = {}
-    for line in done.stdout.splitlines():  # such as global.index-url='...'; :env: comes last, and wins
+    for line in configuration.splitlines():
         name, _, value = line.partition("=")
         if (known := _NAMES.get(name.rpartition(".")[2])) is not None:
-            words = " ".join(shlex.split(value)).split()
+            words = literal_eval(value).split()
             found[known] = (",".join if known == "UV_FIND_LINKS" else " ".join)(words)
-    return {"UV_INDEX_STRATEGY": "unsafe-best-match", **found, **os.environ}
+    return found
+
+
+def as_pip() -> dict[str, str]:
+    """Return the environment in which uv finds the releases that pip finds, and prefers the same ones."""
+    command = [sys.executable, "-m", "pip", "config", "list"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return {"UV_INDEX_STRATEGY": "unsafe-best-match", **translated(done.stdout), **os.environ}
 
 
 def uv(*arguments: object) -> None:
     """Run uv quietly."""
     command = [sys.executable, "-m", "uv", "--quiet", *map(str, arguments)]
-    subprocess.run(command, check=True, cwd=ROOT, env=_as_pip())
+    subprocess.run(command, check=True, cwd=ROOT, env=as_pip())
 
 
 def environment(folder: Path, *requirements: object) -> Path:

@@ -16,7 +16,12 @@ import numpy as np
 import gbdt_pwiser as gp
 
 COMMAND = Path(sys.executable).with_name("gbdt-pwiser")
-BROUGHT_BY = {"report": "matplotlib", "neural": "torch", "export": "onnxruntime", "distributed": "distributed"}
+BROUGHT_BY = {
+    "report": "matplotlib",
+    "neural": "torch",
+    "export": "onnxruntime",
+    "distributed": "distributed",
+}
 LOG = ["--dataset", "simulated", "--exposures", "3000", "--ctr", "0.2", "--cvr", "0.3", "--threads", "1"]
 COMPARE = ["compare", *LOG, "--rounds", "5", "--seeds", "1", "--weight", "0.1"]
 
