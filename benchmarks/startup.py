@@ -2,9 +2,9 @@
 
     python -m benchmarks.startup [--runs 15] [--demo] [--json FILE]
 
-Each way starts a process of its own, in turn with the others, so that they share what else the machine does; the
-first turn warms the disk and is not counted. `--demo` runs `make demo` with a new environment beside: packages come
-from pip's cache where it has them. The targets are those that a person notices.
+Each way starts a process of its own, in turn with the others, so that they share what else the machine does;
+the first turn warms the disk and is not counted. `--demo` runs `make demo` with a new environment beside, whose
+packages come from pip's cache where it has them. The targets are those that a person notices.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def run(*command: object, cwd: Path = ROOT) -> None:
 
 
 def tracked_files(folder: Path) -> None:
-    """Lay the tracked files into the folder, as they are now: leftovers of other builds stay out of the wheel."""
+    """Lay the tracked files into the folder, as they are now; leftovers of other builds stay out."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
     for name in filter(None, listed.stdout.split("\0")):
         target = folder / name
@@ -68,6 +68,7 @@ def build(work: Path) -> tuple[Path, Path]:
 
 
 def main() -> None:
+    """Build, check, install, try; then lay both files into dist/."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--extra", action="append", choices=EXTRAS, help="only these, and none (all)")
     extras = parser.parse_args().extra or EXTRAS
@@ -88,8 +89,6 @@ def main() -> None:
             run(
                 python,
                 "-I",
-                "-W",
-                "error::ImportWarning",
                 place / "smoke.py",
                 *filter(None, [extra]),
                 cwd=place,

@@ -48,7 +48,7 @@ def uv(*arguments: object) -> None:
 
 
 def environment(folder: Path, *requirements: object) -> Path:
-    """Make a virtual environment with these requirements, as arguments of `pip install`; return its Python."""
+    """Make a virtual environment with what `pip install` is given; return its Python."""
     uv("venv", "--clear", "--python", sys.executable, folder)
     uv("pip", "install", "--python", folder, *requirements)
     return folder / "bin" / "python"

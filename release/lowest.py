@@ -3,7 +3,7 @@
     python -m release.lowest [--extra report --extra export ...] [-- ARGUMENTS OF PYTEST]
     python -m release.lowest --resolve
 
-`--resolve` writes `lowest.txt`: the lowest version of each declared dependency, the newest ones of what they bring.
+`--resolve` writes `lowest.txt`: the lowest version of each declared dependency, the newest of what they bring.
 Warnings are no errors here: an old library on the newest of its own dependencies has some.
 """
 
@@ -52,6 +52,7 @@ def tools() -> list[str]:
 
 
 def main() -> None:
+    """Run the tests, or resolve."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--resolve", action="store_true")
     parser.add_argument("--extra", action="append", choices=EXTRAS, help=f"only these ({', '.join(LIGHT)})")
