@@ -3,8 +3,8 @@
     python -m benchmarks.startup [--runs 15] [--demo] [--json FILE]
 
 Each way starts a process of its own, in turn with the others, so that they share what else the machine does;
-the first turn warms the disk and is not counted. `--demo` runs `make demo` with a new environment beside, whose
-packages come from pip's cache where it has them. The targets are those that a person notices.
+the first turn warms the disk and is not counted. `--demo` runs `make demo` with a new environment beside,
+with packages of pip's cache where it has them. The targets are those that a person notices.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     python -m release.lowest [--extra report --extra export ...] [-- ARGUMENTS OF PYTEST]
     python -m release.lowest --resolve
 
-`--resolve` writes `lowest.txt`: the lowest version of each declared dependency, the newest of what they bring.
-Warnings are no errors here: an old library on the newest of its own dependencies has some.
+`--resolve` writes `lowest.txt`: the lowest version of each declared dependency, and the newest of what these
+bring along. Warnings are no errors here: an old library on the newest of its own dependencies has some.
 """
 
 from __future__ import annotations
