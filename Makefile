@@ -4,11 +4,11 @@ VENV   ?= .venv
 EXTRAS ?= dev,report,neural,distributed,export
 BIN     = $(VENV)/bin
 PIP     = $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
-SOURCES = gbdt_pwiser objectives tuning tests benchmarks docs
+SOURCES = gbdt_pwiser objectives tuning tests benchmarks docs release
 # What the site does with its tutorials: force runs them, off leaves their output out.
 TUTORIALS ?= force
 
-.PHONY: demo test lint types docs bench clean
+.PHONY: demo test lint types docs bench release-check lowest clean
 
 # One stamp per set of extras; an edit of the pins or of pyproject.toml installs again.
 $(VENV)/.installed-%: pyproject.toml constraints.txt
@@ -36,8 +36,9 @@ docs: $(VENV)/.installed-$(EXTRAS),docs  ## the documentation site, in docs/_bui
 	rm -rf docs/_build docs/reference/api/generated
 	TUTORIALS=$(TUTORIALS) $(BIN)/python -m sphinx -b html -W --keep-going -n --quiet docs docs/_build/html
 
-bench: $(VENV)/.installed-$(EXTRAS)  ## times and memory: the objective, training, networks, metrics, preparation, tuning, serving, sets larger than memory, own data
+bench: $(VENV)/.installed-$(EXTRAS)  ## times and memory: the objective, training, networks, metrics, preparation, tuning, serving, sets larger than memory, own data, start-up
 	$(BIN)/python -m benchmarks.objective
+	$(BIN)/python -m benchmarks.objective --threads 1,$$(nproc) --rows 1e6,1e7 --rates .005
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.networks
 	$(BIN)/python -m benchmarks.metrics
@@ -46,6 +47,13 @@ bench: $(VENV)/.installed-$(EXTRAS)  ## times and memory: the objective, trainin
 	$(BIN)/python -m benchmarks.serving
 	$(BIN)/python -m benchmarks.large --rows 500000 --rounds 10
 	$(BIN)/python -m benchmarks.own --rows 300000 --rounds 5
+	$(BIN)/python -m benchmarks.startup --demo
+
+release-check: $(VENV)/.installed-release  ## build dist/, install the wheel without and with each extra, use it
+	$(BIN)/python -m release.check
+
+lowest: $(VENV)/.installed-release  ## tests on the lowest versions that pyproject.toml allows
+	$(BIN)/python -m release.lowest
 
 clean:
 	rm -rf $(VENV) demo-output docs/_build docs/reference/api/generated build dist *.egg-info

@@ -1,5 +1,6 @@
 """Settings of every test, hypothesis deterministic and untimed; the command line, and a model it trained."""
 
+import gc
 import sys
 
 import pytest
@@ -10,6 +11,12 @@ from tests.command_line import SIMULATED
 
 settings.register_profile("project", derandomize=True, deadline=None, max_examples=25)
 settings.load_profile("project")
+
+
+def pytest_collection_finish():
+    """Leave what imports and collection made, which stays, out of every later search for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

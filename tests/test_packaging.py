@@ -11,6 +11,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from release.check import EXTRAS
+from release.environments import translated
+from release.lowest import floors
+from release.smoke import BROUGHT_BY
 
 ROOT = Path(__file__).parents[1]
 LINKED = ("objectives", "tuning")
@@ -193,7 +200,8 @@ def test_the_wheel_declares_the_command_and_its_extras(built):
 def test_the_sdist_holds_the_folders_at_the_top(built):
     with tarfile.open(built[0]) as sdist:
         names = {name.partition("/")[2] for name in sdist.getnames()}
-    assert {"pyproject.toml", "README.md", "LICENSE"} <= names
+    assert {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"} <= names
+    assert not [name for name in names if name.startswith("tests")]  # they need the whole repository
     assert {f"{name}/__init__.py" for name in LINKED} <= names
 
 
@@ -214,7 +222,49 @@ def test_the_wheel_runs(built, tmp_path):
     assert template == "True"
 
 
-def test_versions_agree():
+def test_the_version_is_the_same_everywhere(built):
+    """Of the wheel, of the sdist, and of a tree that nobody installed: -S leaves out the site-packages."""
     import gbdt_pwiser
 
-    assert gbdt_pwiser.__version__ == PROJECT["project"]["version"]
+    assert built[0].name == f"gbdt_pwiser-{gbdt_pwiser.__version__}.tar.gz"
+    with zipfile.ZipFile(built[1]) as wheel:
+        (metadata,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+        assert f"Version: {gbdt_pwiser.__version__}" in wheel.read(metadata).decode().splitlines()
+    assert PROJECT["project"]["dynamic"] == ["version"]
+    code = "import gbdt_pwiser, sys; print(gbdt_pwiser.__version__, 'numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-S", "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == f"{gbdt_pwiser.__version__} False\n"
+
+
+# ------------------------------------------------------------------------------ releases
+
+
+def test_the_lowest_versions_that_were_run_are_those_declared():
+    """`make lowest` runs on release/lowest.txt; a floor that changes is resolved and run anew."""
+    lines = (ROOT / "release" / "lowest.txt").read_text().splitlines()
+    ran = {name: Version(number) for name, _, number in (line.partition("==") for line in lines)}
+    declared = [Requirement(floor) for floor in floors()]
+    assert {"numpy", "matplotlib", "torch", "onnx", "distributed"} <= {each.name for each in declared}
+    for each in declared:
+        (floor,) = each.specifier
+        assert (floor.operator, Version(floor.version)) == ("==", ran[each.name]), each
+
+
+def test_uv_installs_from_where_pip_does():
+    configuration = r"""
+global.extra-index-url='https://a.test/simple\nhttps://b.test/simple'
+global.find-links='/wheels'
+global.timeout='180'
+:env:.index-url='https://c.test/simple?a=b'
+:env:.find-links='/wheels /more'
+"""
+    assert translated(configuration) == {
+        "UV_INDEX": "https://a.test/simple https://b.test/simple",
+        "UV_FIND_LINKS": "/wheels,/more",
+        "UV_DEFAULT_INDEX": "https://c.test/simple?a=b",
+    }
+
+
+def test_every_extra_of_users_is_tried_before_a_release():
+    extras = set(PROJECT["project"]["optional-dependencies"])
+    assert extras - {"dev", "docs", "release"} == set(EXTRAS) == set(BROUGHT_BY)

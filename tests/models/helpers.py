@@ -34,6 +34,17 @@ def pctr(spec, split):
     return fitted(spec, split).predict(split.test).pctr
 
 
+_READY = {}
+
+
+def ready(spec, split):
+    """Return a trained model that other tests of this split have too: to predict with, and nothing else."""
+    key = id(split), repr(spec)
+    if key not in _READY:
+        _READY[key] = fitted(spec, split), split  # while the split is kept, nothing else has its id
+    return _READY[key][0]
+
+
 def changed(exposures, **columns):
     return replace(exposures, features=exposures.features.with_columns(**columns))
 
