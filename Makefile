@@ -2,6 +2,8 @@ PYTHON ?= python3.11
 VENV   ?= .venv
 # The extras that tests use; the tests of one that is left out are skipped.
 EXTRAS ?= dev,report,neural,distributed,export
+# Arguments of release-check, such as --extra report for this extra alone.
+TRIED  ?=
 BIN     = $(VENV)/bin
 PIP     = $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 SOURCES = gbdt_pwiser objectives tuning tests benchmarks docs release
@@ -50,7 +52,7 @@ bench: $(VENV)/.installed-$(EXTRAS)  ## times and memory: the objective, trainin
 	$(BIN)/python -m benchmarks.startup --demo
 
 release-check: $(VENV)/.installed-release  ## build dist/, install the wheel without and with each extra, use it
-	$(BIN)/python -m release.check
+	$(BIN)/python -m release.check $(TRIED)
 
 lowest: $(VENV)/.installed-release  ## tests on the lowest versions that pyproject.toml allows
 	$(BIN)/python -m release.lowest
