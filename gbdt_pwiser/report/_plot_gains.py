@@ -59,7 +59,9 @@ def plot_gains(summaries: Sequence[Summary], styles: Styles) -> Drawing | None:
             axis="x", nbins=3 if len(metrics) > 3 else 4
         )  # side by side there is room for few
         panel.xaxis.set_major_formatter(lambda gain, _: f"{gain:+zg}".replace("0.", ".") if gain else "0")
-        name = METRICS[metric].label.replace("noise-free ", "noise-free\n")
+        name = METRICS[metric].label
+        if len(name) > 9:  # as wide as a panel is where there are many
+            name = name.replace(" ", "\n", 1)
         panel.set_title(name, fontsize=9 if len(metrics) > 3 else 10)
         if lowest > _TALL:
             panel.tick_params(top=True, labeltop=True)
