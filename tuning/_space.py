@@ -17,7 +17,7 @@ from gbdt_pwiser.models.registry import kind_of, settings_of
 from gbdt_pwiser.objectives import InputError, PWiseRLoss
 from gbdt_pwiser.objectives.errors import near_miss, unknown
 
-LOSS: Final = frozenset(f.name for f in fields(PWiseRLoss))
+LOSS: Final = frozenset(f.name for f in fields(PWiseRLoss) if f.compare)
 """Parameters of the loss; all others are the model's."""
 
 _MARGINS: Final = ("click_margin", "impression_margin")

@@ -1,8 +1,6 @@
-"""What a tutorial begins with, in a hidden cell: a folder that goes when it ends, and commands that must succeed.
+"""What a tutorial begins with, in a hidden cell: a folder that goes when it ends, commands that must succeed.
 
-    from _start import start
-
-    start()
+In a tutorial: `from _start import start; start()`.
 """
 
 from __future__ import annotations
@@ -29,7 +27,8 @@ def start() -> None:
     folder = mkdtemp(prefix="tutorial-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ["GBDT_PWISER_DATA"] = str(Path(folder, "data"))
-    sys.path.insert(0, str(Path(__file__).parent))  # an empty entry is the working folder, which is another now
+    # An empty entry is the working folder, which is another now.
+    sys.path.insert(0, str(Path(__file__).parent))
     os.chdir(folder)
     get_ipython().system = _run
 
