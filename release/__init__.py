@@ -1,1 +1,1 @@
-"""What is checked before a release; nothing of it is shipped. docs/development/releasing.md says how to use it."""
+"""What is checked before a release; nothing of it is shipped. docs/development/releasing.md describes it."""
