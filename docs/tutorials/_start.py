@@ -19,9 +19,9 @@ from IPython import get_ipython
 def start() -> None:
     """Work in a new temporary folder, on one thread, with the commands of this environment.
 
-    A line that begins with !, or a cell that begins with %%bash, prints what the command prints where it is no
-    terminal, so no progress bars, and raises if a command fails: IPython's own line would go on, and its cell
-    tells errors apart from output.
+    A line that begins with !, or a cell that begins with %%bash, prints what the command prints where it is
+    no terminal, so no progress bars, and raises if a command fails: IPython's own line would go on, and its
+    cell tells errors apart from output.
     """
     os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "POLARS_MAX_THREADS"), "1"))
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
