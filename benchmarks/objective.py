@@ -11,9 +11,9 @@ doubles the time of the plain gradient and depends on what ran before.
 
 OMP_NUM_THREADS, which is 1 unless it is given, sets the threads. With --threads the tables are of threads
 instead: the losses and the AUC on so many, beside two floors. "bare passes" is the elementwise arithmetic of
-BCE with pairs, in blocks of the same length on the same threads, with no pair looked at: what NumPy gains from
-threads at all. "copy" reads the scores and writes as many bytes as the derivatives have: what the memory
-gives.
+BCE with pairs, in blocks of the same length on the same threads, with no pair looked at: what NumPy gains
+from threads at all. "copy" reads the scores and writes as many bytes as the derivatives have: what the
+memory gives.
 """
 
 from __future__ import annotations
