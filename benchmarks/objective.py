@@ -9,10 +9,11 @@ machine's. The C library is first made to keep freed memory up to its own limit 
 process that has freed a larger array; else arrays of a million rows are mapped anew at every call, which
 doubles the time of the plain gradient and depends on what ran before.
 
-With --threads the tables are of threads instead: the losses and the AUC on so many, beside two floors. "bare
-passes" is the elementwise arithmetic of BCE with pairs, in blocks of the same length on the same threads,
-with no pair looked at: what NumPy gains from threads at all. "copy" reads the scores and writes as many
-bytes as the derivatives have: what the memory gives.
+OMP_NUM_THREADS, which is 1 unless it is given, sets the threads. With --threads the tables are of threads
+instead: the losses and the AUC on so many, beside two floors. "bare passes" is the elementwise arithmetic of
+BCE with pairs, in blocks of the same length on the same threads, with no pair looked at: what NumPy gains
+from threads at all. "copy" reads the scores and writes as many bytes as the derivatives have: what the
+memory gives.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from tqdm import tqdm
 
 from gbdt_pwiser.objectives import PWiseRLoss, auc
 from gbdt_pwiser.objectives._block import runs  # the floor has the blocks of what it is a floor of
-from gbdt_pwiser.objectives._parallel import in_order
+from gbdt_pwiser.objectives._parallel import default_threads, in_order
 
 CLICK_RATE = 0.04
 BASE = "plain BCE"
@@ -244,9 +245,11 @@ def medians(timed: dict, seconds: float, base: object = BASE) -> dict:
 
 
 def peak_bytes(call: Callable[[], object]) -> int:
-    """Most memory beyond inputs and outputs."""
+    """Most memory beyond inputs and outputs, where those of an earlier call cannot be used again."""
+    held = call()
     tracemalloc.start()
     outputs = call()
+    del held
     peak = tracemalloc.get_traced_memory()[1] - sum(array.nbytes for array in outputs)
     tracemalloc.stop()
     return peak
@@ -277,7 +280,7 @@ def main() -> None:
         found = medians(timed, arguments.seconds)
         base = found[BASE]
         title = "" if make is rivals else ", logit scale, margin 0.5; plain BCE stands for the random case"
-        print(f"\n{n:,} rows, {rate:.2%} conversions, 1 thread{title}")
+        print(f"\n{n:,} rows, {rate:.2%} conversions, {default_threads()} thread(s){title}")
         print(f"  {'':<27}{'ms':>10}{'x':>9}{'bytes a row':>13}")
         for name, value in found.items():
             memory = peak_bytes(timed[name]) / n
@@ -299,7 +302,7 @@ def main() -> None:
     for (rate, name), values in per_row.items():
         print(f"  {rate:.2%}  {name:<16}{'  '.join(f'{value:>7}' for value in values)}")
     if arguments.json:
-        about = {"processor": platform.processor(), "numpy": np.__version__, "threads": 1}
+        about = {"processor": platform.processor(), "numpy": np.__version__, "threads": default_threads()}
         about["python"] = sys.version.split()[0]
         arguments.json.write_text(json.dumps({**about, "cells": records}, indent=2))
 
