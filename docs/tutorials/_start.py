@@ -16,12 +16,14 @@ from tempfile import mkdtemp
 from IPython import get_ipython
 
 
-def start() -> None:
+def start() -> str:
     """Work in a new temporary folder, on one thread, with the commands of this environment.
 
     A line that begins with !, or a cell that begins with %%bash, prints what the command prints where it is
     no terminal, so no progress bars, and raises if a command fails: IPython's own line would go on, and its
     cell tells errors apart from output.
+
+    Returns the folder, for a tutorial whose kernel ends too late to remove it.
     """
     os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "POLARS_MAX_THREADS"), "1"))
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
@@ -34,6 +36,7 @@ def start() -> None:
     shell = get_ipython()
     shell.system = _run
     shell.register_magic_function(lambda line, cell: _run(cell), "cell", "bash")
+    return folder
 
 
 def _run(command: str) -> None:
