@@ -9,7 +9,9 @@ from IPython.display import HTML
 
 _STYLE = """<style>
 .of-report figure { margin: 1rem 0; } .of-report svg { display: block; width: 100%; height: auto; }
-.of-report svg text { font-family: inherit !important; } .of-report figcaption { font-size: .9rem; }
+.of-report svg text { font-family: inherit !important; }
+.of-report :is(figcaption, li) { font-size: .9rem; text-align: left; }
+.of-report figcaption { color: var(--pst-color-text-muted); }
 </style>"""
 
 

@@ -16,11 +16,14 @@ from tempfile import mkdtemp
 from IPython import get_ipython
 
 
-def start() -> None:
+def start() -> str:
     """Work in a new temporary folder, on one thread, with the commands of this environment.
 
-    A line that begins with ! prints what the command prints where it is no terminal, so no progress bars, and
-    raises if the command fails: IPython's own would go on.
+    A line that begins with !, or a cell that begins with %%bash, prints what the command prints where it is
+    no terminal, so no progress bars, and raises if a command fails: IPython's own line would go on, and its
+    cell tells errors apart from output.
+
+    Returns the folder, for a tutorial whose kernel ends too late to remove it.
     """
     os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "POLARS_MAX_THREADS"), "1"))
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
@@ -30,12 +33,15 @@ def start() -> None:
     # An empty entry is the working folder, which is another now.
     sys.path.insert(0, str(Path(__file__).parent))
     os.chdir(folder)
-    get_ipython().system = _run
+    shell = get_ipython()
+    shell.system = _run
+    shell.register_magic_function(lambda line, cell: _run(cell), "cell", "bash")
+    return folder
 
 
 def _run(command: str) -> None:
     done = subprocess.run(
-        command, shell=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        ["bash", "-ec", command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
     print(done.stdout, end="")
     if done.returncode:
