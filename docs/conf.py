@@ -47,8 +47,8 @@ nb_execution_mode = os.environ.get("TUTORIALS", "force")
 nb_execution_timeout = 600
 nb_execution_raise_on_error = True
 nb_merge_streams = True
-# A command that goes on in the next line, !gbdt-pwiser ... \, is no Python, and is shown all the same.
-suppress_warnings = ["misc.highlighting_failure"]
+if nb_execution_mode == "off":  # only a kernel tells that its language has lines such as !gbdt-pwiser
+    suppress_warnings = ["misc.highlighting_failure"]
 
 # Docstrings are numpy's, and what they put in single backticks links where there is something to link to.
 default_role = "py:obj"

@@ -40,7 +40,8 @@ def check(dataset: str, data_dir: Path | None, page: Path | None, as_json: bool)
         check_writable(page.parent)
         refuse_foreign(page.parent, {page.name: holds(b"<h2>How this was made</h2>")})
     found = look_at(load(dataset, data_dir=data_dir))
+    if page:  # before anything is printed: who reads it may have gone
+        write_check_report(page, found, command=shlex.join(["gbdt-pwiser", *sys.argv[1:]]))
     result(json.dumps(found.record(), indent=2) if as_json else format_check(found))
     if page:
-        write_check_report(page, found, command=shlex.join(["gbdt-pwiser", *sys.argv[1:]]))
         also_told(page)

@@ -220,6 +220,10 @@ def compare(
             details=details,
             make=make,
         )
+    if output:  # before anything is printed: who reads it may have gone
+        write_results(results, output / RESULTS)
+        write_details(details, output / DETAILS)
+        write_report(output / PAGE, results, details)
     if options["as_json"]:
         rows = records(results)
         # A list of results by itself, as ever; beside the weight path an object.
@@ -236,9 +240,6 @@ def compare(
         if dataset.released and (published := format_published(results[0].dataset)):
             result("\n" + published)
     if output:
-        write_results(results, output / RESULTS)
-        write_details(details, output / DETAILS)
-        write_report(output / PAGE, results, details)
         also_told(output / PAGE)
 
 

@@ -198,11 +198,13 @@ def tune(
         seed=seed,
         **search,
     )
+    is_page = _write_page(tuning, output)  # before anything is printed: who reads it may have gone
     if as_json:
         result(json.dumps(record(tuning), indent=2))
     else:
         show(_told(tuning))
-    _write_page(tuning, output)
+    if is_page:
+        also_told(output / "tuning.html")
     also_told(output / "best.toml")
 
 
@@ -220,7 +222,8 @@ def _warn_of_few(split: Split) -> None:
         )
 
 
-def _write_page(tuning: Tuning, output: Path) -> None:
+def _write_page(tuning: Tuning, output: Path) -> bool:
+    """Write the page of a search where there is the extra that draws it; return whether there is."""
     from gbdt_pwiser.objectives import InputError
     from gbdt_pwiser.report import require_report_extra
     from gbdt_pwiser.report.tuning import write_tuning_report
@@ -229,14 +232,14 @@ def _write_page(tuning: Tuning, output: Path) -> None:
         require_report_extra()
     except InputError as error:
         note(f"no page was written: {error}")
-        return
+        return False
     write_tuning_report(
         output / "tuning.html",
         tuning,
         title=str(output.name),
         command=shlex.join(["gbdt-pwiser", *sys.argv[1:]]),
     )
-    also_told(output / "tuning.html")
+    return True
 
 
 def _told(tuning: Tuning) -> Told:

@@ -48,7 +48,13 @@ def plot_gains(summaries: Sequence[Summary], styles: Styles) -> Drawing | None:
         return None
     places, lines = _lines(dict.fromkeys((s.model, s.loss) for s in gains))
     lowest = max(places.values()) + 0.7
-    figure = new_figure(height=0.85 + _LINE * (lowest + 0.7))
+    names = {metric: METRICS[metric].label for metric in metrics}
+    if len(metrics) > 1:  # a panel is as wide as one word
+        names = {
+            metric: name.replace(" ", "\n", 1) if len(name) > 9 else name for metric, name in names.items()
+        }
+    broken = any("\n" in name for name in names.values())
+    figure = new_figure(height=0.85 + 0.16 * broken + _LINE * (lowest + 0.7))
     panels: list[Axes] = list(figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0])
     for panel, metric in zip(panels, metrics, strict=True):
         panel.axvline(0.0, color="black", linewidth=0.8)
@@ -59,10 +65,7 @@ def plot_gains(summaries: Sequence[Summary], styles: Styles) -> Drawing | None:
             axis="x", nbins=3 if len(metrics) > 3 else 4
         )  # side by side there is room for few
         panel.xaxis.set_major_formatter(lambda gain, _: f"{gain:+zg}".replace("0.", ".") if gain else "0")
-        name = METRICS[metric].label
-        if len(name) > 9:  # as wide as a panel is where there are many
-            name = name.replace(" ", "\n", 1)
-        panel.set_title(name, fontsize=9 if len(metrics) > 3 else 10)
+        panel.set_title(names[metric], fontsize=9 if len(metrics) > 3 else 10)
         if lowest > _TALL:
             panel.tick_params(top=True, labeltop=True)
     panels[0].set_yticks(list(lines), list(lines.values()))

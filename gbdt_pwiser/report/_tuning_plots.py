@@ -336,7 +336,8 @@ def _points(
         ([t for t in trials if t.weight == 0 and t is not tuning.best], _BCE),
         ([t for t in trials if t is tuning.best], _BEST),
     ):
-        panel.plot([x(t) for t in some], [y(t) for t in some], **style)
+        if some:  # a mark that is not clipped has a place in the layout even where there is none to draw
+            panel.plot([x(t) for t in some], [y(t) for t in some], **style)
     if tuning.baseline is not None:
         panel.axhline(y(tuning.baseline), color=VERMILLION, linewidth=0.9, linestyle=":")
     panel.grid(axis="y", alpha=0.35, linewidth=0.6)

@@ -10,7 +10,7 @@ FLAGS = (
 )
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser():
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright, of the dev extra")
     pytest.importorskip("matplotlib", reason="needs the report extra")

@@ -26,8 +26,8 @@ def text_of(page: str) -> str:
 def blocks(page: str, language: str) -> list[str]:
     """Return the blocks of a language in a page.
 
-    >>> len(blocks("README.md", "toml"))
-    1
+    >>> len(blocks("README.md", "python"))
+    2
     """
     return re.findall(rf"^```{language}\n(.*?)^```", text_of(page), re.DOTALL | re.MULTILINE)
 

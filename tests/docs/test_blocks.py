@@ -137,12 +137,7 @@ def two_hundred_trees(names):
     assert names["booster"].num_boosted_rounds() == 200
 
 
-def gradients_of_three(names):
-    assert names["grad"].shape == names["hess"].shape == (3,)
-
-
 CHECKS = {
-    "README.md": gradients_of_three,
     "docs/explanation/loss.md": same_as_forty_rounds,
     "docs/explanation/multi_task.md": both_tasks_are_ranked,
     "docs/explanation/networks.md": predictions_are_probabilities,
