@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gbdt_pwiser.objectives._arrays import Array, namespace, take
-from gbdt_pwiser.objectives._block import Rows, block_of, opponents
+from gbdt_pwiser.objectives._block import Rows, block_of, finite_range, opponents
 from gbdt_pwiser.objectives._hinges import HINGE
 from gbdt_pwiser.objectives._moments import weighted_sum
 from gbdt_pwiser.objectives._parallel import in_order
@@ -39,6 +39,8 @@ def pair_activity(
     against, so the sums of the hinge count active pairs for every surrogate.
     """
     xp = namespace(raw)
+    if plan.n:
+        finite_range(raw)  # of all rows, those in no pair too
     _, terms = pairwise_terms(raw, plan, HINGE, margins, scale, xp.float64, total=None)
     # By grade: the weight of active pairs, that of all pairs, and who knows it. Inside groups a worker
     # without pairs of its own does not.

@@ -68,7 +68,8 @@ def _area(scores: Any, positives: Any, weight: Any, *, threads: int) -> float:
         of = np.asarray(weight, dtype=np.float64)
         doubled_total = 2.0 * of[positives].sum() * of[~positives].sum()
         won = _won(scores, positives, of, threads=threads) if doubled_total > 0 else 0.0
-    return float(won / doubled_total) if doubled_total > 0 else float("nan")
+    # Sums of weights are rounded, and a share is at most 1.
+    return min(max(float(won / doubled_total), 0.0), 1.0) if doubled_total > 0 else float("nan")
 
 
 def _won(scores: Any, positives: Any, weight: Any, *, threads: int) -> Any:
@@ -189,7 +190,7 @@ def _across(scores: Any, positives: Any, weight: Any, peers: Peers) -> float:
     lost = doubled_wins(down, of_down, up, of_up) if len(up) and len(down) else 0.0
     lost, total = peers.sum(np.array([lost, of_down.sum()]))
     doubled_total = 2.0 * of_up.sum() * total
-    return float((doubled_total - lost) / doubled_total) if doubled_total > 0 else float("nan")
+    return min(max(float(1.0 - lost / doubled_total), 0.0), 1.0) if doubled_total > 0 else float("nan")
 
 
 def _of_groups(scores: Any, positives: Any, group: Any, weight: Any) -> tuple[float, float]:

@@ -153,10 +153,9 @@ def in_type(raw: Array, dtype: Any) -> tuple[Array, float, float]:
         greatest = float(xp.finfo(dtype).max)
         return xp.astype(xp.clip(raw, -greatest, greatest), dtype), low, high
     if dtype == xp.float32:
-        low, high = (
-            float(np.nextafter(np.float32(end), np.float32(to)))
-            for end, to in ((low, -np.inf), (high, np.inf))
-        )
+        with np.errstate(over="ignore", under="ignore"):
+            low = float(np.nextafter(np.float32(low), np.float32(-np.inf)))
+            high = float(np.nextafter(np.float32(high), np.float32(np.inf)))
     return z, low, high
 
 

@@ -131,9 +131,14 @@ def _outputs(raw: Array, plan: PairPlan, kind: Any) -> tuple[Array, Array]:
         pair = plan.spare.pop()
     except IndexError:
         pair = None
-    if pair is None or pair[0].dtype != kind or _holders(pair) != _NOBODY:
+    if pair is None or _holders(pair) != _NOBODY or not all(_is_fresh(array, plan.n, kind) for array in pair):
         pair = np.empty(plan.n, dtype=kind), np.empty(plan.n, dtype=kind)
     return pair
+
+
+def _is_fresh(array: Array, n: int, kind: Any) -> bool:
+    """Whether an array is as it was made: who had it may have changed its shape, type or flags."""
+    return bool(array.shape == (n,) and array.dtype == kind and array.flags.carray)
 
 
 def _holders(pair: tuple[Array, Array]) -> list[int]:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
-from threading import Lock
+from threading import Condition
 from typing import Any, TypeVar
 
-from gbdt_pwiser.objectives.errors import InputError
+from gbdt_pwiser.objectives.errors import check_whole
 
 Item = TypeVar("Item")
 Part = TypeVar("Part")
@@ -30,37 +31,51 @@ def in_order(
 ) -> None:
     """Work on each item, on some threads, and collect what came of it, in the order of the items.
 
-    This thread works with threads - 1 others of a pool, so that a busy pool is no deadlock: whoever comes to
-    it finds less to do. An error is that of the first item that had one among those that were begun.
+    This thread works with threads - 1 others of a pool, so that a busy pool, or one that gets no thread any
+    more, is no deadlock: whoever comes to it finds less to do. Nobody works on when this returns or raises.
+    An error is that of the first item that had one among those that were begun.
     """
-    todo, done, lock = enumerate(items), dict[int, Part](), Lock()
+    waiting = list(items)
+    todo, done, state = enumerate(waiting), dict[int, Part](), Condition()
     failed: list[tuple[int, BaseException]] = []
-    collected = 0
+    collected = active = 0
 
     def run() -> None:
-        nonlocal collected
+        nonlocal collected, active
         while True:
-            with lock:
+            with state:
                 number, item = next(todo, (-1, None)) if not failed else (-1, None)
-            if number < 0:
-                return
+                if number < 0:
+                    return
+                active += 1
             try:
                 part = work(item)  # type: ignore[arg-type]
-                with lock:
+                with state:
                     done[number] = part
                     while collected in done:
                         collect(done.pop(collected))
                         collected += 1
             except BaseException as error:
-                with lock:
+                with state:
                     failed.append((number, error))
-                return
+            finally:
+                with state:
+                    active -= 1
+                    state.notify_all()
 
-    helpers = [_pool(os.getpid()).submit(run) for _ in range(threads - 1)]
-    run()
-    for helper in helpers:
-        if not helper.cancel():  # one that waits for a thread has nothing left to do
-            helper.result()
+    helpers = []
+    try:
+        with suppress(RuntimeError):  # the interpreter is ending, or there is no thread to be had
+            for _ in range(min(threads, len(waiting)) - 1):
+                helpers.append(_pool(os.getpid()).submit(run))
+        run()
+    except BaseException as error:
+        failed.append((-1, error))
+    finally:
+        for helper in helpers:
+            helper.cancel()  # one that waits for a thread has nothing left to do
+        with state:
+            state.wait_for(lambda: not active)
     if failed:
         raise min(failed, key=lambda each: each[0])[1]
 
@@ -72,13 +87,9 @@ def _pool(process: int) -> ThreadPoolExecutor:
 
 
 def check_threads(threads: int | None) -> None:
-    """Raise InputError where a number of threads is neither None nor a whole number from 1 on."""
-    is_whole = isinstance(threads, int) and not isinstance(threads, bool)
-    if threads is not None and not (is_whole and 1 <= threads <= MOST_THREADS):
-        raise InputError(
-            f"threads is {threads!r}; give a whole number from 1 to {MOST_THREADS}, or None for as many as "
-            "the process may use"
-        )
+    """Raise InputError where a number of threads is neither None nor a whole number from 1 to 1024."""
+    if threads is not None:
+        check_whole("threads", threads, 1, MOST_THREADS)
 
 
 def default_threads() -> int:

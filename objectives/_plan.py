@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 from array_api_compat import device
@@ -115,6 +116,10 @@ class PairPlan:
     def spare(self) -> list[tuple[Array, Array]]:
         """Arrays (n,) that were given out as derivatives, to be filled again once nobody holds them."""
         return []
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Arrays to be used again, and copies on devices, stay where they are.
+        return {name: value for name, value in vars(self).items() if name not in ("spare", "_elsewhere")}
 
     @cached_property
     def _elsewhere(self) -> dict[tuple[str, str], PairPlan]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any, TypedDict, Unpack
 
 from gbdt_pwiser.objectives._loss import Pairs, PWiseRLoss
@@ -134,7 +134,7 @@ class PWiseRMultiTaskObjective(Objective):
 
 def described(objective: object, loss: PWiseRLoss) -> str:
     """Return how an objective of this loss is made."""
-    told = ", ".join(f"{name}={value!r}" for name, value in asdict(loss).items() if value is not None)
+    told = ", ".join(f"{f.name}={getattr(loss, f.name)!r}" for f in fields(loss) if f.repr)
     return f"{type(objective).__name__}({told})"
 
 

@@ -83,6 +83,8 @@ class ScoreGrid:
 
     def cell(self, z: Array, low: float, high: float) -> Index:
         """Return the cell of each z, which lie between low and high."""
+        if not self._per_unit:  # all share a cell
+            return namespace(z).zeros_like(z, dtype=namespace(z).int64)
         with np.errstate(over="ignore", invalid="ignore"):
             x = z - self._low
             x *= self._per_unit

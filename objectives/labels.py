@@ -83,6 +83,8 @@ def _same_bits(x: Array, y: Array) -> bool:
         return True
     if x.shape != y.shape or x.dtype != y.dtype:
         return False
+    if x.dtype.kind not in "biuf" or x.dtype.itemsize > 8:
+        return bool(np.array_equal(x, y))
     whole = np.dtype(f"u{x.dtype.itemsize}")
     return bool((np.ascontiguousarray(x).view(whole) == np.ascontiguousarray(y).view(whole)).all())
 
