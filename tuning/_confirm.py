@@ -116,4 +116,4 @@ def _gains(
 
 
 def _described(spec: ModelSpec) -> dict[str, object]:
-    return asdict(replace(spec, seed=0, device="cpu", threads=0))
+    return replace(spec, seed=0, device="cpu", threads=0).record()

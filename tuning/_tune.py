@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -291,7 +291,7 @@ def _setup(
         return [len(exposures), *(of_grade if of_grade[2] else of_grade[:2])]
 
     return {
-        **asdict(replace(spec, device="cpu", threads=0, settings=None)),
+        **replace(spec, device="cpu", threads=0, settings=None).record(),
         **settings_of(spec).record(),
         "space": {name: repr(parameter) for name, parameter in space.parameters.items()},
         "fixed": dict(space.fixed),

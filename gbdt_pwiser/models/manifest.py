@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -137,7 +137,7 @@ def _described(spec: ModelSpec) -> dict[str, Any]:
     """Return the entry of a spec."""
     settings = with_settings(spec).settings
     assert settings is not None
-    return {**asdict(replace(spec, settings=None)), "settings": settings.record()}
+    return {**replace(spec, settings=None).record(), "settings": settings.record()}
 
 
 def _spec_of(stored: Mapping[str, Any], found: int) -> ModelSpec:

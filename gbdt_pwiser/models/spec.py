@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
-from typing import Final
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Final
 
 from gbdt_pwiser.models.losses import LOSSES, check_loss, check_weight
 from gbdt_pwiser.models.settings import Settings, plain
@@ -69,6 +69,11 @@ class ModelSpec:
         for name in ("seed", "threads", "rival_weight"):
             object.__setattr__(self, name, plain(getattr(self, name)))
         object.__setattr__(self, "pwiser", replace(self.pwiser, **plain(asdict(self.pwiser))))
+
+    def record(self) -> dict[str, Any]:
+        """Return the fields as files keep them: of the loss what it is, not the threads it is computed on."""
+        loss = {f.name: getattr(self.pwiser, f.name) for f in fields(self.pwiser) if f.compare}
+        return {**asdict(self), "pwiser": loss}
 
     @property
     def weight(self) -> float:

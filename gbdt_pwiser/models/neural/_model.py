@@ -7,7 +7,6 @@ import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -181,7 +180,7 @@ class NetworkModel(ABC):
                 name: getattr(spec, name)
                 for name in ("model", "loss", "rival_weight", "seed", "device", "threads")
             },
-            "pwiser": asdict(spec.pwiser),
+            "pwiser": spec.record()["pwiser"],
             "network": self.settings.record(),
             "columns": self._columns,
             "encoder": encoder.record(),
