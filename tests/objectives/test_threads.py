@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -263,3 +264,45 @@ def test_a_number_of_threads_that_is_none_is_refused(threads):
 def test_threads_are_no_part_of_what_a_loss_is():
     assert PWiseRLoss(threads=2) == PWiseRLoss()
     assert repr(PWiseRLoss(threads=2)) == repr(PWiseRLoss())
+
+
+def test_work_is_done_where_no_thread_is_to_be_had(monkeypatch):
+    def refuse(self, work):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("concurrent.futures.ThreadPoolExecutor.submit", refuse)
+    collected = []
+    in_order(range(8), lambda item: item, collected.append, threads=4)
+    assert collected == list(range(8))
+
+
+def test_arrays_that_somebody_changed_are_not_used_again():
+    loss = PWiseRLoss(threads=1)
+    plan, z = loss.plan([0, 1, 2]), np.array([0.5, 0.1, -0.2])
+    expected = bits(*loss.gradient_hessian(z, [0, 1, 2]))
+    for change in (
+        lambda array: array.setflags(write=False),
+        lambda array: setattr(array, "shape", (3, 1)),
+        lambda array: setattr(array, "dtype", np.int64),
+    ):
+        for number in (0, 1):
+            derivatives = loss.gradient_hessian(z, plan)
+            change(derivatives[number])
+            del derivatives
+            assert bits(*loss.gradient_hessian(z, plan)) == expected
+
+
+def test_a_plan_travels_without_arrays_to_be_used_again():
+    loss, grade = PWiseRLoss(), np.zeros(1000, dtype=int)
+    plan = loss.plan(grade)
+    before = len(pickle.dumps(plan))
+    loss.gradient_hessian(np.zeros(1000), plan)
+    assert len(pickle.dumps(plan)) == before
+
+
+@pytest.mark.parametrize("pairs", ["all", "group"])
+def test_a_score_of_no_pair_must_be_a_number_too(pairs):
+    with pytest.raises(InputError, match="NaN or infinite"):
+        PWiseRLoss(pairs=pairs).pair_activity([np.nan, 0.0, 0.0], [0, 0, 2], group=[0, 1, 1])
+    with pytest.raises(InputError, match="NaN or infinite"):
+        PWiseRLoss(pairs=pairs).pair_activity([np.nan, 0.0, 0.0], [3, 1, 2], group=[0, 1, 1])

@@ -56,3 +56,38 @@ def test_the_auc_of_many_rows_is_that_of_scikit_learn(rate, digits):
     assert auc(score.astype(np.float32), click) == pytest.approx(
         roc_auc_score(click, score.astype(np.float32)), abs=1e-12
     )
+
+
+@pytest.mark.parametrize("kind", ["bool", "int8", "uint8", "int64", "uint64"])
+@pytest.mark.parametrize("n", [50, 20_000])
+def test_scores_may_be_whole_numbers(kind, n):
+    rng = np.random.default_rng(1)
+    score, click = rng.integers(0, 2 if kind == "bool" else 100, n).astype(kind), rng.random(n) < 0.2
+    assert auc(score, click) == pytest.approx(roc_auc_score(click, score.astype(float)), abs=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+@pytest.mark.parametrize("shape", ["ends of the range", "one infinite", "two clusters", "next to each other"])
+def test_scores_of_any_shape_are_counted_right(kind, shape):
+    rng = np.random.default_rng(2)
+    z, click = rng.normal(size=20_000), rng.random(20_000) < 0.05
+    score = {
+        "ends of the range": np.where(rng.random(20_000) < 0.9, -3e38, 3e38),
+        "one infinite": np.where(np.arange(20_000) == 7, np.inf, z),
+        "two clusters": np.where(z > 0, 1e6, 0.0) + 1e-3 * z,
+        "next to each other": 1.0 + 1e-9 * z,
+    }[shape].astype(kind)
+    rank = np.unique(score, return_inverse=True)[1]
+    assert auc(score, click) == pytest.approx(roc_auc_score(click, rank), abs=1e-12)
+    weight = rng.random(20_000)
+    assert auc(score, click, sample_weight=weight) == pytest.approx(
+        roc_auc_score(click, rank, sample_weight=weight), abs=1e-12
+    )
+
+
+def test_a_weighted_auc_is_a_share_whatever_is_rounded():
+    rng = np.random.default_rng(3)
+    for _ in range(300):
+        score, weight = np.arange(20), rng.random(20)
+        assert 0.0 <= auc(score, score < 6, sample_weight=weight) <= 1e-12
+        assert 1.0 - 1e-12 <= auc(score, score > 6, sample_weight=weight) <= 1.0
