@@ -172,7 +172,7 @@ def test_a_fork_and_a_worker_of_joblib_compute_the_same():
     program = """
 import multiprocessing, sys
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, parallel_config
 from gbdt_pwiser.objectives import PWiseRLoss, _parallel
 
 rng = np.random.default_rng(0)
@@ -188,7 +188,8 @@ here = gradient()
 with multiprocessing.get_context("fork").Pool(2) as pool:
     there = pool.map(gradient, [3, 1])
 assert all(each == here for each in there)
-assert Parallel(n_jobs=2, inner_max_num_threads=1)(delayed(threads_there)() for _ in range(2)) == [1, 1]
+with parallel_config(backend="loky", inner_max_num_threads=1):
+    assert Parallel(n_jobs=2)(delayed(threads_there)() for _ in range(2)) == [1, 1]
 print("same")
 """
     # What is set here would be kept by the workers.
