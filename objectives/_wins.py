@@ -56,9 +56,12 @@ def doubled_wins(scores: Any, weight: Any, others: Any, weight_of_others: Any, *
 
     grid = _grid_of(scores, distinct)
     if grid is None:
-        order = np.argsort(scores)  # those in a row are found much faster
-        found = won(scores[order], distinct.searchsorted(scores[order]))
-        return int(found.sum()) if weight is None else float(found @ weight[order])
+        # Scores in a row are found much faster.
+        if weight is None:
+            in_a_row = np.sort(scores)
+            return int(won(in_a_row, distinct.searchsorted(in_a_row)).sum())
+        order = np.argsort(scores)
+        return float(won(scores[order], distinct.searchsorted(scores[order])) @ weight[order])
 
     # In half the digits where they suffice, for a table that fits the cache.
     narrow = np.int32 if weight is None and 2 * len(others) < 2**31 else below.dtype
