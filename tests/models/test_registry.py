@@ -124,8 +124,8 @@ def test_a_model_is_trained_compared_and_saved(monkeypatch, split, tmp_path):
 
 
 def test_the_threads_of_a_loss_are_no_part_of_what_files_keep_of_a_spec():
-    spec = ModelSpec(pwiser=PWiseRLoss(weight=0.1))
-    on_threads = ModelSpec(pwiser=PWiseRLoss(weight=0.1, threads=3))
+    spec = ModelSpec(model="xgboost", pwiser=PWiseRLoss(weight=0.1))
+    on_threads = ModelSpec(model="xgboost", pwiser=PWiseRLoss(weight=0.1, threads=3))
     assert on_threads.record() == spec.record()
     assert spec.record()["pwiser"]["weight"] == 0.1
     assert "threads" not in spec.record()["pwiser"]
