@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -73,6 +74,9 @@ def main() -> None:
 
     An interrupt ends it with 130 and SIGTERM with 143, both without anything half-written.
     """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by who started the program
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - as long as the program
     stopped: list[int] = []
     try:
         with _signals(stopped), _warnings_in_one_line():
@@ -90,9 +94,11 @@ def main() -> None:
 
 
 def _is_stop(error: BaseException | None, stopped: Sequence[int]) -> bool:
-    """Whether a signal is behind an error: libraries wrap one into errors of their own."""
+    """Whether a signal is behind an error: libraries wrap one, or swallow it and then fail."""
+    if stopped:
+        return True
     while error is not None:
-        if isinstance(error, click.Abort | KeyboardInterrupt) or (stopped and isinstance(error, SystemExit)):
+        if isinstance(error, click.Abort | KeyboardInterrupt):
             return True
         error = error.__cause__ or error.__context__
     return False
@@ -124,6 +130,9 @@ def _signals(stopped: list[int]) -> Iterator[None]:
 
     def note(number: int, _: FrameType | None) -> NoReturn:
         stopped.append(number)
+        sys.unraisablehook = lambda _: (
+            None
+        )  # what is raised inside a callback of a library has no other way out
         if number == signal.SIGINT:
             raise KeyboardInterrupt
         sys.exit(128 + number)
@@ -132,9 +141,11 @@ def _signals(stopped: list[int]) -> Iterator[None]:
         yield
         return
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    hook = sys.unraisablehook
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
 

@@ -125,8 +125,12 @@ def write_figures(
     comparison, folder = _comparison(results, details), Path(folder)
     drawings = [figure.drawing for figures in _figures(comparison).values() for figure in figures]
     files = {f"{d.name}.{kind}": text for d in drawings for kind, text in (("svg", d.file), ("csv", d.csv))}
-    ours = {".svg": begins_with(SVG_BEGINS.encode()), ".csv": begins_with(b"model,")}
-    refuse_foreign(folder, {name: ours[Path(name).suffix] for name in files})
+    # A plot is known by how ours begin, its data by all its columns: a first one of "model" may be a user's.
+    beginnings = {
+        name: text.partition("\n")[0] + "\n" if name.endswith(".csv") else SVG_BEGINS
+        for name, text in files.items()
+    }
+    refuse_foreign(folder, {name: begins_with(start.encode()) for name, start in beginnings.items()})
     for name, text in files.items():
         with replacing_file(folder / name) as temporary:
             temporary.write_text(text, encoding="utf-8")

@@ -25,9 +25,9 @@ _GAP: Final = 0.35  # lines, above the name of a model
 def _caption(c: Comparison) -> str:
     paired = "paired on the same test\n  rows, " if names_cell(c.baseline) else ""
     return (
-        f"Dots are mean gains over {escape(c.summaries[0].over)}, {paired}bars their 95&nbsp;% intervals; "
+        f"Marks are mean gains over {escape(c.summaries[0].over)}, {paired}bars their 95&nbsp;% intervals; "
         "right of the line is better.\n"
-        "  A dot is filled where the gain survives Holm's correction for all gains of the table.\n"
+        "  A mark is filled where the gain survives Holm's correction for all gains of the table.\n"
     )
 
 

@@ -47,7 +47,7 @@ def plot_tuning_gains(tuning: Tuning) -> Figure | None:
     return captioned(
         "Gain on test",
         finish(figure, "gains", f"Gain on test over BCE with 95 % intervals. {told}", data),
-        "Dots are gains of the choice over its BCE twin, bars their 95 % intervals. A dot is filled where "
+        "Marks are gains of the choice over its BCE twin, bars their 95 % intervals. A mark is filled where "
         f"the whole interval is on one side of 0. Optimised: {optimised}; among the others a filled dot may "
         "be chance.",
     )

@@ -178,3 +178,15 @@ def test_sigterm_in_the_middle_of_training(run, monkeypatch, tmp_path, wrap):
     monkeypatch.setattr(HARNESS, "fit", fit)
     assert run("train", *SIMULATED, "--output", tmp_path / "model") == (143, "", "gbdt-pwiser: terminated\n")
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("command", ["--help", "datasets"])
+def test_a_closed_standard_output_is_no_error(command):
+    program = f"import sys; from gbdt_pwiser.cli import main; sys.argv = ['gbdt-pwiser', '{command}']; main()"
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$0" -c "$1" >&-', sys.executable, program],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -180,12 +180,16 @@ def test_foreign_files_are_left_and_ours_replaced(made, folder, tmp_path):
     assert [path.name for path in written] == ["gains.svg", "gains.csv"]
     assert write_figures(tmp_path, made[0]) == written
     assert [path.read_bytes() for path in written] == [(folder / path.name).read_bytes() for path in written]
-    for foreign, other in ((svg, csv_), (csv_, svg)):
+    for foreign, other, text in (
+        (svg, csv_, "my own\n"),
+        (csv_, svg, "my own\n"),
+        (csv_, svg, "model,price\n"),
+    ):
         ours, before = foreign.read_bytes(), other.stat().st_mtime_ns
-        foreign.write_text("my own\n")
+        foreign.write_text(text)
         with pytest.raises(InputError, match=rf"{foreign.name} exists and was not written by gbdt-pwiser"):
             write_figures(tmp_path, made[0])
-        assert foreign.read_text() == "my own\n"
+        assert foreign.read_text() == text
         assert other.stat().st_mtime_ns == before
         foreign.write_bytes(ours)
 
